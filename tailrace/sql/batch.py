@@ -1,0 +1,39 @@
+"""Ad-hoc queries: RisingWave's syntax made PostgreSQL's. Called by the front door for each query text.
+
+Cheap when there is nothing to do: only text that may hold RisingWave-only syntax is parsed.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sqlglot import exp
+
+from tailrace.errors import UnsupportedFeature
+from tailrace.sql.dialect import parse_statement
+from tailrace.sql.windows import expand_tumble
+
+_SPECIAL = re.compile(r"\b(tumble|hop|gap_fill)\s*\(|\bfor\s+system_time\b|\basof\b|\bproctime\s*\(", re.IGNORECASE)
+
+
+def to_postgres(sql: str) -> str:
+    """Return `sql` unchanged, or rewritten where it uses TUMBLE; raises UnsupportedFeature for what cannot run ad hoc.
+
+    >>> to_postgres("SELECT 1")
+    'SELECT 1'
+    """
+    if not _SPECIAL.search(sql):
+        return sql
+    tree = parse_statement(sql)
+    for table in tree.find_all(exp.Table):
+        if table.args.get("version"):
+            raise UnsupportedFeature(
+                "temporal join in an ad-hoc query", hint="leave out FOR SYSTEM_TIME AS OF PROCTIME(): a query sees now anyway"
+            )
+    for join in tree.find_all(exp.Join):
+        if (join.method or "").upper() == "ASOF":
+            raise UnsupportedFeature("ASOF JOIN in an ad-hoc query")
+    for function in tree.find_all(exp.Anonymous):
+        if function.name.lower() == "proctime":
+            function.replace(exp.Anonymous(this="now"))
+    return expand_tumble(tree).sql(dialect="postgres")

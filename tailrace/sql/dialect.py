@@ -1,0 +1,64 @@
+"""RisingWave's SQL for sqlglot: the upstream dialect plus what it does not parse yet, as differences only.
+
+Used by everything that reads SQL text: the engine's compiler and front door, migrations, lint and lineage. No I/O.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects.risingwave import RisingWave
+from sqlglot.errors import ParseError, TokenError
+
+from tailrace.errors import InvalidStatement
+
+
+class AppendOnlyProperty(exp.Property):
+    """`CREATE TABLE ... APPEND ONLY`: rows are only ever inserted."""
+
+    arg_types: ClassVar[dict[str, bool]] = {}
+
+
+class _Parser(RisingWave.Parser):  # type: ignore[name-defined, misc]
+    def _parse_append_only(self) -> AppendOnlyProperty | None:
+        if not self._match_text_seq("ONLY"):
+            self.raise_error("Expected ONLY after APPEND")
+        return self.expression(AppendOnlyProperty())  # type: ignore[no-any-return]
+
+    PROPERTY_PARSERS: ClassVar = {
+        **RisingWave.Parser.PROPERTY_PARSERS,
+        "APPEND": _parse_append_only,
+    }
+
+
+class TailraceSQL(RisingWave):
+    """The dialect that all of Tailrace parses; registered with sqlglot as `tailracesql`."""
+
+    Parser = _Parser
+
+
+def parse_statement(sql: str) -> exp.Expr:
+    """Parse exactly one statement.
+
+    Raises InvalidStatement (42601) with sqlglot's position when the text is not one well-formed statement.
+    """
+    try:
+        statements = [s for s in sqlglot.parse(sql, dialect=TailraceSQL) if s is not None]
+    except (ParseError, TokenError) as error:
+        first = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
+        where = f" at line {first['line']}, column {first['col']}" if first.get("line") else ""
+        what = first.get("description") or str(error).splitlines()[0]
+        raise InvalidStatement(f"syntax error{where}: {what}") from error
+    if len(statements) != 1:
+        raise InvalidStatement(f"expected one statement, got {len(statements)}")
+    return statements[0]
+
+
+def parse_query(sql: str) -> exp.Query:
+    """Parse one SELECT (or set operation); raises InvalidStatement otherwise."""
+    tree = parse_statement(sql)
+    if not isinstance(tree, exp.Query):
+        raise InvalidStatement(f"expected a query, got {tree.key.upper()}")
+    return tree
