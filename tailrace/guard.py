@@ -2,16 +2,19 @@
 
     python -m tailrace.guard [--stop-signal INT|TERM|QUIT] [--grace S] [--pid-fd N] -- CMD ARGS...
 
-The parent starts the guard with stdin=PIPE and keeps the pipe open. Whatever ends the parent, kill -9 included, closes
-the pipe: the guard reads EOF and stops the command (stop signal, then KILL after the grace time). A guard that is itself
-killed by -9 takes the command with it on Linux (PDEATHSIG); elsewhere the pipe is all there is.
+The parent starts the guard with stdin=PIPE and keeps the pipe open. Whatever ends the parent, kill -9
+included, closes the pipe: the guard reads EOF and stops the command (stop signal, then KILL after the grace
+time). A guard that is itself killed by -9 takes the command with it on Linux (PDEATHSIG); elsewhere the
+pipe is all there is.
 
-The command runs in its own session, so that Ctrl-C in a terminal reaches only the launcher, which stops its children in
-order. SIGTERM asks for the stop signal, SIGINT and SIGHUP likewise end the command. What the command leaves behind (its
-process group and, on Linux, every orphan below it) is stopped too before the guard exits with the command's exit code
-(128 + N if signal N ended it, 127 if it was not found, 126 if it could not be started).
+The command runs in its own session, so that Ctrl-C in a terminal reaches only the launcher, which stops its
+children in order. SIGTERM asks for the stop signal, SIGINT and SIGHUP likewise end the command. What the
+command leaves behind (its process group and, on Linux, every orphan below it) is stopped too before the
+guard exits with the command's exit code (128 + N if signal N ended it, 127 if it was not found, 126 if it
+could not be started).
 
-Assumes POSIX. Used by the launcher, the engine's supervisor and the tests; stdlib only, because each use pays its start.
+Assumes POSIX. Used by the launcher, the engine's supervisor and the tests; stdlib only, because each use
+pays its start.
 """
 
 from __future__ import annotations
@@ -179,7 +182,7 @@ class _Guard:
                 self._status = status
 
     def _stop_leftovers(self) -> None:
-        """End the rest of the command's process group and the orphans below us: TERM, then KILL after the grace time."""
+        """End the rest of the command's group and the orphans below us: TERM, then KILL after the grace time."""
         deadline = time.monotonic() + self._grace_s
         asked: set[int] = set()
         self._signal_group(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: what is expensive is started once per run, in temp directories, and ends with it."""
+"""Fixtures for all tests: what is expensive starts once per run, in temp directories, and ends with it."""
 
 from __future__ import annotations
 

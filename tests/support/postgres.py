@@ -1,4 +1,4 @@
-"""A PostgreSQL of the engine's own making for tests: temp directory, fsync off, ended by its guard with the test run."""
+"""A PostgreSQL of the engine's own making for tests: temp directory, fsync off, ended with the test run."""
 
 from __future__ import annotations
 
