@@ -1,0 +1,89 @@
+# The commands of the README and of CI. `make` alone lists them.
+# Everything runs out of .venv, which `make setup` makes with the first Python >= 3.11 on the PATH (or PYTHON=...).
+# Paths are relative, so the checkout may lie in a folder with spaces in its name.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# Byte code is compiled at first import (see scripts/setup-venv), so it must be allowed to be kept.
+unexport PYTHONDONTWRITEBYTECODE
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.stamp-runtime
+DEV := $(VENV)/.stamp-dev
+PYTHON ?=
+export PYTHON
+
+# `make demo` hands these to `tailrace up` when they are given: make demo DURATION=30 DEVICES=500
+DURATION ?=
+DEVICES ?=
+RATE ?=
+BURST ?=
+SEED ?=
+DATA_DIR ?=
+REPORT ?=
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: setup
+setup: $(DEV) ## Make .venv and install Tailrace with its development tools
+
+.PHONY: demo
+demo: $(RUNTIME) ## Run everything on this machine [DURATION= DEVICES= RATE= BURST= SEED= DATA_DIR= REPORT=]
+	@exec $(BIN)/tailrace up \
+	    $(if $(DURATION),--duration "$(DURATION)") \
+	    $(if $(DEVICES),--devices "$(DEVICES)") \
+	    $(if $(RATE),--rate "$(RATE)") \
+	    $(if $(BURST),--burst "$(BURST)") \
+	    $(if $(SEED),--seed "$(SEED)") \
+	    $(if $(DATA_DIR),--data-dir "$(DATA_DIR)") \
+	    $(if $(REPORT),--report "$(REPORT)")
+
+.PHONY: test
+test: $(DEV) ## Run the tests, all but the slow ones [ARGS=...]
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+.PHONY: test-slow
+test-slow: $(DEV) ## Run the slow tests [ARGS=...]
+	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+.PHONY: check
+check: $(DEV) ## Check format, lint, types and the direction of imports
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
+
+.PHONY: fmt
+fmt: $(DEV) ## Format the code and fix what lint can fix
+	$(BIN)/python -m ruff check --fix-only .
+	$(BIN)/python -m ruff format .
+
+.PHONY: bench
+bench: $(DEV) ## Run the benchmarks, one after the other [BENCH=bench/decode.py]
+	@for script in $(or $(BENCH),$(sort $(wildcard bench/*.py))); do \
+	    echo "== $$script"; $(BIN)/python "$$script"; \
+	done
+
+.PHONY: clean
+clean: ## Remove .venv, caches and the demo's state (.tailrace)
+	rm -rf $(VENV) .tailrace build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUNTIME): pyproject.toml scripts/setup-venv | $(BIN)/python
+	@scripts/setup-venv runtime
+	@touch $@
+
+$(DEV): pyproject.toml scripts/setup-venv | $(BIN)/python
+	@scripts/setup-venv dev
+	@touch $(RUNTIME) $@
+
+# A .venv whose Python is gone (system upgrade) takes its stamps with it.
+$(BIN)/python:
+	@rm -rf $(VENV)
