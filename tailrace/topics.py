@@ -1,0 +1,111 @@
+"""Create and list the product's topics.
+
+Assumes a reachable Kafka protocol broker, given by its bootstrap servers. A topic that exists is left as it
+is; its partition count is checked, since keys move when it changes. Callers: the launcher, `tailrace
+topics`, tests.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from tailrace.config import TOPICS, Topic
+from tailrace.errors import TailraceError
+
+ANSWER_S: Final = 10.0
+
+
+class TopicError(TailraceError):
+    """The broker refused or did not answer, or a topic is not as wanted."""
+
+    sqlstate = "08006"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """What the broker says of one topic; `created` tells that this call made it."""
+
+    name: str
+    partitions: int
+    created: bool = False
+
+
+def _admin(bootstrap: str) -> AdminClient:
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": 10_000})
+
+
+def create_topics(bootstrap: str, topics: Iterable[Topic] = TOPICS) -> list[TopicState]:
+    """Create what is missing. Raises TopicError when a topic exists with another number of partitions."""
+    wanted = {topic.name: topic for topic in topics}
+    admin = _admin(bootstrap)
+    existing = _describe(admin, bootstrap)
+    missing = [topic for name, topic in wanted.items() if name not in existing]
+    for name, future in (admin.create_topics([_new(topic) for topic in missing]) if missing else {}).items():
+        try:
+            future.result(timeout=ANSWER_S)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise TopicError(f"topic {name} could not be created", detail=str(error)) from error
+    for name, topic in wanted.items():
+        if name in existing and existing[name] != topic.partitions:
+            raise TopicError(
+                f"topic {name} has {existing[name]} partitions",
+                detail=f"wanted {topic.partitions}",
+                hint="delete the topic, or use another broker",
+            )
+    made = {topic.name for topic in missing}
+    return [TopicState(topic.name, topic.partitions, topic.name in made) for topic in wanted.values()]
+
+
+def list_topics(bootstrap: str) -> list[TopicState]:
+    """All topics of the broker but its internal ones, by name."""
+    found = _describe(_admin(bootstrap), bootstrap)
+    return [TopicState(name, count) for name, count in sorted(found.items()) if not name.startswith("__")]
+
+
+def wait_for_broker(
+    bootstrap: str,
+    *,
+    timeout_s: float = 20.0,
+    alive: Callable[[], bool] = lambda: True,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Return as soon as the broker answers a metadata request; raise TopicError after `timeout_s` or when
+    not alive.
+    """
+    admin = _admin(bootstrap)
+    until = clock() + timeout_s
+    while True:
+        try:
+            admin.list_topics(timeout=0.5)
+        except KafkaException as error:
+            if clock() > until or not alive():
+                raise TopicError(
+                    f"no Kafka broker answers at {bootstrap}",
+                    detail=str(error),
+                    hint="start it, or give another address with --kafka",
+                ) from error
+        else:
+            return
+
+
+def _new(topic: Topic) -> NewTopic:
+    return NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=1)
+
+
+def _describe(admin: AdminClient, bootstrap: str) -> dict[str, int]:
+    try:
+        known: dict[str, Any] = admin.list_topics(timeout=ANSWER_S).topics
+    except KafkaException as error:
+        raise TopicError(
+            f"no Kafka broker answers at {bootstrap}",
+            detail=str(error),
+            hint="start it, or give another address with --kafka",
+        ) from error
+    return {name: len(entry.partitions) for name, entry in known.items()}

@@ -1,0 +1,149 @@
+"""The ground to stand on: free ports, enough disk, a data directory of this version that nobody else uses.
+
+Job: find out before anything starts, and say which option or cure helps. Assumes nothing of the directory.
+Caller: the launcher. The directory's `state.json` remembers what the next `up` must know: the format, the
+broker's port (the source's definition holds it), the seed of the fleet, and how many generations of the
+topics there have been.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import socket
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO
+
+import orjson
+
+from tailrace import config
+from tailrace.up.errors import UpError
+
+
+def choose_port(port: int, option: str, purpose: str, *, host: str = config.HOST) -> int:
+    """`port` if it is free, any free one for 0. Raises UpError naming `option` when it is taken."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError as error:
+            raise UpError(
+                f"port {port} is taken: the {purpose} cannot listen on it",
+                detail=f"{host}:{port}: {error.strerror}",
+                hint=f"stop what listens there, or choose another port: {option} {_suggestion(port)}",
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def _suggestion(port: int) -> int:
+    return port + 10_000 if port < 50_000 else 0
+
+
+def check_disk(directory: Path, *, needed_bytes: int = config.MIN_FREE_BYTES) -> None:
+    """Raise UpError when the disk that holds `directory` has less than `needed_bytes` free."""
+    free = shutil.disk_usage(directory).free
+    if free < needed_bytes:
+        raise UpError(
+            f"too little disk at {directory}",
+            detail=f"wanted {needed_bytes / 2**30:.1f} GiB free, got {free / 2**30:.2f} GiB",
+            hint="free some space, or put the data on another disk with --data-dir",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What one `up` leaves for the next one on the same directory."""
+
+    format: int = config.DATA_FORMAT
+    broker_port: int | None = None
+    seed: int | None = None
+    generation: int = 0
+    runs: int = 0
+
+
+class DataDir:
+    """The data directory, locked for this process until `close`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.logs = self.path / "logs"
+        self.engine = self.path / "engine"
+        self.summary = self.path / "loader-summary.json"
+        self._state_file = self.path / "state.json"
+        try:
+            self.logs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UpError(
+                f"the data directory {self.path} cannot be written",
+                detail=str(error),
+                hint="choose another one with --data-dir",
+            ) from error
+        self._lock = self._take_lock()
+        try:
+            self.state = self._read_state()
+        except UpError:
+            self.close()
+            raise
+
+    @property
+    def is_new(self) -> bool:
+        """No `up` has come to its end of starting here."""
+        return self.state.runs == 0
+
+    def remember(self, **changes: int) -> None:
+        """Write the state with `changes`, so that a crash leaves the old or the new one."""
+        self.state = replace(self.state, **changes)
+        beside = self._state_file.with_suffix(".new")
+        beside.write_bytes(orjson.dumps(asdict(self.state), option=orjson.OPT_INDENT_2))
+        beside.replace(self._state_file)
+
+    def close(self) -> None:
+        """Let another `up` use the directory."""
+        self._lock.close()
+
+    def _take_lock(self) -> IO[str]:
+        lock = (self.path / "lock").open("a+", encoding="ascii")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            holder = lock.read().strip()
+            lock.close()
+            raise UpError(
+                f"another `tailrace up` uses {self.path}",
+                detail=f"its process id is {holder}" if holder else None,
+                hint="stop it first, or choose another directory with --data-dir (and other ports)",
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        return lock
+
+    def _read_state(self) -> State:
+        if not self._state_file.exists():
+            if self.engine.exists():
+                raise self._foreign("it holds an engine but no state.json")
+            return State()
+        try:
+            found = orjson.loads(self._state_file.read_bytes())
+            version = found["format"]
+        except (ValueError, KeyError, TypeError):
+            raise self._foreign("its state.json cannot be read") from None
+        if version != config.DATA_FORMAT:
+            raise UpError(
+                f"the data in {self.path} is of another version",
+                detail=f"wanted format {config.DATA_FORMAT}, got {version}",
+                hint="use the Tailrace that made it, remove the directory, or choose another: --data-dir",
+            )
+        known = {name: found[name] for name in State.__dataclass_fields__ if name in found}
+        return State(**known)
+
+    def _foreign(self, why: str) -> UpError:
+        return UpError(
+            f"{self.path} is not a data directory of this version",
+            detail=why,
+            hint="remove it, or choose another one with --data-dir",
+        )
