@@ -1,0 +1,26 @@
+"""The dashboard's entry: `streamlit run app/main.py`.
+
+Reads TAILRACE_SQL_URL (see app.border); works from any working directory. A new page is a file in app/pages
+and a line here. Started by `tailrace up`, or by hand.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from app.pages import live
+
+STYLE = Path(__file__).parent / "style.css"
+
+
+def main() -> None:
+    """Run the page that the address names."""
+    st.set_page_config(page_title="Tailrace", page_icon=":material/water:", layout="wide")
+    st.html(STYLE)
+    pages = [st.Page(live.render, title="Live", icon=":material/monitoring:", url_path="live", default=True)]
+    st.navigation(pages, position="top").run()
+
+
+main()

@@ -1,0 +1,1 @@
+"""One page a file, each with a `render` function; app.main registers them."""

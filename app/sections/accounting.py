@@ -1,0 +1,45 @@
+"""The accounting line: messages = readings + rejects + duplicates, and whether it comes out even.
+
+All five figures are of one barrier, so the sum has to be exact at any moment, under load too. Refreshed
+from the shared counts. Called by app.pages.live.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import formats
+from app.border import border, feeds
+from app.queries.counts import Counts
+
+
+def render() -> None:
+    """One line of figures."""
+    with border("Accounting"):
+        st.html(_line(feeds().counts.get()))
+
+
+def _line(counts: Counts) -> str:
+    """The figures as HTML: numbers and fixed words only, nothing that came from outside."""
+    terms = (
+        _term(counts.messages, "messages"),
+        "<i>=</i>",
+        _term(counts.readings, "readings"),
+        "<i>+</i>",
+        _term(counts.rejects, "rejects"),
+        "<i>+</i>",
+        _term(counts.duplicates, "duplicates"),
+    )
+    late = f"<small>of the readings, {formats.count(counts.late)} came late</small>"
+    return f'<div class="tailrace-accounting">{"".join(terms)}{_verdict(counts)}{late}</div>'
+
+
+def _term(number: int, name: str) -> str:
+    return f"<span><b>{formats.count(number)}</b> {name}</span>"
+
+
+def _verdict(counts: Counts) -> str:
+    if counts.missing == 0:
+        return '<em class="even">✓ every message accounted for</em>'
+    words = "unaccounted for" if counts.missing > 0 else "counted twice"
+    return f'<em class="odd">{formats.count(abs(counts.missing))} {words}</em>'
