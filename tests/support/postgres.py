@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import postgres, state
+from engine import postgres, roles, state
 from engine.layout import DATABASE, ENGINE_ROLE, Layout
 
 TEST_SETTINGS = {
@@ -47,7 +47,7 @@ def running_postgres(data_dir: Path) -> Iterator[PostgresServer]:
     with guard, log:
         try:
             postgres.wait_until_ready(layout, alive=lambda: guard.poll() is None)
-            postgres.bootstrap(layout)
+            roles.bootstrap(layout)
             yield PostgresServer(layout)
         finally:
             guard.terminate()

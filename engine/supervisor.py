@@ -1,0 +1,199 @@
+"""The engine as one thing: starts PostgreSQL, flow and wire in order, keeps them up, stops them in reverse.
+
+Each runs through the guard, so that nothing is left however the supervisor ends. Assumes POSIX and one
+supervisor per data directory (it takes the lock). Called by `python -m engine`; tests pass stand-ins for
+flow and wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from engine import postgres, roles, state
+from engine.child import Child, ChildSpec
+from engine.layout import DATABASE, Layout
+from tailrace.errors import TailraceError
+
+_PREDECESSOR_WAIT_S = 15.0
+_POLL_S = 0.05
+
+_log = logging.getLogger("engine.supervisor")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What to run where. `port` 0: any free one. `flow` and `wire`: other commands for the two processes."""
+
+    layout: Layout
+    host: str = "127.0.0.1"
+    port: int = 4566
+    flow: Sequence[str] = ()
+    wire: Sequence[str] = ()
+    minimum_free_bytes: int = state.MINIMUM_FREE_BYTES
+    postgres_settings: dict[str, str] = field(default_factory=dict)
+
+
+def run(options: EngineOptions) -> int:
+    """Run the engine until SIGTERM or SIGINT; returns the exit code.
+
+    Raises TailraceError when it cannot be started: data directory, port, or a process that never becomes
+    ready.
+    """
+    layout = options.layout
+    lock = state.claim(layout, minimum_free_bytes=options.minimum_free_bytes)
+    try:
+        port = _claim_port(options)
+        external = (state.read_json(layout.secrets_path) or {}).get("postgres_dsn")
+        if external:
+            postgres.check_external(external)
+            roles.bootstrap(layout)
+        asyncio.run(_Supervisor(options, port, own_postgres=not external).run())
+    finally:
+        layout.status_path.unlink(missing_ok=True)
+        postgres.remove_sockets(layout)
+        os.close(lock)
+    return 0
+
+
+class _Supervisor:
+    """The three processes from the first start to the last stop. `run` is called once."""
+
+    def __init__(self, options: EngineOptions, port: int, *, own_postgres: bool) -> None:
+        self._options = options
+        self._url = f"postgresql://root@{_reachable(options.host)}:{port}/{DATABASE}"
+        self._stop = asyncio.Event()
+        self._children: list[Child] = []
+        database = None
+        if own_postgres:
+            database = self._add(_postgres(options.layout, options.postgres_settings))
+        module, data_dir = (sys.executable, "-m"), ("--data-dir", str(options.layout.data_dir))
+        flow = options.flow or (*module, "engine.flow", *data_dir)
+        address = ("--host", options.host, "--port", str(port))
+        wire = options.wire or (*module, "engine.wire", *data_dir, *address)
+        self._add(ChildSpec("flow", lambda: flow), after=database)
+        self._add(ChildSpec("wire", lambda: wire, grace_s=5.0), after=database)
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        running: list[asyncio.Task[None]] = []
+        stop = asyncio.create_task(self._stop.wait())
+        self._write_status()
+        try:
+            for child in self._children:
+                running.append(asyncio.create_task(child.run()))
+                ready = asyncio.create_task(child.ready.wait())
+                await asyncio.wait([ready, stop, *running], return_when=asyncio.FIRST_COMPLETED)
+                ready.cancel()
+                _raise_failure(running)
+                if stop.done():
+                    return
+            _say(f"engine ready: {self._url}")
+            await asyncio.wait([stop, *running], return_when=asyncio.FIRST_COMPLETED)
+            _raise_failure(running)
+        finally:
+            stop.cancel()
+            _log.info("stopping")
+            for child in reversed(self._children[: len(running)]):
+                await child.stop()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    def _add(self, spec: ChildSpec, after: Child | None = None) -> Child:
+        child = Child(spec, self._options.layout.log_dir, self._write_status, after)
+        self._children.append(child)
+        return child
+
+    def _write_status(self) -> None:
+        pids: dict[str, int | None] = {"supervisor": os.getpid(), "postgres": None}
+        pids.update({child.name: child.pid for child in self._children})
+        state.write_atomically(self._options.layout.status_path, {**pids, "url": self._url}, durable=False)
+
+
+def _postgres(layout: Layout, settings: dict[str, str]) -> ChildSpec:
+    def ready(alive: Callable[[], bool]) -> None:
+        postgres.wait_until_ready(layout, alive=alive)
+        roles.bootstrap(layout)
+
+    return ChildSpec(
+        "postgres",
+        lambda: postgres.prepare(layout, settings),
+        ready,
+        stop_signal="INT",  # PostgreSQL's fast shutdown: ends sessions, writes a checkpoint
+        grace_s=30.0,
+        cwd="/",
+        environment=postgres.environment(),
+        attempts=8,  # a killed server's last processes may hold its shared memory for a moment
+    )
+
+
+def _claim_port(options: EngineOptions) -> int:
+    """The port to serve, found free just now. A killed engine's wire may be on its way out: waits for it."""
+    previous = (state.read_json(options.layout.status_path) or {}).get("wire")
+    deadline = time.monotonic() + _PREDECESSOR_WAIT_S
+    while True:
+        try:
+            return _bind_once(options.host, options.port)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and _alive(previous) and time.monotonic() < deadline:
+                time.sleep(_POLL_S)
+                continue
+            raise TailraceError(
+                f"cannot listen on {options.host}:{options.port}: {error.strerror or error}",
+                sqlstate="55006" if error.errno == errno.EADDRINUSE else "58000",
+                hint="choose another with --port (0: any free one) or --host, or stop what listens there",
+            ) from error
+
+
+def _bind_once(host: str, port: int) -> int:
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+        probe.listen(1)  # on Linux, bind alone lets two share a port that nobody listens on yet
+        return int(probe.getsockname()[1])
+
+
+def _alive(pid: object) -> bool:
+    if not isinstance(pid, int):
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _reachable(host: str) -> str:
+    """The host that a client on this machine names to reach a server bound to `host`."""
+    if host in {"0.0.0.0", "", "::"}:  # noqa: S104 - compared, not bound
+        return "127.0.0.1" if host != "::" else "[::1]"
+    return f"[{host}]" if ":" in host else host
+
+
+def _raise_failure(running: list[asyncio.Task[None]]) -> None:
+    for task in running:
+        if task.done():
+            task.result()
+
+
+def _say(line: str) -> None:
+    """One line on stdout for whoever started us; it may have gone, which the guard will notice."""
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except OSError:
+        pass
