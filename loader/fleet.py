@@ -1,11 +1,12 @@
 """The fleet: which devices exist, what they measure, and what is normal for each of them.
 
 Everything follows from the number of devices and the seed, so the registry that ``tailrace up`` seeds
-(``device_rows``, ``limit_rows``) and the readings that ``loader.stream`` generates agree without talking to each other.
-Pure: no I/O, no clock. Called by ``loader.stream``, by ``tailrace up`` and by tests.
+(``device_rows``, ``limit_rows``) and the readings that ``loader.stream`` generates agree without talking to
+each other. Pure: no I/O, no clock. Called by ``loader.stream``, by ``tailrace up`` and by tests.
 
-A device has three metrics. A *series* is one metric of one device: series ``3 * device + j`` is metric ``j`` of the
-device's type. The limits of a metric are wide: a healthy signal, daily cycle included, stays in the inner half.
+A device has three metrics. A *series* is one metric of one device: series ``3 * device + j`` is metric
+``j`` of the device's type. The limits of a metric are wide: a healthy signal, daily cycle included, stays
+in the inner half.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ Bools = NDArray[np.bool_]
 class Metric:
     """How one metric behaves, in its own unit.
 
-    A device's base level lies within ``level`` +- ``spread``; the daily cycle swings it by up to ``daily``; ``noise`` is
-    the standard deviation of the sensor's noise (the inertia of the process is a fixed share of it, see
-    ``loader.signals``). ``decimals`` is the sensor's resolution, fine against the noise so that a healthy sensor never
-    looks stuck. ``low`` and ``high`` are the limits outside which a reading is alarming.
+    A device's base level lies within ``level`` +- ``spread``; the daily cycle swings it by up to ``daily``;
+    ``noise`` is the standard deviation of the sensor's noise (the inertia of the process is a fixed share
+    of it, see ``loader.signals``). ``decimals`` is the sensor's resolution, fine against the noise so that
+    a healthy sensor never looks stuck. ``low`` and ``high`` are the limits outside which a reading is
+    alarming.
     """
 
     name: str
@@ -100,10 +102,10 @@ class LimitRow(NamedTuple):
 
 
 class Fleet:
-    """A fleet of ``devices`` devices; the same ``seed`` gives the same fleet, and a prefix of it when smaller.
+    """A fleet of ``devices`` devices; the same seed gives the same fleet, a smaller one is its beginning.
 
-    Arrays indexed by device: ``type_index``, ``site_index``, ``device_ids``. Arrays indexed by series: ``base``,
-    ``daily``, ``daily_phase`` (in days), ``noise``, ``low``, ``high``, ``decimals``.
+    Arrays by device: ``type_index``, ``site_index``, ``device_ids``. Arrays by series: ``base``, ``daily``,
+    ``daily_phase`` (in days), ``noise``, ``low``, ``high``, ``decimals``, ``metric_index``.
     """
 
     def __init__(self, devices: int, seed: int) -> None:
@@ -127,7 +129,7 @@ class Fleet:
         )
         self.base: Floats = by_series("level") + by_series("spread") * (2 * level_draw - 1)
         self.daily: Floats = by_series("daily") * (0.5 + 0.5 * swing_draw)
-        # Peaks in the afternoon, two hours more or less: 14:00 UTC is where the sine of (day - 1/3) has its maximum.
+        # Highest at 14:00 UTC, two hours more or less: there sin(2 pi (day - 1/3)) has its maximum.
         self.daily_phase: Floats = -1 / 3 + (phase_draw - 0.5) / 6
         self.noise = by_series("noise")
         self.low = by_series("low")
