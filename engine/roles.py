@@ -7,12 +7,15 @@ door. Assumes a server that is up. Called by the supervisor each time the server
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
 
 from engine.layout import CLIENT_ROLES, DATABASE, Layout
 from engine.state import read_json
+
+_Connection = psycopg.Connection[tuple[Any, ...]]
 
 # One old snapshot lets every hot row chain grow, so a client's transaction ends after 30 s.
 ROLE_SETTINGS: Mapping[str, Mapping[str, str]] = {
@@ -33,25 +36,31 @@ ROLE_SETTINGS: Mapping[str, Mapping[str, str]] = {
 
 
 def bootstrap(layout: Layout) -> None:
-    """Database, client roles and their rights, on a server that is up; repeated at each start."""
+    """Database, client roles and their rights, on a server that is up; repeated at each start.
+
+    A server that is not ours may know the client roles already: they are given our password.
+    """
     external = (read_json(layout.secrets_path) or {}).get("postgres_dsn")
     with psycopg.connect(external or layout.dsn(dbname="postgres"), autocommit=True) as connection:
         if not _exists(connection, "SELECT FROM pg_database WHERE datname = %s", DATABASE):
-            connection.execute(
-                sql.SQL(
-                    "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
-                    " LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
-                ).format(sql.Identifier(DATABASE))
+            statement = sql.SQL(
+                "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
+                " LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
             )
+            connection.execute(statement.format(sql.Identifier(DATABASE)))
         for role in CLIENT_ROLES:
-            _make_role(connection, role, layout.client_password())
+            if not _exists(connection, "SELECT FROM pg_roles WHERE rolname = %s", role):
+                _make_role(connection, role, layout.client_password(), "CREATE ROLE")
+            elif external:
+                _make_role(connection, role, layout.client_password(), "ALTER ROLE")
+            _set_defaults(connection, role)
         if not external:
             connection.execute("REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC")
     with psycopg.connect(layout.dsn()) as connection:
         grant_database(connection, DATABASE)
 
 
-def grant_database(connection: psycopg.Connection[tuple[object, ...]], database: str) -> None:
+def grant_database(connection: _Connection, database: str) -> None:
     """Let the client roles in, and nothing more: no temporary tables, no objects of their own."""
     roles = sql.SQL(", ").join(map(sql.Identifier, CLIENT_ROLES))
     name = sql.Identifier(database)
@@ -61,23 +70,20 @@ def grant_database(connection: psycopg.Connection[tuple[object, ...]], database:
     connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(roles))
 
 
-def _make_role(connection: psycopg.Connection[tuple[object, ...]], role: str, password: str) -> None:
-    name = sql.Identifier(role)
-    if not _exists(connection, "SELECT FROM pg_roles WHERE rolname = %s", role):
-        # The verifier, not the password, so that no log and no statistics view can show it.
-        verifier = connection.pgconn.encrypt_password(
-            password.encode(), role.encode(), b"scram-sha-256"
-        ).decode()
-        connection.execute(
-            sql.SQL("CREATE ROLE {} NOSUPERUSER NOCREATEDB NOCREATEROLE LOGIN PASSWORD {}").format(
-                name, sql.Literal(verifier)
-            )
-        )
+def _make_role(connection: _Connection, role: str, password: str, verb: LiteralString) -> None:
+    # The verifier, not the password, so that no log and no statistics view can show it.
+    verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    statement = sql.SQL(verb + " {} NOSUPERUSER NOCREATEDB NOCREATEROLE LOGIN PASSWORD {}")
+    connection.execute(statement.format(sql.Identifier(role), sql.Literal(verifier)))
+
+
+def _set_defaults(connection: _Connection, role: str) -> None:
     for setting, value in ROLE_SETTINGS[role].items():
+        statement = sql.SQL("ALTER ROLE {} SET {} = {}")
         connection.execute(
-            sql.SQL("ALTER ROLE {} SET {} = {}").format(name, sql.Identifier(setting), sql.Literal(value))
+            statement.format(sql.Identifier(role), sql.Identifier(setting), sql.Literal(value))
         )
 
 
-def _exists(connection: psycopg.Connection[tuple[object, ...]], query: str, name: str) -> bool:
-    return connection.execute(query.encode(), (name,)).fetchone() is not None
+def _exists(connection: _Connection, query: LiteralString, name: str) -> bool:
+    return connection.execute(query, (name,)).fetchone() is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ class PostgresServer:
 @contextmanager
 def running_postgres(data_dir: Path) -> Iterator[PostgresServer]:
     layout = Layout(data_dir)
-    state.claim(layout, minimum_free_bytes=0)
+    lock = state.claim(layout, minimum_free_bytes=0)
     command = postgres.prepare(layout, TEST_SETTINGS)
     log = (layout.log_dir / "postgres.log").open("wb")
     guard = subprocess.Popen(
@@ -53,3 +54,4 @@ def running_postgres(data_dir: Path) -> Iterator[PostgresServer]:
             guard.terminate()
             guard.wait(30)
             postgres.remove_sockets(layout)
+            os.close(lock)
