@@ -1,0 +1,17 @@
+-- Devices that stopped: a 10-second window with readings, and none in the next although 5 seconds of it have passed.
+-- Withdrawn if the missing readings arrive late; kept when the device comes back later. Read through anomalies.
+-- ts is when the silence began at the latest, detected_at the earliest moment it could be seen.
+CREATE MATERIALIZED VIEW anomalies_silent AS
+SELECT
+    'silent:' || w.device_id || ':' || (extract(epoch FROM w.window_end)::bigint)::varchar AS anomaly_id,
+    'silent' AS rule,
+    w.device_id,
+    NULL::varchar AS metric,
+    w.window_end AS ts,
+    w.window_end + INTERVAL '5 seconds' AS detected_at,
+    NULL::double precision AS value,
+    w.samples::varchar || ' readings in its last 10 seconds, then none' AS detail
+FROM device_activity_10s AS w
+LEFT JOIN device_activity_10s AS n
+    ON w.device_id = n.device_id AND w.window_end = n.window_start
+WHERE n.device_id IS NULL AND w.window_end < now() - INTERVAL '5 seconds';

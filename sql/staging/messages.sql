@@ -1,0 +1,109 @@
+-- Every message of the topic, parsed once: one row a message, with its fields or the reason why it was refused.
+-- Append-only. Read by everything that follows, so that nothing parses twice.
+--
+-- A cast that fails in a streaming expression yields NULL, so the reason is told by the first step that is NULL:
+--   not_utf8       bytes that are not UTF-8 text
+--   not_json       no payload at all, an empty one, no JSON, or text with \u0000 (PostgreSQL cannot hold it)
+--   not_object     JSON, but a list or a bare value
+--   missing_field  a field is absent or null; or an identifier is not text of 1 to 200 characters
+--   bad_value      value is not a JSON number, or is one that a double cannot hold
+--   bad_timestamp  ts is not an ISO 8601 time with offset (or Z), or lies outside [2000, 2100)
+CREATE MATERIALIZED VIEW messages AS
+WITH decoded AS (
+    SELECT
+        kafka_partition::int AS kafka_partition,
+        kafka_offset::bigint AS kafka_offset,
+        kafka_timestamp,
+        data,
+        convert_from(data, 'utf8') AS body
+    FROM readings_raw
+), parsed AS (
+    SELECT
+        kafka_partition,
+        kafka_offset,
+        kafka_timestamp,
+        data,
+        body,
+        CASE WHEN strpos(body, '\u0000') = 0 THEN body::jsonb END AS document
+    FROM decoded
+), fields AS (
+    SELECT
+        kafka_partition,
+        kafka_offset,
+        kafka_timestamp,
+        data,
+        body,
+        jsonb_typeof(document) AS document_type,
+        CASE WHEN jsonb_typeof(document -> 'event_id') = 'string' THEN document ->> 'event_id' END AS event_id,
+        CASE WHEN jsonb_typeof(document -> 'device_id') = 'string' THEN document ->> 'device_id' END AS device_id,
+        CASE WHEN jsonb_typeof(document -> 'metric') = 'string' THEN document ->> 'metric' END AS metric,
+        document ->> 'value' AS value_text,
+        CASE
+            WHEN jsonb_typeof(document -> 'value') = 'number' THEN (document ->> 'value')::double precision
+        END AS value,
+        document ->> 'ts' AS ts_text,
+        CASE
+            WHEN (document ->> 'ts')
+                ~ '^20[0-9]{2}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$'
+                THEN (document ->> 'ts')::timestamptz
+        END AS any_ts
+    FROM parsed
+), bounded AS (
+    SELECT
+        kafka_partition,
+        kafka_offset,
+        kafka_timestamp,
+        data,
+        body,
+        document_type,
+        event_id,
+        device_id,
+        metric,
+        value_text,
+        value,
+        ts_text,
+        CASE
+            WHEN any_ts >= '2000-01-01 00:00:00+00:00'::timestamptz
+                AND any_ts < '2100-01-01 00:00:00+00:00'::timestamptz
+                THEN any_ts
+        END AS ts
+    FROM fields
+), judged AS (
+    SELECT
+        kafka_partition,
+        kafka_offset,
+        kafka_timestamp,
+        event_id,
+        device_id,
+        metric,
+        value,
+        ts,
+        CASE
+            WHEN data IS NULL THEN 'not_json'
+            WHEN body IS NULL THEN 'not_utf8'
+            WHEN document_type IS NULL THEN 'not_json'
+            WHEN document_type <> 'object' THEN 'not_object'
+            WHEN coalesce(length(event_id), 0) NOT BETWEEN 1 AND 200
+                OR coalesce(length(device_id), 0) NOT BETWEEN 1 AND 200
+                OR coalesce(length(metric), 0) NOT BETWEEN 1 AND 200
+                OR value_text IS NULL
+                OR ts_text IS NULL
+                THEN 'missing_field'
+            WHEN value IS NULL THEN 'bad_value'
+            WHEN ts IS NULL THEN 'bad_timestamp'
+        END AS reject_reason,
+        data
+    FROM bounded
+)
+SELECT
+    kafka_partition,
+    kafka_offset,
+    kafka_timestamp,
+    event_id,
+    device_id,
+    metric,
+    value,
+    ts,
+    reject_reason,
+    CASE WHEN reject_reason IS NOT NULL THEN data END AS payload
+FROM judged;
