@@ -1,0 +1,19 @@
+"""Deployment of sql/ as versioned migrations, on RisingWave or the embedded engine: what the CLI and the
+launcher call.
+"""
+
+from tailrace.migrate.api import Revision, current, downgrade, history, pending, upgrade
+from tailrace.migrate.errors import MigrationConflictError, MigrationFailedError
+from tailrace.migrate.progress import StepProgress
+
+__all__ = [
+    "MigrationConflictError",
+    "MigrationFailedError",
+    "Revision",
+    "StepProgress",
+    "current",
+    "downgrade",
+    "history",
+    "pending",
+    "upgrade",
+]

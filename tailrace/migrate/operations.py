@@ -1,0 +1,106 @@
+"""alembic operations for RisingWave's relations: `op.create_source(name, sql)`, `op.drop_source(name)` and
+so on.
+
+Each carries its own SQL text, so that a revision stays what it was when it was released. An operation does
+nothing itself: it hands its step to the `StepSink` that the environment put into the migration context,
+which records or executes it. Importing this module registers the operations; revisions call them through
+`alembic.op`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from alembic.operations import MigrateOperation, Operations
+
+from tailrace.migrate.steps import RelationKind, Step, create, drop
+
+SINK_OPTION: Final = "tailrace_sink"
+
+
+class StepSink(Protocol):
+    """Takes the steps of a revision in their order."""
+
+    def take(self, step: Step) -> None:
+        """Record or execute one step."""
+
+
+@Operations.register_operation("create_table")
+@Operations.register_operation("create_source")
+@Operations.register_operation("create_view")
+@Operations.register_operation("create_materialized_view")
+@Operations.register_operation("create_index")
+class CreateRelation(MigrateOperation):
+    """Run a CREATE statement; takes the relation's name and the whole statement."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+
+    @classmethod
+    def create_table(cls, operations: Operations, name: str, sql: str) -> None:
+        """Replaces alembic's own create_table, which composes PostgreSQL's DDL."""
+        operations.invoke(cls(create(RelationKind.TABLE, name, sql)))
+
+    @classmethod
+    def create_source(cls, operations: Operations, name: str, sql: str) -> None:
+        """CREATE SOURCE; `${VARIABLES}` of the connector are filled in at deployment."""
+        operations.invoke(cls(create(RelationKind.SOURCE, name, sql)))
+
+    @classmethod
+    def create_view(cls, operations: Operations, name: str, sql: str) -> None:
+        """CREATE VIEW."""
+        operations.invoke(cls(create(RelationKind.VIEW, name, sql)))
+
+    @classmethod
+    def create_materialized_view(cls, operations: Operations, name: str, sql: str) -> None:
+        """CREATE MATERIALIZED VIEW; returns once it is filled from what is there."""
+        operations.invoke(cls(create(RelationKind.MATERIALIZED_VIEW, name, sql)))
+
+    @classmethod
+    def create_index(cls, operations: Operations, name: str, sql: str) -> None:
+        """Replaces alembic's own create_index, likewise."""
+        operations.invoke(cls(create(RelationKind.INDEX, name, sql)))
+
+
+@Operations.register_operation("drop_table")
+@Operations.register_operation("drop_source")
+@Operations.register_operation("drop_view")
+@Operations.register_operation("drop_materialized_view")
+@Operations.register_operation("drop_index")
+class DropRelation(MigrateOperation):
+    """Drop a relation, without CASCADE; takes the relation's name."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+
+    @classmethod
+    def drop_table(cls, operations: Operations, name: str) -> None:
+        """DROP TABLE, with the rows in it."""
+        operations.invoke(cls(drop(RelationKind.TABLE, name)))
+
+    @classmethod
+    def drop_source(cls, operations: Operations, name: str) -> None:
+        """DROP SOURCE; the topic stays."""
+        operations.invoke(cls(drop(RelationKind.SOURCE, name)))
+
+    @classmethod
+    def drop_view(cls, operations: Operations, name: str) -> None:
+        """DROP VIEW."""
+        operations.invoke(cls(drop(RelationKind.VIEW, name)))
+
+    @classmethod
+    def drop_materialized_view(cls, operations: Operations, name: str) -> None:
+        """DROP MATERIALIZED VIEW."""
+        operations.invoke(cls(drop(RelationKind.MATERIALIZED_VIEW, name)))
+
+    @classmethod
+    def drop_index(cls, operations: Operations, name: str) -> None:
+        """DROP INDEX."""
+        operations.invoke(cls(drop(RelationKind.INDEX, name)))
+
+
+@Operations.implementation_for(CreateRelation)
+@Operations.implementation_for(DropRelation)
+def _hand_over(operations: Operations, operation: CreateRelation | DropRelation) -> None:
+    sink: StepSink = operations.migration_context.opts[SINK_OPTION]
+    sink.take(operation.step)
