@@ -35,7 +35,7 @@ def border(section: str) -> Iterator[None]:
     try:
         yield
     except EngineUnreachableError:
-        # The banner at the head of the page (app.sections.pulse) says it once for all sections.
+        # The banner at the head of the page (app.sections.status) says it once for all sections.
         st.caption(f":material/hourglass_empty: {section}: waiting for the engine …")
     except PipelineMissingError as error:
         logger.info("%s: %s", section, error)

@@ -12,13 +12,13 @@ import streamlit as st
 
 from app.pages import live
 
-STYLE = Path(__file__).parent / "style.css"
+HERE = Path(__file__).parent
 
 
 def main() -> None:
     """Run the page that the address names."""
-    st.set_page_config(page_title="Tailrace", page_icon=":material/water:", layout="wide")
-    st.html(STYLE)
+    st.set_page_config(page_title="Tailrace", page_icon=str(HERE / "icon.svg"), layout="wide")
+    st.html(HERE / "style.css")
     pages = [st.Page(live.render, title="Live", icon=":material/monitoring:", url_path="live", default=True)]
     st.navigation(pages, position="top").run()
 

@@ -28,11 +28,13 @@ DESCRIPTIONS = {
 def specification() -> dict[str, Any]:
     """The chart without data; its data set is named reasons."""
     bars = alt.Chart(alt.NamedData("reasons")).encode(
-        x=alt.X("messages:Q", axis=None, scale=alt.Scale(zero=True, padding=40)),
+        x=alt.X("messages:Q", axis=None, scale=alt.Scale(zero=True, nice=False)),
         y=alt.Y(
             "reason:N",
             sort=alt.EncodingSortField("messages", op="max", order="descending"),
-            axis=alt.Axis(title=None, domain=False, ticks=False, labelLimit=220, labelPadding=8),
+            axis=alt.Axis(
+                title=None, domain=False, ticks=False, labelLimit=220, labelPadding=8, labelFontSize=12
+            ),
         ),
         tooltip=[
             alt.Tooltip("code:N", title="reject_reason"),
@@ -41,8 +43,8 @@ def specification() -> dict[str, Any]:
     )
     chart = alt.layer(
         bars.mark_bar(color=BAR_COLOUR, opacity=0.75, cornerRadiusEnd=3, height={"band": 0.62}),
-        bars.mark_text(align="left", dx=6).encode(text="label:N"),
-    ).properties(height=alt.Step(30))
+        bars.mark_text(align="left", dx=6, fontSize=12).encode(text="label:N"),
+    ).properties(height=alt.Step(28))
     specification: dict[str, Any] = chart.to_dict()
     return specification
 

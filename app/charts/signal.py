@@ -36,7 +36,10 @@ def specification(metric: str, unit: str) -> dict[str, Any]:
         axis=alt.Axis(title=None, format="%H:%M:%S", labelOverlap=True, tickCount=8, grid=False),
     )
     y_title = f"{metric} ({formats.unit(unit)})" if unit else metric
-    y_scale, y_axis = alt.Scale(zero=False, nice=True, padding=8), alt.Axis(title=y_title, tickCount=6)
+    y_scale, y_axis = (
+        alt.Scale(zero=False, nice=True, padding=8),
+        alt.Axis(title=y_title, tickCount=6, format=",.6~g"),
+    )
     windows = alt.Chart(alt.NamedData("windows"))
     window_tooltip = [
         alt.Tooltip("label:N", title="Window (UTC)"),
@@ -74,14 +77,14 @@ def specification(metric: str, unit: str) -> dict[str, Any]:
         ).encode(x=x, y=y("average"), tooltip=window_tooltip),
         *_anomaly_layers(x, y),
     ]
-    chart = alt.layer(*layers).properties(height=340)
+    chart = alt.layer(*layers).properties(height=310)
     specification: dict[str, Any] = chart.to_dict()
     return specification
 
 
 def _anomaly_layers(x: Any, y: Any) -> list[Any]:
     names = list(rules.COLOURS)
-    legend = alt.Legend(title=None, orient="top", direction="horizontal", symbolSize=110)
+    legend = alt.Legend(title=None, orient="top", direction="horizontal", symbolSize=110, symbolOpacity=1)
     colour = alt.Color(
         "rule:N", scale=alt.Scale(domain=names, range=list(rules.COLOURS.values())), legend=legend
     )

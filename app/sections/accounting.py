@@ -1,25 +1,16 @@
 """The accounting line: messages = readings + rejects + duplicates, and whether it comes out even.
 
-All five figures are of one barrier, so the sum has to be exact at any moment, under load too. Refreshed
-from the shared counts. Called by app.pages.live.
+All five figures are of one barrier, so the sum has to be exact at any moment, under load too. Called by
+app.sections.figures.
 """
 
 from __future__ import annotations
 
-import streamlit as st
-
 from app import formats
-from app.border import border, feeds
 from app.queries.counts import Counts
 
 
-def render() -> None:
-    """One line of figures."""
-    with border("Accounting"):
-        st.html(_line(feeds().counts.get()))
-
-
-def _line(counts: Counts) -> str:
+def line(counts: Counts) -> str:
     """The figures as HTML: numbers and fixed words only, nothing that came from outside."""
     terms = (
         _term(counts.messages, "messages"),

@@ -35,7 +35,7 @@ def render() -> None:
             _table(found, datetime.now(UTC)),
             key="anomalies",
             hide_index=True,
-            height=392,
+            height=440,
             row_height=32,
             column_config={
                 "rule": st.column_config.MultiselectColumn(
@@ -45,7 +45,7 @@ def render() -> None:
                     "Signal", type="tertiary", alignment="left", key=CLICK_KEY, on_click=_show_clicked
                 ),
                 "value": st.column_config.TextColumn("Value", alignment="right", width=88),
-                "age": st.column_config.TextColumn("Found", alignment="right", width=84),
+                "age": st.column_config.TextColumn("Age", alignment="right", width=64),
                 "detail": st.column_config.TextColumn("Why", width=260),
             },
         )
@@ -57,9 +57,7 @@ def _table(found: list[Anomaly], now: datetime) -> pd.DataFrame:
             "rule": [[anomaly.rule] for anomaly in found],
             "signal": [_signal_name(anomaly) for anomaly in found],
             "value": [formats.quantity(anomaly.value, anomaly.unit) for anomaly in found],
-            "age": [
-                f"{formats.age_coarse((now - anomaly.detected_at).total_seconds())} ago" for anomaly in found
-            ],
+            "age": [formats.age_coarse((now - anomaly.detected_at).total_seconds()) for anomaly in found],
             "detail": [anomaly.detail or "" for anomaly in found],
         }
     )

@@ -78,14 +78,28 @@ def _jump() -> None:
 
 
 def _pick(source: Feeds, devices: dict[str, Device]) -> tuple[str | None, Metric | None]:
-    columns = st.columns([3, 4, 3, 2], vertical_alignment="bottom", gap="small")
-    device_id: str | None = columns[0].selectbox(
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown("##### Signal", width="stretch")
+        st.segmented_control(
+            "Range",
+            list(RANGES),
+            format_func=RANGES.__getitem__,
+            key=focus.MINUTES_KEY,
+            default=focus.DEFAULT_MINUTES,
+            required=True,
+            label_visibility="collapsed",
+        )
+        st.button("Newest anomaly", on_click=_jump, icon=":material/my_location:", key="jump_to_anomaly")
+    pickers = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    device_id: str | None = pickers.selectbox(
         "Device",
         list(devices),
         key=focus.DEVICE_KEY,
         accept_new_options=True,
         on_change=focus.look_live,
-        placeholder="Type to search",
+        placeholder="Device: type to search",
+        label_visibility="collapsed",
+        width=170,
     )
     if device_id is None:
         st.caption("Choose a device.")
@@ -98,16 +112,8 @@ def _pick(source: Feeds, devices: dict[str, Device]) -> tuple[str | None, Metric
         return device_id, None
     if st.session_state.get(focus.METRIC_KEY) not in measured:
         st.session_state[focus.METRIC_KEY] = next(iter(measured))
-    metric = columns[1].segmented_control("Metric", list(measured), key=focus.METRIC_KEY, required=True)
-    columns[2].segmented_control(
-        "Range", list(RANGES), format_func=RANGES.__getitem__, key=focus.MINUTES_KEY, required=True, default=5
-    )
-    columns[3].button(
-        "Newest anomaly",
-        on_click=_jump,
-        width="stretch",
-        icon=":material/my_location:",
-        key="jump_to_anomaly",
+    metric = pickers.segmented_control(
+        "Metric", list(measured), key=focus.METRIC_KEY, required=True, label_visibility="collapsed"
     )
     return device_id, measured[metric or next(iter(measured))]
 
