@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tailrace.errors import TailraceError
 from tailrace.migrate.api import Revision, history, package_directory
-from tailrace.migrate.errors import InvalidMigrationError
+from tailrace.migrate.errors import MigrationInvalidError
 from tailrace.migrate.steps import normalize
 
 LOCK_NAME = "versions.lock"
@@ -29,12 +29,12 @@ def checksum(revision: Revision) -> str:
 
 
 def extend(locked: dict[str, str], revisions: Iterable[Revision]) -> dict[str, str]:
-    """The lock with the new revisions added; raises InvalidMigrationError when a locked one changed or is gone."""
+    """The lock with new revisions added; raises MigrationInvalidError when a locked one changed or is gone."""
     found = {revision.revision: checksum(revision) for revision in revisions}
     for name, expected in locked.items():
         if found.get(name) != expected:
             what = "was changed" if name in found else "is gone"
-            raise InvalidMigrationError(
+            raise MigrationInvalidError(
                 f"revision {name} {what} after it was released",
                 hint="restore it, and put the change into a new revision",
             )
