@@ -35,7 +35,7 @@ def alive(pid: int) -> bool:
 
 
 def processes_of(data_dir: Path) -> dict[int, str]:
-    """Pid and command line of every process that names the directory, or works in it (PostgreSQL's backends)."""
+    """Pid and command line of every process that names the directory, or works in it (as backends do)."""
     found = {}
     if not _PROC:
         listed = subprocess.check_output(["ps", "-axo", "pid=,command="], text=True)

@@ -129,6 +129,7 @@ def test_dsn_before_the_first_start(tmp_path: Path) -> None:
 
 def test_data_survives_a_restart(tmp_path: Path) -> None:
     with running_postgres(tmp_path) as server, psycopg.connect(server.dsn()) as connection:
+        connection.execute("SET synchronous_commit = on")
         connection.execute("CREATE TABLE kept (a int)")
     with running_postgres(tmp_path) as server, psycopg.connect(server.dsn()) as connection:
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
