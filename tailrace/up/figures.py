@@ -27,7 +27,8 @@ STAGES: Final = "SELECT stage, rows FROM pipeline_counts"
 REASONS: Final = "SELECT reject_reason, count(*) FROM rejects GROUP BY reject_reason"
 VIEWS: Final = "SELECT name FROM rw_catalog.rw_materialized_views ORDER BY name"
 NEWEST: Final = """
-    SELECT rule, device_id, metric, ts, value, detail FROM anomalies ORDER BY detected_at DESC, anomaly_id LIMIT 8
+    SELECT rule, device_id, metric, ts, value, detail
+    FROM anomalies ORDER BY detected_at DESC, anomaly_id LIMIT 8
 """
 SINCE: Final = "SELECT rule, device_id, metric, ts FROM anomalies WHERE ts >= %s"
 POLL_S: Final = 0.4

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tailrace.verify.matching import Score
-from tailrace.verify.reconcile import Counts, account_differences, rule_differences
+from tailrace.verify.reconcile import Counts, account_differences, loader_differences, rule_differences
 from tailrace.verify.recount import Recount
 
 
@@ -32,6 +32,7 @@ class Report:
     freshness: Mapping[str, Any]
     details: Mapping[str, Any] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
+    sent_by_kind: Mapping[str, Any] | None = None
 
     @property
     def problems(self) -> list[str]:
@@ -39,6 +40,7 @@ class Report:
         return [
             *self.failures,
             *account_differences(self.produced, self.counts, self.recount),
+            *(loader_differences(self.sent_by_kind, self.counts) if self.sent_by_kind else ()),
             *rule_differences(self.scores),
         ]
 

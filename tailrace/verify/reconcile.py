@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from tailrace.verify.matching import Score
 from tailrace.verify.recount import Recount
@@ -71,6 +71,20 @@ def account_differences(produced: int, views: Counts, topic: Recount | None) -> 
     problems += _off("duplicates", topic.duplicates, views.duplicates, seen)
     for reason in sorted(topic.rejects.keys() | views.rejects.keys()):
         problems += _off(f"rejected as {reason}", topic.rejects[reason], views.rejects.get(reason, 0), seen)
+    return problems
+
+
+def loader_differences(sent: Mapping[str, Any], views: Counts) -> list[str]:
+    """What the loader says it sent by kind, against the views; `sent` is the summary's
+    `acknowledged_by_kind`.
+    """
+    names = ("loader", "views")
+    problems = _off("duplicates", int(sent.get("duplicates", 0)), views.duplicates, names)
+    malformed: Mapping[str, int] = sent.get("malformed", {})
+    for reason in sorted(malformed.keys() | views.rejects.keys()):
+        problems += _off(
+            f"rejected as {reason}", malformed.get(reason, 0), views.rejects.get(reason, 0), names
+        )
     return problems
 
 

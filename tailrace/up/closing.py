@@ -1,0 +1,163 @@
+"""The end of a run: wait until the views have everything, then draw up the account.
+
+Assumes that the loader has ended and that broker and engine still run. Caller: the launcher.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import psycopg
+
+from tailrace import config
+from tailrace.errors import TailraceError
+from tailrace.monitor.estimator import Second, recovered_after_s
+from tailrace.up import figures
+from tailrace.up.options import Burst
+from tailrace.up.report import Report
+from tailrace.up.truth import Truth
+from tailrace.verify.matching import Stream, score
+from tailrace.verify.reconcile import Counts
+from tailrace.verify.recount import Recount, recount
+
+STALLED_S: Final = 30.0
+"""The drain gives up when the views have not moved for so long."""
+SETTLE_S: Final = 1.5
+"""Behind the last reading, one more heartbeat of the views that use now()."""
+WINDOW_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """How things stood before the run: what the report subtracts, and where in the topic the run begins."""
+
+    counts: Counts
+    views: Mapping[str, int]
+    offsets: Mapping[int, int]
+
+
+def drain(
+    sql_url: str,
+    before: Counts,
+    produced: int,
+    *,
+    on_progress: Callable[[int], None],
+    give_up: Callable[[], bool] = lambda: False,
+    clock: Callable[[], float] = time.monotonic,
+) -> str | None:
+    """Wait until the views hold `produced` messages more than `before`; a sentence when they do not get
+    there.
+    """
+    moved_at = clock()
+    best = -1
+    while True:
+        try:
+            with figures.connect(sql_url) as connection:
+                while True:
+                    arrived = figures.read_stages(connection).get("messages", 0) - before.messages
+                    on_progress(arrived)
+                    if arrived >= produced:
+                        time.sleep(SETTLE_S)
+                        return None
+                    if arrived > best:
+                        best, moved_at = arrived, clock()
+                    if clock() > moved_at + STALLED_S or give_up():
+                        return f"the views hold {arrived:,} of {produced:,} messages and have stopped moving"
+                    time.sleep(0.1)
+        except psycopg.Error as error:
+            if clock() > moved_at + STALLED_S or give_up():
+                return f"the SQL side stopped answering: {str(error).strip()}"
+            time.sleep(0.2)
+
+
+def settle(
+    connection: figures.Connection, *, on_progress: Callable[[int], None], quiet_s: float = 1.5
+) -> None:
+    """Wait, a minute at most, until the views have stopped growing: an older topic may still be read."""
+    until = time.monotonic() + 60.0
+    rows, moved_at = -1, time.monotonic()
+    while time.monotonic() < min(until, moved_at + quiet_s):
+        now = figures.read_stages(connection).get("messages", 0)
+        on_progress(now)
+        if now != rows:
+            rows, moved_at = now, time.monotonic()
+        time.sleep(0.1)
+
+
+def recount_topic(
+    kafka: str, start: Mapping[int, int], at_least: int, on_progress: Callable[[int], None]
+) -> Recount | str:
+    """Read the topic again, or say why that did not work."""
+    try:
+        return recount(
+            kafka,
+            config.READINGS.name,
+            start=start,
+            at_least=at_least,
+            on_progress=on_progress,
+            timeout_s=10.0,
+        )
+    except TailraceError as error:
+        return f"reading the topic again failed: {error}"
+
+
+def freshness_of(measured: Mapping[str, Any], burst: Burst | None) -> dict[str, Any]:
+    """The monitor's last line; with a burst, also how long after it freshness was below a second again.
+
+    `back_under_1s_after_s` is None when that did not happen before the end. Seconds count from the first
+    reading.
+    """
+    found = dict(measured)
+    if burst is not None and found.get("timeline"):
+        timeline = [Second(**row) for row in found["timeline"]]
+        found["burst"] = {
+            "rate": burst.rate,
+            "at_s": burst.at_s,
+            "seconds": burst.seconds,
+            "back_under_1s_after_s": recovered_after_s(timeline, burst.at_s + burst.seconds),
+        }
+    return found
+
+
+def draw_up(
+    sql_url: str,
+    baseline: Baseline,
+    truth: Truth | None,
+    topic: Recount | str,
+    *,
+    freshness: Mapping[str, Any],
+    details: Mapping[str, Any],
+    failures: list[str],
+    on_progress: Callable[[str], None],
+) -> Report:
+    """Read the views and build the report. Without a loader, what the topic holds counts as produced."""
+    with figures.connect_patiently(sql_url) as connection:
+        on_progress("counts")
+        counts = figures.read_counts(connection).minus(baseline.counts)
+        on_progress("rows of the views")
+        views = figures.read_views(connection)
+        on_progress("anomalies")
+        stream = truth.stream if truth and truth.stream else Stream(time.time(), time.time())
+        since = datetime.fromtimestamp(stream.starts_at - WINDOW_S, UTC)
+        scores = score(truth.faults, figures.read_anomalies(connection, since), stream) if truth else {}
+    problems = [*failures, *([topic] if isinstance(topic, str) else [])]
+    recounted = None if isinstance(topic, str) else topic
+    produced = truth.produced if truth else (recounted.messages if recounted else 0)
+    if truth and truth.error:
+        problems.append(f"the loader failed: {truth.error}")
+    return Report(
+        produced=produced,
+        counts=counts,
+        recount=recounted,
+        views=views,
+        views_before=baseline.views,
+        scores=scores,
+        freshness=freshness,
+        details=details,
+        failures=tuple(problems),
+        sent_by_kind=truth.by_kind if truth else None,
+    )
