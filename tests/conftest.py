@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from engine.roles import grant_database
+from tests.support.broker import running_broker
+from tests.support.cluster import Cluster, why_no_docker
+from tests.support.engine import running_engine
 from tests.support.postgres import PostgresServer, running_postgres
 
 
@@ -31,3 +36,44 @@ def database(postgres: PostgresServer) -> Iterator[str]:
     yield postgres.dsn(dbname=name)
     with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap address of the embedded broker, or of the one that TAILRACE_TEST_KAFKA names."""
+    if given := os.environ.get("TAILRACE_TEST_KAFKA"):
+        yield given
+        return
+    with running_broker(tmp_path_factory.mktemp("broker") / "broker.log") as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """SQL URL of the embedded engine, or of the one that TAILRACE_TEST_SQL_URL names."""
+    if given := os.environ.get("TAILRACE_TEST_SQL_URL"):
+        yield given
+        return
+    with running_engine(tmp_path_factory.mktemp("engine") / "state") as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def docker_compose_file(pytestconfig: pytest.Config) -> Path:
+    """For pytest-docker: the same file that users start."""
+    return pytestconfig.rootpath / "compose.yaml"
+
+
+@pytest.fixture(scope="session")
+def docker_setup() -> list[str]:
+    """For pytest-docker: return when the health checks pass."""
+    return ["up --detach --wait"]
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    """RisingWave and Redpanda on their usual ports; the test is skipped where there is no Docker engine."""
+    if reason := why_no_docker():
+        pytest.skip(reason)
+    request.getfixturevalue("docker_services")
+    return Cluster()
