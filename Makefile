@@ -73,6 +73,10 @@ bench: $(DEV) ## Run the benchmarks, one after the other [BENCH=bench/decode.py]
 
 .PHONY: clean
 clean: ## Remove .venv, caches and the demo's state (.tailrace)
+	@pid=$$(cat .tailrace/lock 2>/dev/null || true); \
+	if [ -n "$$pid" ] && ps -p "$$pid" -o args= 2>/dev/null | grep -q tailrace; then \
+	    echo "clean: the demo is running on .tailrace (process $$pid); stop it first" >&2; exit 1; \
+	fi
 	rm -rf $(VENV) .tailrace build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
