@@ -42,7 +42,7 @@ JITTER_SHARE = 0.2
 MAX_DELAY_S = 2.0
 LATE_HOLD_S = (12.0, 25.0)
 _CALM_AHEAD_S = LATE_HOLD_S[1] + 5.0
-_DRAWS = 10
+_DRAWS = 9
 
 
 class Kind(IntEnum):
@@ -157,7 +157,7 @@ class Stream:
         loud = self._injection.audible(series // METRICS_PER_DEVICE, t)
         if not loud.all():
             numbers, t, series, draws = numbers[loud], t[loud], series[loud], draws[:, loud]
-        values = self._signals.read(series, t, draws[1:5])
+        values = self._signals.read(series, t, draws[1:4])
         scale = self._scale[series]
         # Adding 0.0 turns a negative zero into a plain one.
         values = np.round(values * scale) / scale + 0.0
@@ -169,19 +169,19 @@ class Stream:
         records["n"] = numbers // size
         records["ts_ms"] = self._settings.start_ms + np.floor(t * 1000).astype(np.int64)
         records["value"] = values
-        records["send"] = t + _delay(draws[5], draws[6])
+        records["send"] = t + _delay(draws[4], draws[5])
         for position, spike in spikes.items():
             records["kind"][position] = Kind.SPIKE
-            records["send"][position] = t[position] + 0.01 + 0.24 * draws[6, position]
+            records["send"][position] = t[position] + 0.01 + 0.24 * draws[5, position]
             records["detail"][position] = self._note_spike(records[position], spike.beyond)
-        damaged, doubled, late = self._fates(series, t, draws[7], spikes)
+        damaged, doubled, late = self._fates(series, t, draws[6], spikes)
         self._damage(records, damaged)
-        records["send"][late] = t[late] + LATE_HOLD_S[0] + (LATE_HOLD_S[1] - LATE_HOLD_S[0]) * draws[8, late]
+        records["send"][late] = t[late] + LATE_HOLD_S[0] + (LATE_HOLD_S[1] - LATE_HOLD_S[0]) * draws[7, late]
         in_time = ~(damaged | late)
         self._injection.count(series[in_time], values[in_time])
         copies = records[doubled]
         copies["kind"] = Kind.DUPLICATE
-        copies["send"] += 0.05 + 1.45 * draws[9, doubled]
+        copies["send"] += 0.05 + 1.45 * draws[8, doubled]
         return [records, copies]
 
     def _fates(
