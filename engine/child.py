@@ -122,9 +122,15 @@ class Child:
         try:
             command = await asyncio.to_thread(self._spec.prepare)
         except (TailraceError, OSError) as error:
-            if not self._ever_ready:
+            if self._ever_ready:
+                return f"cannot be prepared: {error}"
+            if isinstance(error, TailraceError):
                 raise
-            return f"cannot be prepared: {error}"
+            raise TailraceError(
+                f"cannot prepare {self.name}: {error}", hint="see --help on --data-dir"
+            ) from error
+        if self._stopping.is_set():
+            return "stopped"
         process = await self._start(command)
         collecting = asyncio.create_task(self._collect(process))
         announcing = asyncio.create_task(self._announce(process))

@@ -80,6 +80,7 @@ _INITDB_OPTIONS = (
     "--no-instructions",
 )
 _POLL_S = 0.02
+_LONGEST_POLL_S = 0.25
 
 
 def prepare(layout: Layout, overrides: Mapping[str, str] | None = None) -> tuple[str, ...]:
@@ -129,11 +130,12 @@ def remove_sockets(layout: Layout) -> None:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def wait_until_ready(
-    layout: Layout, *, timeout_s: float = 60.0, alive: Callable[[], bool] = lambda: True
-) -> None:
-    """Return when the server answers. Raises TailraceError after the time-out or when `alive` says no."""
-    deadline = time.monotonic() + timeout_s
+def wait_until_ready(layout: Layout, alive: Callable[[], bool]) -> None:
+    """Return when the server answers; recovery after a crash may take minutes.
+
+    Raises TailraceError when `alive` says that the server has ended.
+    """
+    pause_s = _POLL_S
     while True:
         try:
             psycopg.connect(layout.dsn(dbname="template1")).close()
@@ -142,12 +144,8 @@ def wait_until_ready(
                 raise TailraceError(
                     "PostgreSQL ended while starting", hint=f"see {layout.log_dir}"
                 ) from error
-            if time.monotonic() > deadline:
-                raise TailraceError(
-                    f"PostgreSQL does not answer after {timeout_s:.0f} s: {error}",
-                    hint=f"see {layout.log_dir}",
-                ) from error
-            time.sleep(_POLL_S)
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.2, _LONGEST_POLL_S)
         else:
             return
 

@@ -145,7 +145,13 @@ def _check_room(layout: Layout, minimum_free_bytes: int) -> None:
 
 def _make_secrets(layout: Layout) -> None:
     """Random passwords, made once; and PostgreSQL's DSN, where TAILRACE_POSTGRES_DSN names one."""
-    known = read_json(layout.secrets_path) or {
+    known = read_json(layout.secrets_path)
+    if known is None and layout.postgres_dir.exists():
+        raise StateError(
+            f"{layout.data_dir} holds a PostgreSQL cluster but no readable {layout.secrets_path.name}",
+            hint=f"restore the file, or give the state up: rm -r {layout.data_dir}",
+        )
+    known = known or {
         "engine": secrets.token_urlsafe(32),
         "client": secrets.token_urlsafe(32),
     }

@@ -121,7 +121,7 @@ class _Supervisor:
 
 def _postgres(layout: Layout, settings: dict[str, str]) -> ChildSpec:
     def ready(alive: Callable[[], bool]) -> None:
-        postgres.wait_until_ready(layout, alive=alive)
+        postgres.wait_until_ready(layout, alive)
         roles.bootstrap(layout)
 
     return ChildSpec(

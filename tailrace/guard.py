@@ -34,6 +34,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 _STOP_SIGNALS = {"INT": signal.SIGINT, "TERM": signal.SIGTERM, "QUIT": signal.SIGQUIT}
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+_LEFTOVER_GRACE_S = 5.0
 _LEFTOVER_POLL_S = 0.02
 
 
@@ -183,7 +184,7 @@ class _Guard:
 
     def _stop_leftovers(self) -> None:
         """End the rest of the command's group and the orphans below us: TERM, then KILL."""
-        deadline = time.monotonic() + self._grace_s
+        deadline = time.monotonic() + min(self._grace_s, _LEFTOVER_GRACE_S)
         asked: set[int] = set()
         self._signal_group(signal.SIGTERM)
         while True:

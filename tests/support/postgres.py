@@ -47,7 +47,7 @@ def running_postgres(data_dir: Path) -> Iterator[PostgresServer]:
     )
     with guard, log:
         try:
-            postgres.wait_until_ready(layout, alive=lambda: guard.poll() is None)
+            postgres.wait_until_ready(layout, lambda: guard.poll() is None)
             roles.bootstrap(layout)
             yield PostgresServer(layout)
         finally:

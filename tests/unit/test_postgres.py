@@ -209,6 +209,14 @@ def test_cluster_without_version(tmp_path: Path) -> None:
         state.claim(Layout(tmp_path), minimum_free_bytes=0)
 
 
+def test_cluster_without_passwords(tmp_path: Path) -> None:
+    os.close(state.claim(Layout(tmp_path), minimum_free_bytes=0))
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "secrets.json").unlink()
+    with pytest.raises(state.StateError, match=r"no readable secrets\.json"):
+        state.claim(Layout(tmp_path), minimum_free_bytes=0)
+
+
 def test_too_little_disk(tmp_path: Path) -> None:
     with pytest.raises(state.StateError, match=r"too little disk space .* MiB free") as raised:
         state.claim(Layout(tmp_path), minimum_free_bytes=1 << 60)
