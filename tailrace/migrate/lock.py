@@ -29,7 +29,7 @@ def checksum(revision: Revision) -> str:
 
 
 def extend(locked: dict[str, str], revisions: Iterable[Revision]) -> dict[str, str]:
-    """The lock with new revisions added; raises MigrationInvalidError when a locked one changed or is gone."""
+    """The lock with new revisions added; raises MigrationInvalidError when a locked one has changed."""
     found = {revision.revision: checksum(revision) for revision in revisions}
     for name, expected in locked.items():
         if found.get(name) != expected:
