@@ -1,0 +1,157 @@
+"""The catalog's own tables and what clients see of them: schema `engine` (private) and `rw_catalog` (RisingWave's names).
+
+Kept in PostgreSQL itself, so that a DDL statement and its catalog rows commit together. Run by the flow at start.
+"""
+
+from __future__ import annotations
+
+PRIVATE = """
+CREATE SCHEMA engine;
+CREATE SEQUENCE engine.object_id START 1001;
+CREATE SEQUENCE engine.row_id CACHE 1000;
+CREATE TABLE engine.objects (
+    id integer PRIMARY KEY,
+    name text NOT NULL UNIQUE,
+    kind text NOT NULL CHECK (kind IN ('source', 'table', 'materialized view', 'view', 'index')),
+    owner text NOT NULL,
+    definition text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    body jsonb NOT NULL
+);
+CREATE TABLE engine.dependencies (
+    object_id integer NOT NULL REFERENCES engine.objects ON DELETE CASCADE,
+    referenced_id integer NOT NULL REFERENCES engine.objects,
+    PRIMARY KEY (object_id, referenced_id)
+);
+CREATE TABLE engine.source_positions (
+    source_id integer NOT NULL REFERENCES engine.objects ON DELETE CASCADE,
+    partition integer NOT NULL,
+    topic_id text NOT NULL,
+    next_offset bigint NOT NULL,
+    PRIMARY KEY (source_id, partition)
+) WITH (fillfactor = 50);
+CREATE TABLE engine.source_generations (
+    source_id integer NOT NULL REFERENCES engine.objects ON DELETE CASCADE,
+    topic_id text NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (source_id, topic_id)
+);
+CREATE TABLE engine.source_watermarks (
+    source_id integer NOT NULL REFERENCES engine.objects ON DELETE CASCADE,
+    partition integer NOT NULL,
+    newest timestamptz NOT NULL,
+    advanced_at timestamptz NOT NULL,
+    PRIMARY KEY (source_id, partition)
+) WITH (fillfactor = 50);
+CREATE TABLE engine.source_skipped (
+    source_id integer PRIMARY KEY REFERENCES engine.objects ON DELETE CASCADE,
+    messages bigint NOT NULL
+);
+CREATE TABLE engine.poison_rows (
+    source_id integer,
+    origin text NOT NULL,
+    error text NOT NULL,
+    sqlstate text NOT NULL,
+    seen_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE engine.barrier (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    epoch bigint NOT NULL,
+    barrier_time timestamptz NOT NULL,
+    input_rows bigint NOT NULL,
+    previous_ms double precision NOT NULL
+) WITH (fillfactor = 50);
+INSERT INTO engine.barrier VALUES (true, 0, now(), 0, 0);
+CREATE FUNCTION engine.convert_from(data bytea, encoding text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN pg_catalog.convert_from(data, encoding);
+EXCEPTION WHEN data_exception OR undefined_object OR invalid_parameter_value THEN
+    RETURN NULL;
+END $$;
+CREATE FUNCTION engine.refuse_source(name text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'an ad-hoc query over source "%" is not supported', name
+        USING ERRCODE = '0A000', HINT = 'create a materialized view over it and query that';
+END $$;
+CREATE FUNCTION engine.refuse_key_update() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'UPDATE of a primary-key column is not supported'
+        USING ERRCODE = '0A000', HINT = 'DELETE the row and INSERT it with its new key';
+END $$;
+CREATE FUNCTION engine.refuse_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% of an append-only table is not supported', TG_OP
+        USING ERRCODE = '0A000', HINT = 'leave out APPEND ONLY when rows may change';
+END $$;
+"""
+
+VISIBLE = """
+CREATE SCHEMA rw_catalog;
+CREATE VIEW rw_catalog.rw_relations AS
+    SELECT id, 'public'::text AS schema_name, name, kind AS relation_type FROM engine.objects;
+CREATE VIEW rw_catalog.rw_columns AS
+    SELECT o.id AS relation_id, c.value ->> 'name' AS name, c.ordinality::integer AS position,
+        c.value ->> 'type' AS data_type, (c.value ->> 'hidden')::boolean AS is_hidden,
+        coalesce(o.body -> 'key' ? (c.value ->> 'name'), false) AS is_primary_key
+    FROM engine.objects AS o, jsonb_array_elements(o.body -> 'columns') WITH ORDINALITY AS c;
+CREATE VIEW rw_catalog.rw_sources AS
+    SELECT id, name, 'public'::text AS schema_name, owner, body -> 'options' ->> 'connector' AS connector,
+        (SELECT string_agg(c.name, ', ' ORDER BY c.position) FROM rw_catalog.rw_columns AS c
+         WHERE c.relation_id = o.id AND NOT c.is_hidden) AS columns, definition, created_at
+    FROM engine.objects AS o WHERE kind = 'source';
+CREATE VIEW rw_catalog.rw_tables AS
+    SELECT id, name, 'public'::text AS schema_name, owner, definition, created_at FROM engine.objects WHERE kind = 'table';
+CREATE VIEW rw_catalog.rw_materialized_views AS
+    SELECT id, name, 'public'::text AS schema_name, owner, definition, created_at FROM engine.objects
+    WHERE kind = 'materialized view';
+CREATE VIEW rw_catalog.rw_views AS
+    SELECT id, name, 'public'::text AS schema_name, owner, definition, created_at FROM engine.objects WHERE kind = 'view';
+CREATE VIEW rw_catalog.rw_indexes AS
+    SELECT id, name, 'public'::text AS schema_name, owner, definition, created_at,
+        body ->> 'relation' AS relation_name, body ->> 'indexed' AS indexed_columns
+    FROM engine.objects WHERE kind = 'index';
+CREATE VIEW rw_catalog.rw_streaming_jobs AS
+    SELECT id, name, kind AS type, 'created'::text AS status, 'FOREGROUND'::text AS create_type, definition
+    FROM engine.objects WHERE kind IN ('materialized view', 'table');
+CREATE VIEW rw_catalog.rw_ddl_progress AS
+    SELECT id AS ddl_id, definition AS ddl_statement, '100%'::text AS progress, created_at AS initialized_at
+    FROM engine.objects WHERE false;
+CREATE VIEW rw_catalog.rw_depend AS SELECT object_id AS objid, referenced_id AS refobjid FROM engine.dependencies;
+CREATE VIEW rw_catalog.rw_kafka_source_metrics AS
+    SELECT p.source_id, o.name AS source_name, o.body -> 'options' ->> 'topic' AS topic, p.topic_id, p.partition,
+        p.next_offset AS consumer_offset, coalesce(s.messages, 0) AS skipped_messages
+    FROM engine.source_positions AS p JOIN engine.objects AS o ON o.id = p.source_id
+    LEFT JOIN engine.source_skipped AS s ON s.source_id = p.source_id;
+CREATE VIEW rw_catalog.rw_poison_rows AS
+    SELECT p.source_id, o.name AS source_name, p.origin, p.error, p.sqlstate, p.seen_at
+    FROM engine.poison_rows AS p LEFT JOIN engine.objects AS o ON o.id = p.source_id;
+CREATE VIEW rw_catalog.rw_barrier AS SELECT epoch, barrier_time, input_rows, previous_ms FROM engine.barrier;
+"""
+
+GRANTS = """
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public, rw_catalog TO root, dashboard;
+GRANT SELECT ON ALL TABLES IN SCHEMA rw_catalog TO root, dashboard;
+REVOKE ALL ON ALL TABLES IN SCHEMA engine FROM PUBLIC;
+GRANT USAGE ON SEQUENCE engine.row_id TO root;
+"""
+
+
+def pg_class_view(columns: list[str]) -> str:
+    """DDL of rw_catalog.pg_class: pg_class with RisingWave's kinds and names, internal relations left out.
+
+    `columns` are pg_catalog.pg_class's columns in order, without oid.
+    """
+    shown = {
+        "relname": "c.relname",
+        "relkind": "CASE o.kind WHEN 'table' THEN 'r' WHEN 'materialized view' THEN 'm' WHEN 'source' THEN 'f' "
+        "ELSE c.relkind END::\"char\" AS relkind",
+        "relnamespace": "CASE WHEN o.kind = 'index' THEN 'public'::regnamespace::oid ELSE c.relnamespace END AS relnamespace",
+    }
+    items = ", ".join(shown.get(c, f"c.{c}") for c in columns)
+    return (
+        f"CREATE VIEW rw_catalog.pg_class AS SELECT c.oid, {items} FROM pg_catalog.pg_class AS c "
+        "LEFT JOIN engine.objects AS o ON o.name = c.relname "
+        "AND c.relnamespace = CASE WHEN o.kind = 'index' THEN 'engine' ELSE 'public' END::regnamespace "
+        "WHERE o.id IS NOT NULL OR c.relnamespace <> ALL ('{engine,public}'::regnamespace[])"
+    )

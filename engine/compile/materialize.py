@@ -1,0 +1,79 @@
+"""From an operator tree to the program that maintains a materialized view.
+
+The view's rows are kept once: in the state of its last operator where that is already the content (an aggregate, a top-N,
+with projections and filters on top computed when read), else in a storage table of its own.
+"""
+
+from __future__ import annotations
+
+from engine.compile.planner import explain
+from engine.compile.program import Program, ProgramBuilder, apply_delta, consolidate, delta_name, temporary_table
+from engine.operators.base import WEIGHT, Operator, Origin, Stream, names, quote
+from engine.operators.project import Filter, Project
+
+
+def materialize(operator: Operator, relation_id: int) -> Program:
+    """Compile `operator` as the content of relation `relation_id`."""
+    builder = ProgramBuilder(relation_id)
+    delta, columns = delta_name(relation_id), names(operator.columns)
+    builder.temporaries.append(temporary_table(delta, operator.columns))
+    if operator.owns_content:
+        builder.root = _below_projections(operator)
+        stream = operator.lower(builder)
+        builder.step(
+            f"IF emit THEN INSERT INTO {delta} ({columns}, {WEIGHT}) SELECT {columns}, {WEIGHT} FROM {stream.delta} AS d; END IF"
+        )
+        content = f"SELECT {columns} FROM {stream.content} AS c"
+        origins = {c.name: operator.origin(c.name) for c in operator.columns}
+    else:
+        stream = operator.lower(builder)
+        table = builder.state_table(operator.columns, None if operator.append_only else operator.key)
+        _store(builder, operator, stream, table, delta)
+        content = f"SELECT {columns} FROM {table} AS c"
+        origins = {c.name: Origin(table, quote(c.name)) for c in operator.columns}
+    return Program(
+        tables=tuple(builder.tables),
+        temporaries=tuple(builder.temporaries),
+        function=_function(relation_id, builder.steps, delta),
+        columns=tuple({"name": c.name, "type": c.type, "hidden": c.hidden} for c in operator.columns),
+        key=operator.key,
+        append_only=operator.append_only,
+        content=content,
+        storage={c: (o.table, o.expression) for c, o in origins.items() if o is not None},
+        uses_now=builder.uses_now,
+        explain=(*_kept(builder), *explain(operator)),
+    )
+
+
+def _store(builder: ProgramBuilder, operator: Operator, stream: Stream, table: str, delta: str) -> None:
+    columns = names(operator.columns)
+    if operator.append_only:
+        builder.step(
+            f"IF emit THEN INSERT INTO {delta} ({columns}, {WEIGHT}) SELECT {columns}, {WEIGHT} FROM {stream.delta} AS d; "
+            f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {delta} AS d; "
+            f"ELSE INSERT INTO {table} ({columns}) SELECT {columns} FROM {stream.delta} AS d; END IF"
+        )
+        return
+    builder.step(f"INSERT INTO {delta} ({columns}, {WEIGHT}) {consolidate(stream.delta, columns)}")
+    for statement in apply_delta(table, delta, operator, consolidated=True):
+        builder.step(statement)
+
+
+def _below_projections(operator: Operator) -> Operator:
+    while isinstance(operator, Project | Filter):
+        operator = operator.input
+    return operator
+
+
+def _kept(builder: ProgramBuilder) -> list[str]:
+    """The state tables and their indexes, for EXPLAIN."""
+    return [f"state: {t.removeprefix('CREATE ')}" for t in builder.tables]
+
+
+def _function(relation_id: int, steps: list[str], delta: str) -> str:
+    body = "".join(f"  {step};\n" for step in steps)
+    return (
+        f"CREATE FUNCTION engine.step_{relation_id}(barrier_now timestamptz, barrier_last timestamptz, "
+        f"initial boolean, emit boolean) RETURNS bigint LANGUAGE plpgsql AS $step$\n#variable_conflict use_column\n"
+        f"BEGIN\n{body}  RETURN (SELECT count(*) FROM {delta});\nEND $step$"
+    )

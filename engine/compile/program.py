@@ -1,0 +1,205 @@
+"""The maintenance program of one relation: its state tables, its delta tables and one PL/pgSQL function.
+
+The flow calls the function once a barrier: `engine.step_<id>(barrier_now, barrier_last, initial, emit)` reads the delta
+tables of the relation's inputs, updates the state, fills the relation's own delta table when `emit` is true, and returns
+how many rows changed. With `initial` the input deltas hold the inputs' whole content and the state is empty.
+
+Delta tables are temporary (ON COMMIT DELETE ROWS), made anew for each flow session from `Program.temporaries`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from engine.operators.base import (
+    WEIGHT,
+    Column,
+    Operator,
+    Origin,
+    Stream,
+    equal,
+    equal_nulls,
+    names,
+    no_nulls,
+    quote,
+)
+
+SCHEMA = "engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A compiled relation as it is kept in the catalog. All fields are SQL text or plain values (JSON-safe)."""
+
+    tables: tuple[str, ...]  # CREATE TABLE / CREATE INDEX for the state, in order
+    temporaries: tuple[str, ...]  # CREATE TEMP TABLE for the deltas
+    function: str  # CREATE FUNCTION engine.step_<id>
+    columns: tuple[dict[str, Any], ...]  # name, type, hidden
+    key: tuple[str, ...]
+    append_only: bool
+    content: str  # SELECT of all columns, hidden ones included
+    storage: dict[str, tuple[str, str]]  # column -> (table, expression), for indexes
+    uses_now: bool
+    explain: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a jsonb column."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> Program:
+        """The reverse of `to_json`."""
+        return Program(
+            tables=tuple(value["tables"]),
+            temporaries=tuple(value["temporaries"]),
+            function=value["function"],
+            columns=tuple(value["columns"]),
+            key=tuple(value["key"]),
+            append_only=value["append_only"],
+            content=value["content"],
+            storage={k: (v[0], v[1]) for k, v in value["storage"].items()},
+            uses_now=value["uses_now"],
+            explain=tuple(value["explain"]),
+        )
+
+    def output_columns(self) -> tuple[Column, ...]:
+        """The columns as values."""
+        return tuple(Column(c["name"], c["type"], c["hidden"]) for c in self.columns)
+
+
+def delta_name(relation_id: int) -> str:
+    """The temporary table that holds a relation's changes of the current barrier."""
+    return f"pg_temp.delta_{relation_id}"
+
+
+def temporary_table(name: str, columns: Sequence[Column]) -> str:
+    """DDL of a delta table: the columns and the weight."""
+    body = ", ".join(f"{quote(c.name)} {c.type}" for c in columns)
+    body = f"{body}, {WEIGHT} integer NOT NULL DEFAULT 1" if body else f"{WEIGHT} integer NOT NULL DEFAULT 1"
+    return f"CREATE TEMP TABLE IF NOT EXISTS {name.removeprefix('pg_temp.')} ({body}) ON COMMIT DELETE ROWS"
+
+
+@dataclass(slots=True)
+class ProgramBuilder:
+    """Collects what operators write while they are lowered."""
+
+    relation_id: int
+    tables: list[str] = field(default_factory=list)
+    temporaries: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
+    uses_now: bool = False
+    root: Operator | None = None  # the operator whose delta only later views read
+    _numbers: int = 0
+    _indexes: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
+
+    def _next(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    def step(self, sql: str) -> None:
+        """Add one PL/pgSQL statement (without the semicolon)."""
+        self.steps.append(sql)
+
+    def leaf_step(self, operator: Operator, with_delta: str, without: str) -> None:
+        """Add a statement that writes its delta only when somebody reads it: another operator, or with `emit` a view."""
+        if operator is self.root:
+            self.step(f"IF emit THEN {with_delta}; ELSE {without}; END IF")
+        else:
+            self.step(with_delta)
+
+    def state_table(self, columns: Sequence[Column], unique: Sequence[str] | None) -> str:
+        """Declare a state table; returns its qualified name. NULL equals NULL in its unique key."""
+        name = f"{SCHEMA}.state_{self.relation_id}_{self._next()}"
+        body = ", ".join(f"{quote(c.name)} {c.type}" for c in columns)
+        self.tables.append(f"CREATE TABLE {name} ({body}) WITH (fillfactor = 70)")
+        if unique:
+            self.tables.append(f"CREATE UNIQUE INDEX ON {name} ({names(unique)}) NULLS NOT DISTINCT")
+            self._indexes.add((name, tuple(quote(c) for c in unique)))
+        return name
+
+    def delta_table(self, columns: Sequence[Column]) -> str:
+        """Declare a temporary delta table; returns its name."""
+        name = f"pg_temp.delta_{self.relation_id}_{self._next()}"
+        self.temporaries.append(temporary_table(name, columns))
+        return name
+
+    def pin(self, operator: Operator, stream: Stream) -> Stream:
+        """Put the delta into a table if it is still a query, so that it can be read more than once."""
+        if stream.delta.startswith("pg_temp."):
+            return stream
+        table = self.delta_table(operator.columns)
+        columns = names(operator.columns)
+        self.step(f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {columns}, {WEIGHT} FROM {stream.delta} AS d")
+        return Stream(table, stream.content)
+
+    def index(self, origins: Sequence[Origin]) -> bool:
+        """Ask for an index on stored columns; False if they do not lie in one table. Kept indexes are not made twice."""
+        if not origins or len({o.table for o in origins}) != 1:
+            return False
+        wanted = (origins[0].table, tuple(o.expression for o in origins))
+        covered = any(
+            table == wanted[0] and set(columns[: len(wanted[1])]) == set(wanted[1]) for table, columns in self._indexes
+        )
+        if not covered:
+            self._indexes.add(wanted)
+            # fully qualified expressions: plain columns are quoted names, everything else is put into parentheses
+            items = ", ".join(e if e.startswith('"') and e.endswith('"') else f"({e})" for e in wanted[1])
+            self.tables.append(f"CREATE INDEX ON {wanted[0]} ({items})")
+        return True
+
+    def known_index(self, table: str, columns: Sequence[str]) -> None:
+        """Tell of an index that exists already (a scanned relation's key)."""
+        self._indexes.add((table, tuple(columns)))
+
+    def searchable(self, operator: Operator, columns: Sequence[str]) -> Stream:
+        """Lower `operator` so that its content exists and can be probed by `columns`; stores it if it must."""
+        stream = self.pin(operator, operator.lower(self))
+        if stream.content is not None:
+            origins = [operator.origin(c) for c in columns]
+            known = [o for o in origins if o is not None]
+            if len(known) == len(origins) and (not columns or self.index(known)):
+                return stream
+        return self.store(operator, stream, columns)
+
+    def store(self, operator: Operator, stream: Stream, index: Sequence[str] = ()) -> Stream:
+        """Keep the operator's content in a state table of its own."""
+        stream = self.pin(operator, stream)
+        table = self.state_table(operator.columns, None if operator.append_only else operator.key)
+        for statement in apply_delta(table, stream.delta, operator):
+            self.step(statement)
+        if index:
+            self.index([Origin(table, quote(c)) for c in index])
+        return Stream(stream.delta, table)
+
+
+def consolidate(delta: str, columns: str) -> str:
+    """The delta with the weights of equal rows added up and rows of weight zero left out."""
+    return (
+        f"SELECT {columns}, sum({WEIGHT}) AS {WEIGHT} FROM {delta} AS d GROUP BY {columns} HAVING sum({WEIGHT}) <> 0"
+    )
+
+
+def apply_delta(table: str, delta: str, operator: Operator, *, consolidated: bool = False) -> list[str]:
+    """Statements that bring `table` from the content before the barrier to the one after it.
+
+    Rows that stay are overwritten in place by key (HOT where no index covers a changed column); rows that go are found by
+    key and compared whole, so that the delta need not be ordered.
+    """
+    columns = names(operator.columns)
+    if operator.append_only:
+        return [f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {delta} AS d"]
+    key, rest = operator.key, [c.name for c in operator.columns if c.name not in operator.key]
+    updates = ", ".join(f"{quote(c)} = EXCLUDED.{quote(c)}" for c in rest)
+    conflict = f"({names(key)}) DO UPDATE SET {updates}" if updates else "DO NOTHING"
+    rows = delta if consolidated else f"({consolidate(delta, columns)})"
+    strict = f"(SELECT s.ctid FROM {table} AS s WHERE {equal('s', 'd', key)})"
+    nulls = f"(SELECT s.ctid FROM {table} AS s WHERE {equal_nulls('s', 'd', key)})"
+    same = " AND ".join(f"t.{quote(c)} IS NOT DISTINCT FROM g.{quote(c)}" for c in rest) or "true"
+    return [
+        f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {rows} AS d WHERE {WEIGHT} > 0 "
+        f"ON CONFLICT {conflict}",
+        f"DELETE FROM {table} AS t USING (SELECT d.*, CASE WHEN {no_nulls('d', key)} THEN {strict} ELSE {nulls} END AS _at "
+        f"FROM {rows} AS d WHERE d.{WEIGHT} < 0 OFFSET 0) AS g WHERE t.ctid = g._at AND {same}",
+    ]

@@ -1,0 +1,48 @@
+"""What the compiler needs to know of the world: the relations that exist and PostgreSQL's own type inference.
+
+Both are passed in, so that compiling maps values to values; the flow provides them from the catalog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from engine.operators.base import Column
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A relation that views can be built on. `content` is None for a source; `query` is set for a plain view only."""
+
+    id: int
+    name: str
+    kind: str  # source, table, materialized view, view
+    columns: tuple[Column, ...] = ()
+    key: tuple[str, ...] = ()
+    append_only: bool = False
+    content: str | None = None
+    storage: dict[str, tuple[str, str]] = field(default_factory=dict)
+    query: str | None = None
+
+
+class Lookup(Protocol):
+    """Finds a relation by name; None if there is none."""
+
+    def __call__(self, name: str) -> Relation | None: ...
+
+
+Describe = Callable[[str], Sequence[Column]]
+"""Names and types of a query's columns as PostgreSQL infers them, without running it. Raises TailraceError on bad SQL."""
+FunctionKinds = Callable[[Sequence[str]], dict[str, set[str]]]
+"""For function names: the set of kind and volatility found, kind as pg_proc.prokind or r for set-returning: {'random': {'fv'}}."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Everything outside the query text that compiling depends on."""
+
+    lookup: Lookup
+    describe: Describe
+    function_kinds: FunctionKinds

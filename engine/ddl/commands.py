@@ -1,0 +1,72 @@
+"""Which function runs which statement; what is missing here is refused by name."""
+
+from __future__ import annotations
+
+import re
+
+import psycopg
+from sqlglot import exp
+
+from engine.compile.describe import translated
+from engine.ddl.context import DdlContext, Reply
+from engine.ddl.create_index import create_index
+from engine.ddl.create_source import create_source
+from engine.ddl.create_table import create_table
+from engine.ddl.create_view import CatchUp, create_materialized_view, create_view, explain_create
+from engine.ddl.drop import drop
+from tailrace.errors import PermissionDenied, UnsupportedFeature
+from tailrace.sql.dialect import parse_statement
+
+_EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?:\([^)]*\)\s*)?(?=CREATE\b)", re.IGNORECASE)
+_HINTS = {
+    "SINK": "sinks come with a later version; read the view with a client meanwhile",
+    "SUBSCRIPTION": "poll the view meanwhile",
+    "SCHEMA": "create objects in schema public",
+    "DATABASE": "use database dev",
+    "FUNCTION": "write the expression into the view",
+}
+
+
+def execute(context: DdlContext, catch_up: CatchUp) -> Reply:
+    """Run the context's statement; raises TailraceError, PostgreSQL's errors translated."""
+    text = context.text
+    explain = _EXPLAIN.match(text)
+    tree = parse_statement(text[explain.end() :] if explain else text)
+    try:
+        if explain:
+            return explain_create(context, _create(tree))
+        if context.user == "dashboard":
+            raise PermissionDenied("role dashboard may only read", hint="connect as root")
+        if isinstance(tree, exp.Drop):
+            return drop(context, tree)
+        return _run_create(context, _create(tree), catch_up)
+    except psycopg.Error as error:
+        if error.sqlstate is None or error.sqlstate.startswith(("08", "57")):
+            raise
+        raise translated(error) from error
+
+
+def _create(tree: exp.Expr) -> exp.Create:
+    if not isinstance(tree, exp.Create):
+        words = tree.sql(dialect="risingwave").split()
+        raise UnsupportedFeature(" ".join(words[:3]).upper() or "this statement")
+    return tree
+
+
+def _run_create(context: DdlContext, tree: exp.Create, catch_up: CatchUp) -> Reply:
+    kind = str(tree.args.get("kind") or "").upper()
+    if tree.args.get("replace"):
+        raise UnsupportedFeature(f"CREATE OR REPLACE {kind}", hint="DROP it first")
+    if kind == "TABLE":
+        return create_table(context, tree)
+    if kind == "SOURCE":
+        return create_source(context, tree)
+    if kind == "INDEX":
+        return create_index(context, tree)
+    if kind == "VIEW":
+        properties = tree.args.get("properties")
+        items = properties.expressions if properties is not None else ()
+        if any(isinstance(p, exp.MaterializedProperty) for p in items):
+            return create_materialized_view(context, tree, catch_up)
+        return create_view(context, tree)
+    raise UnsupportedFeature(f"CREATE {kind}", hint=_HINTS.get(kind))

@@ -1,0 +1,238 @@
+"""CREATE SOURCE: a Kafka topic as an append-only relation that is not stored.
+
+Decoded messages arrive in pg_temp.delta_<id> (or in pg_temp.input_<id> where columns are generated or a watermark filters
+them) with a fresh `_row_id`. Reading starts with the first view over the source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from sqlglot import exp
+
+from engine.catalog.objects import CatalogObject
+from engine.compile.expressions import describe_over, soften
+from engine.compile.program import Program, ProgramBuilder, delta_name, temporary_table
+from engine.connectors.kafka import start_positions
+from engine.connectors.source import Position, SourceColumn, SourceSpec, source_spec
+from engine.ddl.context import DdlContext, Reply
+from engine.ddl.create_table import ROW_ID
+from engine.ddl.names import column_definition, folded, object_name, options
+from engine.operators.base import Column, Operator, names, quote
+from engine.operators.project import sql
+from engine.operators.scan import Scan
+from tailrace.errors import InvalidStatement, UnsupportedFeature
+
+TAG = "CREATE_SOURCE"
+_ORIGINS = {"partition": "integer", "offset": "bigint", "timestamp": "timestamptz", "key": "bytea", "payload": "jsonb"}
+_PARTITION = "_partition"
+IDLE_S = 30.0
+"""A partition that brings nothing for this long no longer holds a watermark back."""
+
+
+def create_source(context: DdlContext, tree: exp.Create) -> Reply:
+    """Run CREATE SOURCE; the topic must exist."""
+    name = object_name(tree.this)
+    if not context.is_new(name, if_not_exists=bool(tree.args.get("exists"))):
+        return Reply(TAG, notices=context.notices)
+    physical, generated, watermark = _elements(context, tree)
+    if watermark and all(c.origin != "partition" for c in physical):
+        physical = (*physical, SourceColumn(_PARTITION, "integer", "partition"))  # a watermark is kept per partition
+    format_, encode = _format(tree)
+    with_options = options(tree)
+    spec = source_spec(name, physical, with_options, format_, encode)
+    start = start_positions(spec)  # 'latest' is resolved now, as in RisingWave; fails when the topic is missing
+    id_ = context.new_id()
+    columns, program = (*_input_columns(physical), ROW_ID), None
+    if generated or watermark:
+        partition = next(c.name for c in physical if c.origin == "partition") if watermark else ""
+        columns, program = _computed(context, id_, columns, generated, watermark, partition)
+    body: dict[str, Any] = {
+        "columns": [{"name": c.name, "type": c.type, "hidden": c.hidden} for c in columns],
+        "key": [ROW_ID.name],
+        "append_only": True,
+        "options": {**with_options, "connector": "kafka", "topic": spec.topic},
+        "spec": {**asdict(spec), "properties": dict(spec.properties)},
+        "start": [asdict(p) for p in start.values()],
+        "program": program.to_json() if program else None,
+    }
+    shown = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in columns if not c.hidden)
+    literal = exp.Literal.string(name).sql()
+    context.execute(
+        f"CREATE VIEW public.{quote(name)} AS SELECT {shown} WHERE engine.refuse_source({literal})",
+        f"GRANT SELECT ON public.{quote(name)} TO root, dashboard",
+    )
+    if program is not None:
+        context.execute(program.function)
+    context.record(CatalogObject(id_, name, "source", context.user, context.text, body))
+    for position in start.values():
+        context.connection.execute(
+            "INSERT INTO engine.source_positions VALUES (%s, %s, %s, %s)",
+            (id_, position.partition, position.topic_id, position.offset),
+        )
+    return Reply(TAG, notices=context.notices)
+
+
+def start_of(source: CatalogObject) -> dict[int, Position]:
+    """Where the source began, by partition."""
+    return {p["partition"]: Position(**p) for p in source.body["start"]}
+
+
+def spec_of(source: CatalogObject) -> SourceSpec:
+    """The reader's settings of a catalogued source."""
+    value = source.body["spec"]
+    columns = tuple(SourceColumn(**c) for c in value["columns"])
+    return SourceSpec(**{**value, "columns": columns})
+
+
+def input_name(source: CatalogObject) -> str:
+    """Where decoded messages are copied to."""
+    return f"pg_temp.input_{source.id}" if source.body.get("program") else delta_name(source.id)
+
+
+def temporaries(source: CatalogObject) -> list[str]:
+    """The temporary tables of a source: its delta, and its input where that differs; `_row_id` fills itself."""
+    row_id = f"ALTER TABLE {{}} ALTER COLUMN {ROW_ID.name} SET DEFAULT nextval('engine.row_id')"
+    statements = [temporary_table(delta_name(source.id), source.columns), row_id.format(delta_name(source.id))]
+    if source.body.get("program"):
+        spec = spec_of(source)
+        columns = (*_input_columns(spec.columns), ROW_ID)
+        statements = [statements[0], temporary_table(input_name(source), columns), row_id.format(input_name(source))]
+    return statements
+
+
+def _elements(
+    context: DdlContext, tree: exp.Create
+) -> tuple[tuple[SourceColumn, ...], list[tuple[str, exp.Expr]], tuple[str, exp.Expr] | None]:
+    """Physical columns, generated ones and the watermark (column, expression)."""
+    fields: list[tuple[str, str, str]] = []
+    generated: list[tuple[str, exp.Expr]] = []
+    watermark = None
+    for element in tree.this.expressions if isinstance(tree.this, exp.Schema) else ():
+        if isinstance(element, exp.ColumnDef):
+            if element.args.get("kind") is None:
+                raise InvalidStatement(f'column "{element.name}" has no type')
+            definition = column_definition(element)
+            if definition.not_null or definition.primary_key or definition.default is not None:
+                raise UnsupportedFeature("NOT NULL, DEFAULT and PRIMARY KEY on a source", hint="filter in a view")
+            if definition.generated is not None:
+                cast = exp.cast(definition.generated, definition.type, dialect="postgres")
+                generated.append((definition.name, cast))
+            else:
+                fields.append((definition.name, definition.type, "field"))
+        elif isinstance(element, exp.WatermarkColumnConstraint):
+            watermark = (folded(element.this.this), element.expression)
+        else:
+            raise UnsupportedFeature(f"{element.sql(dialect='postgres')} in CREATE SOURCE")
+    properties = tree.args.get("properties")
+    for item in properties.expressions if properties is not None else ():
+        if isinstance(item, exp.IncludeProperty):
+            origin = item.this.name.lower()
+            if origin not in _ORIGINS:
+                raise UnsupportedFeature(f"INCLUDE {origin}", hint=f"one of {', '.join(_ORIGINS)}")
+            alias = item.args.get("alias")
+            fields.append((folded(alias) if alias else f"_rw_kafka_{origin}", _ORIGINS[origin], origin))
+    shown = ", ".join(f"NULL::{type_} AS {quote(name)}" for name, type_, _ in fields)
+    if not fields:
+        raise InvalidStatement("a source needs at least one column")
+    typed = context.environment.describe(f"SELECT {shown}")
+    return (
+        tuple(SourceColumn(c.name, _short(c.type), o) for c, (_, _, o) in zip(typed, fields, strict=True)),
+        generated,
+        watermark,
+    )
+
+
+def _short(type_: str) -> str:
+    """The reader's names of types."""
+    names_ = {
+        "timestamp with time zone": "timestamptz",
+        "timestamp without time zone": "timestamp",
+        "time without time zone": "time",
+        "character varying": "varchar",
+    }
+    return names_.get(type_, type_)
+
+
+def _format(tree: exp.Create) -> tuple[str, str]:
+    properties = tree.args.get("properties")
+    format_ = encode = ""
+    for item in properties.expressions if properties is not None else ():
+        if isinstance(item, exp.FileFormatProperty):
+            format_ = item.this.name.upper()
+        elif isinstance(item, exp.EncodeProperty):
+            if item.args.get("properties") is not None:
+                raise UnsupportedFeature("options of ENCODE")
+            encode = item.this.name.upper()
+    if not format_ or not encode:
+        raise InvalidStatement("a source needs FORMAT and ENCODE", hint="FORMAT PLAIN ENCODE JSON")
+    return format_, encode
+
+
+def _computed(
+    context: DdlContext,
+    id_: int,
+    inputs: tuple[Column, ...],
+    generated: list[tuple[str, exp.Expr]],
+    watermark: tuple[str, exp.Expr] | None,
+    partition: str,
+) -> tuple[tuple[Column, ...], Program]:
+    """The source's own step: generated columns, then the watermark of the barriers before."""
+    scan: Operator = Scan("input", f"pg_temp.input_{id_}", None, inputs, (ROW_ID.name,), append_only=True)
+
+    def unqualified(node: exp.Expr) -> exp.Expr:
+        return exp.column(exp.to_identifier(node.name.lower(), quoted=True)) if isinstance(node, exp.Column) else node
+
+    operator, soft = soften(context.environment, scan, [e.transform(unqualified) for _, e in generated])
+    types = describe_over(context.environment, operator, soft)
+    added = tuple(Column(n, t) for (n, _), t in zip(generated, types, strict=True))
+    columns = (*inputs[:-1], *added, inputs[-1])
+    selected = ", ".join([names(inputs[:-1], "i."), *(f"{sql(e)}" for e in soft), "i." + quote(ROW_ID.name)])
+    below = operator.lower(ProgramBuilder(id_))
+    relation = below.delta if below.delta.startswith("(") else f"(SELECT * FROM {below.delta})"
+    delta = delta_name(id_)
+    steps = f"INSERT INTO {delta} ({names(columns)}) SELECT {selected} FROM {relation} AS i;"
+    if watermark is not None:
+        steps += _watermark_steps(id_, columns, watermark, partition)
+    function = (
+        f"CREATE FUNCTION engine.step_{id_}(barrier_now timestamptz, barrier_last timestamptz, initial boolean, "
+        f"emit boolean) RETURNS bigint LANGUAGE plpgsql AS $step$\n#variable_conflict use_column\n"
+        f"DECLARE low timestamptz;\nBEGIN {steps} RETURN (SELECT count(*) FROM {delta}); END $step$"
+    )
+    program = Program((), (), function, (), (ROW_ID.name,), True, "", {}, uses_now=False, explain=())
+    return columns, program
+
+
+def _watermark_steps(
+    id_: int, columns: tuple[Column, ...], watermark: tuple[str, exp.Expr], partition: str
+) -> str:
+    """Drop rows below the watermark of the barriers before, then advance it.
+
+    The watermark is the minimum over active partitions of the newest time seen, taken through the declared expression; it
+    never goes back (partition -1 of engine.source_watermarks remembers it).
+    """
+    name, expression = watermark
+    column = next((c for c in columns if c.name == name), None)
+    if column is None or not column.type.startswith("timestamp"):
+        raise InvalidStatement(f'WATERMARK needs a timestamp column, and "{name}" is none', sqlstate="42703")
+
+    def over(node: exp.Expr) -> exp.Expr:
+        return exp.column("newest") if isinstance(node, exp.Column) else node
+
+    delayed, time, by = sql(expression.copy().transform(over)), quote(name), quote(partition)
+    advance = "ON CONFLICT (source_id, partition) DO UPDATE SET newest = greatest(w.newest, EXCLUDED.newest)"
+    into = "INSERT INTO engine.source_watermarks AS w (source_id, partition, newest, advanced_at)"
+    of_source = f"FROM engine.source_watermarks WHERE source_id = {id_}"
+    return (
+        f" IF NOT initial THEN low := greatest((SELECT newest {of_source} AND partition = -1), (SELECT min({delayed}) {of_source} "
+        f"AND partition >= 0 AND advanced_at > barrier_now - interval '{IDLE_S} seconds'));"
+        f" IF low IS NOT NULL THEN {into} VALUES ({id_}, -1, low, barrier_now) {advance}; END IF;"
+        f" {into} SELECT {id_}, {by}, max({time}), barrier_now FROM {delta_name(id_)} WHERE {time} IS NOT NULL "
+        f"GROUP BY {by} {advance}, advanced_at = EXCLUDED.advanced_at;"
+        f" DELETE FROM {delta_name(id_)} WHERE low IS NOT NULL AND ({time} < low) IS NOT FALSE; END IF;"
+    )
+
+
+def _input_columns(physical: tuple[SourceColumn, ...]) -> tuple[Column, ...]:
+    return tuple(Column(c.name, c.type, hidden=c.name == _PARTITION) for c in physical)

@@ -1,0 +1,185 @@
+"""CREATE VIEW and CREATE MATERIALIZED VIEW.
+
+A plain view is kept as text and inlined wherever a view reads it. A materialized view is compiled, its state is created,
+and it is filled from what its inputs hold at this barrier: stored inputs arrive as one delta with `initial`, sources are
+read again from their start up to the position that the shared reader has reached, so there is neither gap nor overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from sqlglot import exp
+
+from engine.catalog.objects import CatalogObject
+from engine.compile.materialize import materialize
+from engine.compile.planner import plan, relations_of
+from engine.compile.program import Program, delta_name
+from engine.ddl.context import DdlContext, Reply
+from engine.ddl.names import folded, object_name
+from engine.operators.base import names, quote
+from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
+from tailrace.sql.batch import to_postgres
+from tailrace.sql.dialect import parse_query
+
+CatchUp = Callable[[CatalogObject], Iterator[int]]
+"""Copies a source's past messages into its delta table chunk by chunk; yields the rows of each, empties it afterwards."""
+
+
+def create_view(context: DdlContext, tree: exp.Create) -> Reply:
+    """Run CREATE VIEW."""
+    tag, name = "CREATE_VIEW", object_name(tree.this)
+    if not context.is_new(name, if_not_exists=bool(tree.args.get("exists"))):
+        return Reply(tag, notices=context.notices)
+    query = _query_text(tree)
+    try:
+        columns = tuple(c for c in plan(parse_query(query), context.environment).columns if not c.hidden)
+    except UnsupportedFeature:
+        columns = tuple(context.environment.describe(to_postgres(query)))
+    references = _references(context, query)
+    id_ = context.new_id()
+    body = {"columns": [{"name": c.name, "type": c.type, "hidden": False} for c in columns], "query": query}
+    empty = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in columns)
+    try:
+        batch = to_postgres(query)
+        context.environment.describe(batch)
+    except TailraceError:  # readable only through a materialized view: a temporal join, say
+        literal = exp.Literal.string(name).sql()
+        batch = f"SELECT {empty} WHERE engine.refuse_source({literal})"
+    context.execute(f"CREATE VIEW public.{quote(name)} AS {batch}", *_grants(name))
+    context.record(CatalogObject(id_, name, "view", context.user, context.text, body, references))
+    return Reply(tag, notices=context.notices)
+
+
+def create_materialized_view(context: DdlContext, tree: exp.Create, catch_up: CatchUp) -> Reply:
+    """Run CREATE MATERIALIZED VIEW and fill it."""
+    tag, name = "CREATE_MATERIALIZED_VIEW", object_name(tree.this)
+    if not context.is_new(name, if_not_exists=bool(tree.args.get("exists"))):
+        return Reply(tag, notices=context.notices)
+    id_ = context.new_id()
+    query = _query_text(tree)
+    program = compile_view(context, tree, id_)
+    references = _references(context, query)
+    columns = program.output_columns()
+    content = f"engine.content_{id_}"
+    visible = names([c for c in columns if not c.hidden])
+    context.execute(
+        *program.tables,
+        *program.temporaries,
+        program.function,
+        f"CREATE VIEW {content} AS {program.content}",
+        f"CREATE VIEW public.{quote(name)} AS SELECT {visible} FROM ({program.content}) AS content",
+        *_grants(name),
+    )
+    body = {
+        "columns": list(program.columns),
+        "key": list(program.key),
+        "append_only": program.append_only,
+        "program": program.to_json(),
+    }
+    new = CatalogObject(id_, name, "materialized view", context.user, context.text, body, references)
+    context.record(new)
+    _fill(context, new, catch_up)
+    return Reply(tag, notices=context.notices)
+
+
+def explain_create(context: DdlContext, tree: exp.Create) -> Reply:
+    """EXPLAIN CREATE MATERIALIZED VIEW: the operators with maintenance and cost, and the state they keep."""
+    if (tree.args.get("kind") or "").upper() != "VIEW" or not _is_materialized(tree):
+        raise UnsupportedFeature("EXPLAIN of this statement", hint="EXPLAIN CREATE MATERIALIZED VIEW, or EXPLAIN SELECT")
+    program = compile_view(context, tree, 0)
+    state = [line for line in program.explain if line.startswith("state: ")]
+    operators = [line for line in program.explain if not line.startswith("state: ")]
+    return Reply("EXPLAIN", ("QUERY PLAN",), [(line,) for line in (*operators, *state)])
+
+
+def compile_view(context: DdlContext, tree: exp.Create, id_: int) -> Program:
+    """The program of a CREATE MATERIALIZED VIEW."""
+    operator = plan(parse_query(_query_text(tree)), context.environment)
+    program = materialize(operator, id_)
+    listed = [folded(e if isinstance(e, exp.Identifier) else e.this) for e in _listed_columns(tree)]
+    if listed:
+        raise UnsupportedFeature("a column list in CREATE MATERIALIZED VIEW", hint="name the columns with AS in the SELECT")
+    return program
+
+
+def temporaries(view: CatalogObject) -> tuple[str, ...]:
+    """The delta tables of a materialized view."""
+    program = view.program
+    return program.temporaries if program else ()
+
+
+def _listed_columns(tree: exp.Create) -> list[exp.Expr]:
+    return list(tree.this.expressions) if isinstance(tree.this, exp.Schema) else []
+
+
+def _is_materialized(tree: exp.Create) -> bool:
+    properties = tree.args.get("properties")
+    return any(isinstance(p, exp.MaterializedProperty) for p in (properties.expressions if properties else ()))
+
+
+def _query_text(tree: exp.Create) -> str:
+    if not isinstance(tree.expression, exp.Query | exp.Subquery):
+        raise InvalidStatement("CREATE VIEW needs AS SELECT ...")
+    query = tree.expression.unnest() if isinstance(tree.expression, exp.Subquery) else tree.expression
+    return query.sql(dialect="risingwave").replace("FOR TIMESTAMP AS OF PROCTIME()", "FOR SYSTEM_TIME AS OF PROCTIME()")
+
+
+def _references(context: DdlContext, query: str) -> tuple[int, ...]:
+    return tuple(sorted({context.existing(n).id for n in relations_of(parse_query(query))}))
+
+
+def _grants(name: str) -> list[str]:
+    return [f"GRANT SELECT ON public.{quote(name)} TO root, dashboard"]
+
+
+def _inputs(context: DdlContext, view: CatalogObject) -> list[CatalogObject]:
+    """The sources, tables and materialized views that a view's program reads, through plain views."""
+    found: dict[int, CatalogObject] = {}
+    stack = list(view.references)
+    while stack:
+        item = context.catalog.objects[stack.pop()]
+        if item.kind == "view":
+            stack.extend(item.references)
+        else:
+            found[item.id] = item
+    return [found[i] for i in sorted(found)]
+
+
+def _fill(context: DdlContext, view: CatalogObject, catch_up: CatchUp) -> None:
+    inputs = _inputs(context, view)
+    # the planner sees how much there is, and may hash: these statements run once
+    context.execute("SET LOCAL enable_hashjoin = on", "SET LOCAL enable_mergejoin = on", "SET LOCAL enable_seqscan = on")
+    for item in inputs:
+        relation = item.relation()
+        if relation.content is not None:
+            columns = names(relation.columns)
+            context.execute(
+                f"INSERT INTO {delta_name(item.id)} ({columns}, _w) SELECT {columns}, 1 FROM {relation.content} AS c"
+            )
+    step = f"SELECT engine.step_{view.id}(%s, %s, %s, false)"
+    context.connection.execute(step, (context.now, context.now, True))  # type: ignore[arg-type]
+    context.execute("SET LOCAL enable_hashjoin = off", "SET LOCAL enable_mergejoin = off", "SET LOCAL enable_seqscan = off")
+    clear = [f"TRUNCATE {delta_name(i.id)}" for i in inputs] + [f"TRUNCATE {_temporary(t)}" for t in temporaries(view)]
+    context.execute(*clear)
+    for source in (i for i in inputs if i.kind == "source"):
+        for _rows in catch_up(source):
+            context.connection.execute(step, (context.now, context.now, False))  # type: ignore[arg-type]
+            context.execute(*clear)
+    context.execute("DISCARD PLANS")
+
+
+def _temporary(ddl: str) -> str:
+    """The name in a CREATE TEMP TABLE statement of ours."""
+    return "pg_temp." + ddl.split("IF NOT EXISTS ", 1)[1].split(" ", 1)[0]
+
+
+
+
+def dropped_temporaries(item: CatalogObject) -> list[str]:
+    """DROP statements for the delta tables of a relation that goes."""
+    if item.kind == "materialized view":
+        return [f"DROP TABLE IF EXISTS {_temporary(t)}" for t in temporaries(item)]
+    if item.kind in ("table", "source"):
+        return [f"DROP TABLE IF EXISTS {delta_name(item.id)}", f"DROP TABLE IF EXISTS pg_temp.input_{item.id}"]
+    return []

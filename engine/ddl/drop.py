@@ -1,0 +1,74 @@
+"""DROP SOURCE / TABLE / VIEW / MATERIALIZED VIEW / INDEX [IF EXISTS] name [CASCADE]."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from engine.catalog.objects import CatalogObject, delete
+from engine.ddl.context import DdlContext, Reply
+from engine.ddl.create_view import dropped_temporaries
+from engine.ddl.names import object_name
+from engine.operators.base import quote
+from tailrace.errors import DependentObjects, InvalidStatement, UndefinedObject, UnsupportedFeature
+
+KINDS = {"SOURCE": "source", "TABLE": "table", "VIEW": "view", "MATERIALIZED VIEW": "materialized view", "INDEX": "index"}
+
+
+def drop(context: DdlContext, tree: exp.Drop) -> Reply:
+    """Run DROP; without CASCADE it refuses to take dependents along."""
+    word = str(tree.args.get("kind") or "").upper()
+    if tree.args.get("materialized"):
+        word = "MATERIALIZED VIEW"
+    kind = KINDS.get(word)
+    if kind is None:
+        raise UnsupportedFeature(f"DROP {word}")
+    tag = "DROP_" + word.replace(" ", "_")
+    targets = tree.args.get("tables") or [tree.this]
+    if len(targets) != 1:
+        raise UnsupportedFeature("DROP of several objects in one statement", hint="one statement each")
+    name = object_name(targets[0])
+    found = context.catalog.by_name(name)
+    if found is None:
+        if tree.args.get("exists"):
+            context.notices.append(f'{kind} "{name}" does not exist, skipping')
+            return Reply(tag, notices=context.notices)
+        raise UndefinedObject(f'{kind} "{name}" does not exist')
+    if found.kind != kind:
+        raise InvalidStatement(
+            f'"{name}" is not a {kind}', sqlstate="42809", hint=f"use DROP {found.kind.upper()} {name}"
+        )
+    doomed = context.catalog.closure([found.id])
+    others = [o for o in doomed if o.id != found.id and o.kind != "index"]
+    if others and not tree.args.get("cascade"):
+        raise DependentObjects(
+            f"cannot drop {kind} {name} because other objects depend on it: {', '.join(o.name for o in others)}",
+            hint=f"DROP {word} {name} CASCADE drops them too",
+        )
+    for item in doomed:
+        _drop_one(context, item)
+    return Reply(tag, notices=context.notices)
+
+
+def _drop_one(context: DdlContext, item: CatalogObject) -> None:
+    """Remove one object's storage, triggers, functions and catalog rows; nothing depends on it any more."""
+    if item.kind == "index":
+        context.execute(f"DROP INDEX IF EXISTS engine.{quote(item.name)}")
+    else:
+        context.execute(f"DROP VIEW public.{quote(item.name)}")
+    if item.kind == "table":
+        context.execute(f"DROP TABLE engine.table_{item.id}, engine.changes_{item.id}")
+        functions = [f"engine.capture_{item.id}_{e}()" for e in ("insert", "update", "delete")]
+        functions += [f"engine.take_turn_{item.id}()", f"engine.overwrite_{item.id}()"]
+        context.execute(*(f"DROP FUNCTION IF EXISTS {f}" for f in functions))
+    if item.body.get("program"):
+        context.execute(f"DROP FUNCTION engine.step_{item.id}")
+    if item.kind == "materialized view":
+        context.execute(f"DROP VIEW engine.content_{item.id}")
+        tables = context.connection.execute(
+            "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'engine' AND tablename LIKE %s",
+            (f"state\\_{item.id}\\_%",),
+        ).fetchall()
+        context.execute(*(f"DROP TABLE {t}" for (t,) in tables))
+    context.execute(*dropped_temporaries(item))
+    delete(context.connection, item.id)
+    del context.catalog.objects[item.id]

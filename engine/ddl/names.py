@@ -1,0 +1,84 @@
+"""Parsed DDL in the terms that the statements need: object names, columns, options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from tailrace.errors import InvalidStatement, UnsupportedFeature
+
+
+def object_name(node: exp.Expr | None) -> str:
+    """The name of a table node; only schema public exists."""
+    table = node.this if isinstance(node, exp.Schema) else node
+    if not isinstance(table, exp.Table) or not table.name:
+        raise InvalidStatement("a name is expected")
+    if table.db not in ("", "public"):
+        raise UnsupportedFeature(f'schema "{table.db}"', hint="create objects in schema public")
+    return folded(table.this)
+
+
+def folded(node: exp.Expr) -> str:
+    """An identifier as PostgreSQL folds it: lower case unless quoted."""
+    return node.name if node.args.get("quoted") else node.name.lower()
+
+
+def options(create: exp.Create) -> dict[str, str]:
+    """WITH (key = 'value', ...) as text; keys may be dotted."""
+    found: dict[str, str] = {}
+    properties = create.args.get("properties")
+    for item in properties.expressions if properties is not None else ():
+        if type(item) is exp.Property:
+            key = item.this.sql(dialect="postgres").strip('"').replace('"', "").lower()
+            value = item.args["value"]
+            found[key] = value.name if isinstance(value, exp.Literal) else value.sql(dialect="postgres")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDefinition:
+    """A column of CREATE TABLE or CREATE SOURCE; expressions are trees."""
+
+    name: str
+    type: str
+    not_null: bool = False
+    primary_key: bool = False
+    default: exp.Expr | None = None
+    generated: exp.Expr | None = None
+
+
+def column_definition(node: exp.ColumnDef) -> ColumnDefinition:
+    """One column; types that RisingWave refuses are refused here too."""
+    kind = node.args.get("kind")
+    name = folded(node.this)
+    if kind is None:
+        raise InvalidStatement(f'column "{name}" has no type')
+    type_ = column_type(kind)
+    not_null = primary = False
+    default = generated = None
+    for constraint in node.args.get("constraints") or ():
+        what = constraint.kind
+        if isinstance(what, exp.PrimaryKeyColumnConstraint):
+            primary = True
+        elif isinstance(what, exp.NotNullColumnConstraint):
+            not_null = not what.args.get("allow_null")
+        elif isinstance(what, exp.DefaultColumnConstraint):
+            default = what.this
+        elif isinstance(what, exp.ComputedColumnConstraint | exp.GeneratedAsRowColumnConstraint):
+            generated = what.this
+        else:
+            raise UnsupportedFeature(f"column constraint {what.sql(dialect='postgres')}")
+    return ColumnDefinition(name, type_, not_null, primary, default, generated)
+
+
+def column_type(kind: exp.Expr) -> str:
+    """A type as PostgreSQL text."""
+    text = kind.sql(dialect="postgres")
+    if isinstance(kind, exp.DataType) and kind.this in (exp.DataType.Type.VARCHAR, exp.DataType.Type.CHAR) and kind.expressions:
+        raise UnsupportedFeature(f"{text}: a length", hint="use VARCHAR")
+    if text.upper() in ("SERIAL", "BIGSERIAL", "SMALLSERIAL", "CHAR"):
+        raise UnsupportedFeature(f"type {text}", hint="use BIGINT or VARCHAR")
+    if isinstance(kind, exp.DataType) and kind.this in (exp.DataType.Type.STRUCT, exp.DataType.Type.MAP):
+        raise UnsupportedFeature(f"type {kind.this.value}", hint="use JSONB")
+    return text

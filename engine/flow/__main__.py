@@ -1,0 +1,76 @@
+"""`python -m engine.flow --data-dir D`: the flow process. Started by the supervisor; prints `ready` when it works."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+
+from engine.flow.barrier import Fenced, Flow
+from engine.flow.loop import Loop, listen
+from engine.flow.server import CommandServer
+from engine.layout import Layout
+
+log = logging.getLogger("engine.flow")
+_START_S = 30.0
+
+
+def open_flow(dsn: str) -> Flow:
+    """Connect, waiting for PostgreSQL to come up and for a flow before this one to lose its lock."""
+    deadline = time.monotonic() + _START_S
+    while True:
+        try:
+            return Flow.open(dsn, lambda: datetime.now(UTC))
+        except (psycopg.OperationalError, Fenced) as error:
+            if time.monotonic() > deadline:
+                raise
+            log.info("waiting: %s", str(error).strip().splitlines()[-1])
+            time.sleep(0.1)
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; a lost database ends the process with 1, and the supervisor starts it again."""
+    parser = argparse.ArgumentParser(prog="python -m engine.flow", description=__doc__)
+    parser.add_argument("--data-dir", type=Path, required=True, help="the engine's data directory")
+    layout = Layout(parser.parse_args().data_dir)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    stop, wake = threading.Event(), threading.Event()
+
+    def end(*_: object) -> None:
+        stop.set()
+        wake.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    flow = open_flow(layout.dsn())
+    loop = Loop(flow, CommandServer(layout.flow_socket, wake.set), wake, stop)
+    lost: Future[None] = Future()
+    lost.add_done_callback(end)
+    listener = threading.Thread(target=listen, args=(layout.dsn(), loop.changed, lost, stop), name="listen", daemon=True)
+    listener.start()
+    print("ready", flush=True)  # noqa: T201 - the supervisor waits for this line
+    try:
+        loop.run()
+    except (psycopg.Error, Fenced) as error:
+        log.error("stopping: %s", str(error).strip())
+        return 1
+    finally:
+        stop.set()
+        loop.close()
+        flow.connection.close()
+    if lost.done():
+        log.error("stopping: the listener lost PostgreSQL: %s", lost.exception())
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

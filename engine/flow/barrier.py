@@ -1,0 +1,355 @@
+"""The barrier: one PostgreSQL transaction that takes the new input, walks the views in order of dependency and commits.
+
+`Flow` owns the connection and the catalog. It has no loop, clock or thread of its own, so that tests drive it barrier by
+barrier; `engine.flow.loop` does it in production. Every error of PostgreSQL reaches the caller except data exceptions:
+those are bisected until the poison row stands alone, and the row is put into engine.poison_rows.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg import IsolationLevel
+
+from engine.catalog.objects import Catalog, CatalogObject, bootstrap, load
+from engine.connectors.kafka import read_range
+from engine.connectors.source import Batch, Position
+from engine.ddl import commands
+from engine.ddl import create_source as sources
+from engine.ddl.context import DdlContext, Reply
+from engine.ddl.create_table import take_changes
+from engine.ddl.create_table import temporaries as table_temporaries
+from engine.ddl.create_view import temporaries as view_temporaries
+from engine.operators.base import names
+from tailrace.errors import TailraceError
+
+log = logging.getLogger(__name__)
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+LOCK_KEY = 4566
+_CATCH_UP_ROWS = 20_000
+_SETTINGS = {
+    "TimeZone": "UTC",
+    "enable_hashjoin": "off",  # a state table is probed by index; see the design's planner discipline
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+    "work_mem": "64MB",
+    "client_min_messages": "warning",
+    "search_path": "public, pg_catalog",
+    "idle_in_transaction_session_timeout": "0",
+    "statement_timeout": "0",
+}
+
+
+class Fenced(TailraceError):
+    """Another flow has taken over: this one must stop."""
+
+    sqlstate = "57P01"
+
+
+@dataclass(slots=True)
+class BarrierResult:
+    """What one barrier did."""
+
+    epoch: int
+    barrier_time: datetime
+    input_rows: int
+    duration_ms: float
+
+
+@dataclass(slots=True)
+class Flow:
+    """The engine's state and how it moves; see the module's text. `clock` gives the wall clock, aware, UTC."""
+
+    connection: Connection
+    clock: Callable[[], datetime]
+    catalog: Catalog = field(default_factory=Catalog)
+    epoch: int = 0
+    barrier_time: datetime | None = None
+    _rows_seen: int = 0
+    _replan_at: int = 10_000
+    _last_ms: float = 0.0
+    _inputs: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    _readers: dict[int, bool] = field(default_factory=dict)
+
+    @staticmethod
+    def open(dsn: str, clock: Callable[[], datetime]) -> Flow:
+        """Connect, take the engine's lock (raises Fenced if another flow has it) and recover from the catalog."""
+        connection: Connection = psycopg.connect(dsn, autocommit=True, application_name="tailrace flow")
+        connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        for name, value in _SETTINGS.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        if connection.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_KEY,)).fetchone() != (True,):
+            connection.close()
+            raise Fenced("another flow runs on this database")
+        with connection.transaction():
+            bootstrap(connection)
+        flow = Flow(connection, clock)
+        flow.reload()
+        return flow
+
+    def reload(self) -> None:
+        """Read the catalog and the barrier's position anew, and make the delta tables of this session."""
+        with self.connection.transaction():
+            self.catalog = load(self.connection)
+            row = self.connection.execute("SELECT epoch, barrier_time FROM engine.barrier").fetchone()
+            if row is not None:
+                self.epoch, self.barrier_time = row
+            for item in self.catalog.objects.values():
+                for statement in _temporaries(item):
+                    self.connection.execute(statement)  # type: ignore[arg-type]
+        self._arrange()
+
+    # --- the barrier ------------------------------------------------------------------------------------------------
+
+    def barrier(self, batches: Mapping[int, Batch] | None = None, tables: Iterable[int] | None = None) -> BarrierResult:
+        """Run one barrier over the sources' batches (by source id) and the tables that may have changed (None: all)."""
+        batches = dict(batches or {})
+        touched = [o for o in self.catalog.of_kind("table") if tables is None or o.id in set(tables)]
+        started = time.perf_counter()
+        try:
+            with self.connection.transaction():
+                now = self._begin(sum(len(b.rows) for b in batches.values()))
+                self._advance(batches, touched, now)
+                self._positions(batches)
+        except psycopg.DataError as error:
+            log.warning("barrier failed on data (%s: %s), looking for the row", error.sqlstate, error.diag.message_primary)
+            self._restore()
+            now = self._barrier_by_bisection(batches, touched)
+        except BaseException:
+            self._restore()
+            raise
+        self.barrier_time = now
+        self._last_ms = (time.perf_counter() - started) * 1000
+        rows = sum(len(b.rows) for b in batches.values())
+        self._replan(rows)
+        return BarrierResult(self.epoch, now, rows, self._last_ms)
+
+    def _begin(self, rows: int) -> datetime:
+        self.connection.execute("SET LOCAL synchronous_commit = off")
+        wall = self.clock()
+        now = wall if self.barrier_time is None else max(self.barrier_time, wall)
+        done = self.connection.execute(
+            "UPDATE engine.barrier SET epoch = epoch + 1, barrier_time = %s, input_rows = input_rows + %s, previous_ms = %s "
+            "WHERE epoch = %s",
+            (now, rows, self._last_ms, self.epoch),
+        )
+        if done.rowcount != 1:
+            raise Fenced("another flow has advanced the epoch")
+        self.epoch += 1
+        return now
+
+    def _restore(self) -> None:
+        """After a failed transaction: the epoch in memory is the one in PostgreSQL again."""
+        if not self.connection.broken and not self.connection.closed:
+            row = self.connection.execute("SELECT epoch FROM engine.barrier").fetchone()
+            self.epoch = row[0] if row else 0
+
+    def _advance(self, batches: Mapping[int, Batch], tables: Sequence[CatalogObject], now: datetime) -> None:
+        """Fill the input deltas and run each view's step whose inputs changed."""
+        changed: set[int] = set()
+        for source_id, batch in batches.items():
+            if batch.rows:
+                self._copy(self.catalog.objects[source_id], batch.rows)
+                changed.add(source_id)
+        for table in tables:
+            if self.connection.execute(take_changes(table.id, table.columns)).rowcount > 0:  # type: ignore[arg-type]
+                changed.add(table.id)
+        self._walk(changed, now)
+
+    def _walk(self, changed: set[int], now: datetime) -> None:
+        last = self.barrier_time or now
+        for item in self.catalog.objects.values():
+            if item.id in self._inputs:
+                due = item.body["program"]["uses_now"] or not changed.isdisjoint(self._inputs[item.id])
+            else:
+                due = item.id in changed and item.kind == "source" and bool(item.body.get("program"))
+            if due:
+                row = self.connection.execute(
+                    f"SELECT engine.step_{item.id}(%s, %s, false, %s)",  # type: ignore[arg-type]
+                    (now, last, self._readers[item.id]),
+                ).fetchone()
+                if row is not None and row[0] > 0:
+                    changed.add(item.id)
+
+    def _copy(self, source: CatalogObject, rows: Sequence[tuple[Any, ...]]) -> None:
+        spec = sources.spec_of(source)
+        columns = names([c.name for c in spec.columns])
+        statement = f"COPY {sources.input_name(source)} ({columns}) FROM STDIN (FORMAT BINARY)"
+        with self.connection.cursor() as cursor, cursor.copy(statement) as copy:  # type: ignore[arg-type]
+            copy.set_types(spec.types())
+            write = copy.write_row
+            for row in rows:
+                write(row)
+
+    def _positions(self, batches: Mapping[int, Batch]) -> None:
+        with self.connection.cursor() as cursor:
+            for source_id, batch in batches.items():
+                for generation in batch.new_generations:
+                    cursor.execute(
+                        "INSERT INTO engine.source_generations (source_id, topic_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+                        (source_id, generation.new_id),
+                    )
+                if batch.skipped:
+                    cursor.execute(
+                        "INSERT INTO engine.source_skipped AS s VALUES (%s, %s) ON CONFLICT (source_id) DO UPDATE "
+                        "SET messages = s.messages + EXCLUDED.messages",
+                        (source_id, batch.skipped),
+                    )
+                cursor.executemany(
+                    "INSERT INTO engine.source_positions VALUES (%s, %s, %s, %s) ON CONFLICT (source_id, partition) "
+                    "DO UPDATE SET topic_id = EXCLUDED.topic_id, next_offset = EXCLUDED.next_offset",
+                    [(source_id, p.partition, p.topic_id, p.offset) for p in batch.positions.values()],
+                )
+
+    def _replan(self, rows: int) -> None:
+        """Plans are made anew each time ten times as much has been seen as when they were made."""
+        self._rows_seen += rows
+        if self._rows_seen >= self._replan_at:
+            self._replan_at *= 10
+            self.connection.execute("DISCARD PLANS")
+
+    # --- poison rows --------------------------------------------------------------------------------------------------
+
+    def _barrier_by_bisection(self, batches: Mapping[int, Batch], tables: Sequence[CatalogObject]) -> datetime:
+        """The same barrier in pieces, one transaction: rows that raise a data exception alone are set aside."""
+        with self.connection.transaction():
+            now = self._begin(sum(len(b.rows) for b in batches.values()))
+            for table in tables:
+                taken = self.connection.execute(
+                    f"DELETE FROM engine.changes_{table.id} RETURNING {names(table.columns)}, _w"  # type: ignore[arg-type]
+                ).fetchall()
+                self._bisect(table, taken, now)
+            for source_id, batch in batches.items():
+                self._bisect(self.catalog.objects[source_id], batch.rows, now)
+            self._bisect(None, [], now)
+            self._positions(batches)
+        return now
+
+    def _bisect(self, relation: CatalogObject | None, rows: Sequence[tuple[Any, ...]], now: datetime) -> None:
+        if relation is not None and not rows:
+            return
+        try:
+            with self.connection.transaction():
+                changed: set[int] = set()
+                if relation is not None:
+                    changed.add(relation.id)
+                    if relation.kind == "source":
+                        self._copy(relation, rows)
+                    else:
+                        self._insert_delta(relation, rows)
+                self._walk(changed, now)
+                self._clear()
+        except psycopg.DataError as error:
+            if len(rows) > 1:
+                middle = len(rows) // 2
+                self._bisect(relation, rows[:middle], now)
+                self._bisect(relation, rows[middle:], now)
+                return
+            if relation is None:
+                raise
+            log.error("poison row of %s set aside (%s): %s", relation.name, error.sqlstate, error.diag.message_primary)
+            self.connection.execute(
+                "INSERT INTO engine.poison_rows (source_id, origin, error, sqlstate) VALUES (%s, %s, %s, %s)",
+                (relation.id, repr(rows[0])[:2000], error.diag.message_primary or str(error), error.sqlstate or "22000"),
+            )
+
+    def _insert_delta(self, table: CatalogObject, rows: Sequence[tuple[Any, ...]]) -> None:
+        places = ", ".join(["%s"] * (len(table.columns) + 1))
+        with self.connection.cursor() as cursor:
+            cursor.executemany(
+                f"INSERT INTO pg_temp.delta_{table.id} ({names(table.columns)}, _w) VALUES ({places})",  # type: ignore[arg-type]
+                rows,
+            )
+
+    def _clear(self) -> None:
+        """Empty every delta table, as a commit would."""
+        found = self.connection.execute(
+            "SELECT quote_ident(relname) FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r'"
+        ).fetchall()
+        if found:
+            tables = ", ".join(f"pg_temp.{name}" for (name,) in found)
+            self.connection.execute(f"TRUNCATE {tables}")  # type: ignore[arg-type]
+
+    # --- statements ---------------------------------------------------------------------------------------------------
+
+    def execute(self, sql: str, user: str = "root") -> Reply:
+        """Run one DDL or EXPLAIN statement in its own barrier transaction; raises TailraceError."""
+        self.barrier()
+        try:
+            with self.connection.transaction():
+                self.connection.execute("SET LOCAL lock_timeout = '50ms'")
+                context = DdlContext(self.connection, self.catalog, user, self.barrier_time or self.clock(), sql)
+                reply = commands.execute(context, self._catch_up)
+                for item in context.created:
+                    for statement in _temporaries(item):
+                        self.connection.execute(statement)  # type: ignore[arg-type]
+        except BaseException:
+            if not self.connection.broken and not self.connection.closed:
+                self.reload()
+            raise
+        self._arrange()
+        return reply
+
+    def _catch_up(self, source: CatalogObject) -> Iterator[int]:
+        """Read a source again from its start to where the shared reader stands; see `create_materialized_view`."""
+        positions = self.positions(source.id)
+        start = sources.start_of(source)
+        begin = {
+            p: start[p] if p in start and start[p].topic_id == at.topic_id else Position(at.topic_id, p, 0)
+            for p, at in positions.items()
+        }
+        if all(begin[p].offset >= at.offset for p, at in positions.items()):
+            return
+        for batch in read_range(sources.spec_of(source), begin, positions, _CATCH_UP_ROWS):
+            self._copy(source, batch.rows)
+            if source.body.get("program"):
+                step = f"SELECT engine.step_{source.id}(%s, %s, true, true)"
+                self.connection.execute(step, (self.barrier_time, self.barrier_time))  # type: ignore[arg-type]
+            yield len(batch.rows)
+
+    def positions(self, source_id: int) -> dict[int, Position]:
+        """Where the shared reader of a source stands, by partition."""
+        rows = self.connection.execute(
+            "SELECT partition, topic_id, next_offset FROM engine.source_positions WHERE source_id = %s", (source_id,)
+        )
+        return {partition: Position(topic_id, partition, offset) for partition, topic_id, offset in rows}
+
+    def active_sources(self) -> list[CatalogObject]:
+        """Sources that some view reads."""
+        return [s for s in self.catalog.of_kind("source") if self._readers[s.id]]
+
+    @property
+    def uses_now(self) -> bool:
+        """True when some view changes with time alone."""
+        return any(v.body["program"]["uses_now"] for v in self.catalog.of_kind("materialized view"))
+
+    def _arrange(self) -> None:
+        """Work out once per catalog which relations each view reads and which are read at all."""
+        self._inputs = {v.id: tuple(self._reads(v)) for v in self.catalog.of_kind("materialized view")}
+        self._readers = {i: bool(self.catalog.read_by_views(i)) for i in self.catalog.objects}
+
+    def _reads(self, item: CatalogObject) -> set[int]:
+        found: set[int] = set()
+        for id_ in item.references:
+            below = self.catalog.objects[id_]
+            found |= self._reads(below) if below.kind == "view" else {id_}
+        return found
+
+
+def _temporaries(item: CatalogObject) -> Sequence[str]:
+    if item.kind == "source":
+        return sources.temporaries(item)
+    if item.kind == "table":
+        return table_temporaries(item.id, item.columns)
+    if item.kind == "materialized view":
+        return view_temporaries(item)
+    return ()

@@ -1,0 +1,197 @@
+"""The flow's loop: when to run a barrier.
+
+Adaptive, as the design has it: a barrier starts as soon as input waits, 5 ms after it came, so that more may gather; then
+at the latest every second where a view uses now(). Between two barriers commands of the front door run. The loop owns the
+readers of the sources and leaves by an exception when PostgreSQL is gone: the supervisor starts it again, and it goes on
+from the positions that committed with the state.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from engine.connectors.kafka import KafkaReader
+from engine.connectors.source import Batch
+from engine.ddl import create_source as sources
+from engine.ddl.context import Reply
+from engine.flow.barrier import Flow
+from engine.flow.server import Command, CommandServer
+from tailrace.errors import TailraceError
+
+log = logging.getLogger(__name__)
+
+GATHER_S = 0.005
+HEARTBEAT_S = 1.0
+MAX_BARRIER_ROWS = 20_000
+_RETRIED = ("40", "53", "55")
+"""SQLSTATE classes that are the moment's, not the data's: serialization, resources, locks."""
+_DDL_ATTEMPTS = 100
+_TEXT_OID = 25
+
+
+@dataclass(slots=True)
+class Loop:
+    """Runs `flow` until `stop` is set."""
+
+    flow: Flow
+    server: CommandServer
+    wake: threading.Event
+    stop: threading.Event
+    readers: dict[int, KafkaReader] = field(default_factory=dict)
+    dirty: set[int] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self) -> None:
+        """Barrier after barrier; returns when stopped, raises when PostgreSQL is gone."""
+        self.dirty = {t.id for t in self.flow.catalog.of_kind("table")}
+        self._arrange_readers()
+        self._barrier(everything=True)
+        last = time.monotonic()
+        while not self.stop.is_set():
+            if not self.wake.wait(max(0.0, last + HEARTBEAT_S - time.monotonic())):
+                self._barrier(everything=True)
+                last = time.monotonic()
+                continue
+            self.stop.wait(GATHER_S)
+            self.wake.clear()
+            while (command := self.server.take()) is not None:
+                self._answer(command)
+            self._barrier(everything=False)
+            last = time.monotonic()
+
+    def close(self) -> None:
+        """Stop the readers and answer what waits."""
+        for reader in self.readers.values():
+            reader.stop()
+        self.server.close()
+        while (command := self.server.take()) is not None:
+            error = TailraceError("the engine is stopping", sqlstate="57P01", hint="connect again in a moment")
+            command.answer.set_result(error_reply(error))
+
+    def changed(self, table_id: int) -> None:
+        """Told by the listener that a table has new changes."""
+        with self._lock:
+            self.dirty.add(table_id)
+        self.wake.set()
+
+    def _barrier(self, *, everything: bool) -> None:
+        """Take what waits, run the barrier, and try again while the failure is the moment's."""
+        with self._lock:
+            tables = {t.id for t in self.flow.catalog.of_kind("table")} if everything else set(self.dirty)
+            self.dirty.clear()
+        batches = self._take()
+        if not batches and not tables and not self.flow.uses_now:
+            return
+        self._retried(lambda: self.flow.barrier(batches, tables))
+        if any(len(b.rows) >= MAX_BARRIER_ROWS for b in batches.values()):
+            self.wake.set()
+
+    def _take(self) -> dict[int, Batch]:
+        batches = {}
+        for id_, reader in self.readers.items():
+            batch = reader.take(MAX_BARRIER_ROWS)
+            if batch is not None:
+                batches[id_] = batch
+                for generation in batch.new_generations:
+                    log.warning(
+                        "topic %s was re-created (%s, was %s): reading the new generation from its start",
+                        generation.topic, generation.new_id, generation.old_id,
+                    )  # fmt: skip
+        return batches
+
+    def _retried(self, work: Callable[[], Any], attempts: int | None = None) -> Any:
+        pause = 0.02
+        while True:
+            try:
+                return work()
+            except psycopg.Error as error:
+                if self.flow.connection.broken or not (error.sqlstate or "").startswith(_RETRIED) or self.stop.is_set():
+                    raise
+                attempts = None if attempts is None else attempts - 1
+                if attempts == 0:
+                    raise
+                log.warning("trying again: %s", error.diag.message_primary or error)
+                self.stop.wait(pause)
+                pause = min(pause * 1.5, 1.0)
+
+    def _answer(self, command: Command) -> None:
+        """Run one command and hand its reply to the thread that waits."""
+        try:
+            command.answer.set_result(self._run(command))
+        except TailraceError as error:
+            command.answer.set_result(error_reply(error))
+        except psycopg.Error as error:
+            shown = TailraceError(str(error), sqlstate=error.sqlstate or "58000", hint="see the flow's log")
+            command.answer.set_result(error_reply(shown))
+            if self.flow.connection.broken:
+                raise
+        except Exception as error:
+            log.exception("command failed: %s", command.sql)
+            command.answer.set_result(
+                error_reply(TailraceError(f"internal error: {error!r}", hint="see the flow's log"))
+            )
+
+    def _run(self, command: Command) -> dict[str, Any]:
+        if command.op == "flush":
+            self._barrier(everything=True)
+            return reply_of(Reply("FLUSH"))
+        if command.op != "execute":
+            raise TailraceError(f"unknown command {command.op!r}", sqlstate="08P01")
+        reply = self._attempted(lambda: self.flow.execute(command.sql, command.user))
+        self._arrange_readers()
+        return reply_of(reply)
+
+    def _attempted(self, work: Callable[[], Reply]) -> Reply:
+        """A DDL statement gives way to readers' locks: 50 ms at a time, again for some seconds."""
+        for attempt in range(_DDL_ATTEMPTS):
+            try:
+                return work()
+            except TailraceError as error:
+                if error.sqlstate not in ("55P03", "40P01") or attempt == _DDL_ATTEMPTS - 1:
+                    raise
+                self._barrier(everything=False)
+                self.stop.wait(0.05)
+        raise AssertionError
+
+    def _arrange_readers(self) -> None:
+        """One reader for each source that some view reads."""
+        wanted = {s.id: s for s in self.flow.active_sources()}
+        for id_ in self.readers.keys() - wanted.keys():
+            self.readers.pop(id_).stop()
+        for id_ in wanted.keys() - self.readers.keys():
+            reader = KafkaReader(sources.spec_of(wanted[id_]), self.flow.positions(id_), wake=self.wake)
+            reader.start()
+            self.readers[id_] = reader
+
+
+def listen(dsn: str, changed: Callable[[int], None], failed: Future[None], stop: threading.Event) -> None:
+    """Wait for tables' notifications on a connection of its own; its loss is handed to `failed`. Runs in a thread."""
+    try:
+        with psycopg.connect(dsn, autocommit=True, application_name="tailrace listener") as connection:
+            connection.execute("LISTEN tailrace_changes")
+            while not stop.is_set():
+                for notice in connection.notifies(timeout=1.0):
+                    changed(int(notice.payload))
+    except psycopg.Error as error:
+        if not stop.is_set():
+            failed.set_exception(error)
+
+
+def reply_of(reply: Reply) -> dict[str, Any]:
+    """A reply as the front door reads it."""
+    columns = None if reply.columns is None else [{"name": c, "type_oid": _TEXT_OID} for c in reply.columns]
+    return {"tag": reply.tag, "columns": columns, "rows": reply.rows, "notices": reply.notices}
+
+
+def error_reply(error: TailraceError) -> dict[str, Any]:
+    """An error as the front door reads it."""
+    shown = {"sqlstate": error.sqlstate, "message": error.message, "detail": error.detail, "hint": error.hint}
+    return {"error": shown}

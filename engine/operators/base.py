@@ -1,0 +1,156 @@
+"""What every incremental operator is: typed columns, a stream key, and a rule that turns input changes into output changes.
+
+A *delta* is a relation with the operator's columns and an integer weight `_w`: +1 for a row that appears, -1 for one that
+goes. A *content* is the full relation after the current barrier. Operators are values built by `engine.compile`; `lower`
+writes the PL/pgSQL steps that maintain them into a `ProgramBuilder`.
+
+Invariant: the rows of a content are unique by `key`, so a consolidated delta has weights of -1 and +1 only.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.compile.program import ProgramBuilder
+
+WEIGHT = "_w"
+
+
+class Cost(StrEnum):
+    """Cost of one barrier, by what it grows with. n is the size of the stored state."""
+
+    DELTA = "O(delta)"
+    DELTA_LOG = "O(delta log n)"
+    GROUP = "O(group)"
+    STATE = "O(state)"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """An output column: `type` is PostgreSQL's name with modifiers; hidden columns carry keys and are not shown to clients."""
+
+    name: str
+    type: str
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An operator as SQL: `delta` and `content` are relations to be put after FROM; content is None when nothing is kept."""
+
+    delta: str
+    content: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a column is stored: the table and the expression over its columns, so that an index can be built on it."""
+
+    table: str
+    expression: str
+
+
+class Operator(ABC):
+    """Base of all operators; see the module's text for the terms."""
+
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    append_only: bool
+
+    @property
+    @abstractmethod
+    def inputs(self) -> tuple[Operator, ...]:
+        """The operators this one reads."""
+
+    @abstractmethod
+    def lower(self, program: ProgramBuilder) -> Stream:
+        """Write the maintenance steps of this operator and its inputs; call once."""
+
+    @abstractmethod
+    def describe(self) -> Description:
+        """One line of EXPLAIN."""
+
+    def origin(self, column: str) -> Origin | None:  # noqa: ARG002
+        """Where `column` is stored after `lower`, or None if it is computed."""
+        return None
+
+    @property
+    def owns_content(self) -> bool:
+        """True when the content is kept by this view itself, so that the view needs no storage of its own."""
+        return False
+
+    @property
+    def visible(self) -> tuple[Column, ...]:
+        """The columns that a client sees."""
+        return tuple(c for c in self.columns if not c.hidden)
+
+    def column(self, name: str) -> Column:
+        """The column called `name`; KeyError if there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """How EXPLAIN shows an operator: maintenance is one of delta, accumulator, per key, per group, whole."""
+
+    operator: str
+    detail: str
+    maintenance: str
+    cost: Cost
+
+
+def quote(name: str) -> str:
+    """`name` as a quoted identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def names(columns: Sequence[Column] | Sequence[str], prefix: str = "") -> str:
+    """Comma-separated quoted identifiers, each behind `prefix`.
+
+    >>> names(["a", "b"], "d.")
+    'd."a", d."b"'
+    """
+    return ", ".join(prefix + quote(c if isinstance(c, str) else c.name) for c in columns)
+
+
+def equal(left: str, right: str, columns: Sequence[str]) -> str:
+    """`left.c = right.c AND ...`: the index-friendly match, false where either is NULL.
+
+    >>> equal("s", "d", ["a"])
+    's."a" = d."a"'
+    """
+    return " AND ".join(f"{left}.{quote(c)} = {right}.{quote(c)}" for c in columns) or "true"
+
+
+def equal_nulls(left: str, right: str, columns: Sequence[str]) -> str:
+    """The match in which NULL equals NULL, in the form that an index can still serve (IS NOT DISTINCT FROM cannot)."""
+    parts = (
+        f"({left}.{quote(c)} = {right}.{quote(c)} OR ({left}.{quote(c)} IS NULL AND {right}.{quote(c)} IS NULL))"
+        for c in columns
+    )
+    return " AND ".join(parts) or "true"
+
+
+def no_nulls(alias: str, columns: Sequence[str]) -> str:
+    """`alias.c IS NOT NULL AND ...`."""
+    return " AND ".join(f"{alias}.{quote(c)} IS NOT NULL" for c in columns) or "true"
+
+
+def exists_match(table: str, outer: str, columns: Sequence[str]) -> str:
+    """A boolean: does `table` hold a row whose `columns` equal those of the row `outer`, NULL equal to NULL?
+
+    Two probes behind a CASE, so that the usual one (no NULL) is a single plain index look-up.
+    """
+    if not columns:
+        return f"EXISTS (SELECT 1 FROM {table} AS _m)"
+    strict = f"EXISTS (SELECT 1 FROM {table} AS _m WHERE {equal('_m', outer, columns)})"
+    nulls = f"EXISTS (SELECT 1 FROM {table} AS _m WHERE {equal_nulls('_m', outer, columns)})"
+    return f"CASE WHEN {no_nulls(outer, columns)} THEN {strict} ELSE {nulls} END"

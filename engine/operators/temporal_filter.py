@@ -1,0 +1,91 @@
+"""Temporal filter: WHERE with now(). Rows come in or age out as the barrier's time advances.
+
+Meaning: the rows with `column op now() - interval` at the barrier's time. Delta rule, with s for the filter at a time:
+    d out = s_last(d in) + (s_now - s_last)(content')
+that is, changes are judged by the last barrier's time, and the rows of the new content that lie between the two cut-offs
+cross over: they leave for `>` and `>=`, they enter for `<` and `<=`. Rows with NULL never qualify.
+State: the input's content, indexed by the column (kept here if the input keeps none; then rows that aged out are deleted).
+Cost: O(delta log n) plus the rows that cross.
+Source: RisingWave docs, "Temporal filters".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from engine.compile.program import ProgramBuilder
+from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
+from engine.operators.project import sql
+
+NOW = "barrier_now"
+LAST = "barrier_last"
+
+_OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
+
+
+@dataclass(eq=False)
+class TemporalFilter(Operator):
+    """`column op bound`, where `bound` is an expression over now() that grows with it."""
+
+    input: Operator
+    time: str
+    op: str
+    bound: exp.Expr
+
+    @property
+    def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
+        return self.input.columns
+
+    @property
+    def key(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.input.key
+
+    @property
+    def ages_out(self) -> bool:
+        """True for a lower bound (rows leave), False for an upper bound (rows enter)."""
+        return self.op in (">", ">=")
+
+    @property
+    def append_only(self) -> bool:  # type: ignore[override]
+        return self.input.append_only and not self.ages_out
+
+    @property
+    def inputs(self) -> tuple[Operator, ...]:
+        return (self.input,)
+
+    def _cutoff(self, time: str) -> str:
+        def at(node: exp.Expr) -> exp.Expr:
+            return exp.column(time) if isinstance(node, exp.CurrentTimestamp) else node
+
+        return f"({sql(self.bound.copy().transform(at))})"
+
+    def lower(self, program: ProgramBuilder) -> Stream:
+        program.uses_now = True
+        below = program.searchable(self.input, [self.time])
+        columns, column = names(self.columns), quote(self.time)
+        now, last = self._cutoff(NOW), self._cutoff(LAST)
+        table = program.delta_table(self.columns)
+        weight = -1 if self.ages_out else 1
+        if self.ages_out:
+            between = f"{column} {self.op} {last} AND {column} {_OPPOSITE[self.op]} {now}"
+        else:
+            between = f"{column} {self.op} {now} AND {column} {_OPPOSITE[self.op]} {last}"
+        into = f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {columns}"
+        program.step(
+            f"IF initial THEN {into}, {WEIGHT} FROM {below.delta} AS i WHERE {column} {self.op} {now}; "
+            f"ELSE {into}, {WEIGHT} FROM {below.delta} AS i WHERE {column} {self.op} {last}; "
+            f"{into}, {weight} FROM {below.content} AS i WHERE {between}; END IF"
+        )
+        if self.ages_out and below.content is not None and f"engine.state_{program.relation_id}_" in below.content:
+            if below.content.startswith("engine.state_"):
+                program.step(f"DELETE FROM {below.content} WHERE {column} {_OPPOSITE[self.op]} {now}")
+        return Stream(table, f"(SELECT {columns} FROM {below.content} AS i WHERE {column} {self.op} {now})")
+
+    def origin(self, column: str) -> Origin | None:
+        return self.input.origin(column)
+
+    def describe(self) -> Description:
+        detail = f"{self.time} {self.op} {sql(self.bound)}"
+        return Description("TemporalFilter", detail, "delta", Cost.DELTA_LOG)
