@@ -27,16 +27,19 @@ def _paragraphs(text: str) -> str:
     return "\n\n".join(" ".join(part.split()) for part in text.strip().split("\n\n"))
 
 
+HELP = """
+Turn device readings into live answers: streaming SQL on this machine with nothing but pip, unchanged on
+RisingWave and Redpanda.
+
+Begin with [bold]tailrace up[/bold]: it starts everything, shows it live, and accounts for every reading.
+"""
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
-    help=_paragraphs("""Turn device readings into live answers: streaming SQL on this machine with nothing but pip, unchanged on
-    RisingWave and Redpanda.
-
-    Begin with [bold]tailrace up[/bold]: it starts everything, shows it live, and accounts for every reading."""),
+    help=_paragraphs(HELP),
 )
 migrations = typer.Typer(
     no_args_is_help=True, help="Deploy the SQL of sql/ as versioned migrations, or take it back."
@@ -69,7 +72,8 @@ Start everything, let readings flow, show it live, account for every one of them
 Starts a broker, the engine, the dashboard and a simulated fleet on this machine, deploys the views, and
 shows rates, freshness, counts and the newest anomalies.
 
-Ctrl-C stops it all, in order. A second [bold]up[/bold] on the same data directory keeps the views and goes on.
+Ctrl-C stops it all, in order. A second [bold]up[/bold] on the same data directory keeps the views and
+goes on.
 
 In the end every reading is accounted for: produced = ingested + rejected + duplicates = a recount of the
 topic. Every kind of injected fault is found, with hardly a false alarm. Else it says what differs and exits

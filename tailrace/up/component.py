@@ -104,7 +104,7 @@ class Component:
 
     def restart(self) -> None:
         """Start it again after it died."""
-        self.finish_reading()
+        self._release()
         self.restarts += 1
         self.start()
 
@@ -133,16 +133,16 @@ class Component:
         if code is None:
             self._process.kill()  # the child goes with its guard (PDEATHSIG, or EOF on its own pipe)
             code = self._process.wait()
-        self.finish_reading()
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._release()
         self.health = Health.ENDED
         return code
 
-    def finish_reading(self) -> None:
-        """Wait until the last line of its stdout has been handed on."""
+    def _release(self) -> None:
+        """After its end: let the last line of its stdout be handed on, and close the guard's pipe."""
         if self._reader is not None:
             self._reader.join(5.0)
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
 
     def failure(self, message: str, *, hint: str | None = None) -> UpError:
         """An error with the last lines of its log."""

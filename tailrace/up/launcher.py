@@ -329,7 +329,11 @@ class Launcher:
         self._interrupt_at_once = False
         self._live.close()
         self._memory.close()
-        self._services.stop()
+        self._services.stopping = True
+        with Steps(self._console) as steps:
+            for component in self._services.running():
+                with steps.step(f"stop the {component.name}"):
+                    component.stop()
 
     # signals
 

@@ -290,12 +290,14 @@ class Services:
         """End measuring; its last line holds the whole timeline."""
         self.monitor.stop()
 
-    def stop(self) -> None:
-        """Stop all that is ours, what depends first: loader, monitor, dashboard, engine, broker."""
-        self.stopping = True
-        for component in (self.loader, self.monitor, self.dashboard, self.engine, self.broker):
-            if component is not None:
-                component.stop()
+    def running(self) -> list[Component]:
+        """What is ours and was started, in the order of stopping: what depends comes first."""
+        ours = (self.loader, self.monitor, self.dashboard, self.engine, self.broker)
+        return [
+            component
+            for component in ours
+            if component is not None and component.exit_code() is None and component.pid
+        ]
 
     def loader_failure(self, code: int) -> UpError:
         """Why the loader ended, in its own words."""
