@@ -1,0 +1,201 @@
+"""Messages of one read, decoded into rows column by column: a decoder is compiled once from a source's spec.
+
+Pure: takes confluent_kafka messages (anything with their five accessors), returns a `Decoded`; never raises
+for what a message holds. A message that gives no row (ENCODE JSON: not a JSON object, or no value at all) is
+counted in `skipped`; a value that does not fit its column becomes NULL and is counted in `nulled`. Working by
+column keeps the loops inside list comprehensions; bench/decode.py measures them. Called by the reader's
+thread and by `read_range`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import orjson
+
+from engine.connectors.json_values import CONVERTERS, UNFIT, Convert, integer_within, json_document
+from engine.connectors.source import SourceColumn, SourceSpec
+
+_OVERHEAD_BYTES: Final = 64
+"""Counted for every message besides its key and value, so that empty messages are not free."""
+
+
+class Message(Protocol):
+    """What is used of confluent_kafka.Message; a message that stands for an error must not come here."""
+
+    def value(self) -> bytes | None: ...
+    def key(self) -> bytes | None: ...
+    def partition(self) -> int: ...
+    def offset(self) -> int: ...
+    def timestamp(self) -> tuple[int, int]: ...
+
+
+@dataclass(slots=True)
+class Decoded:
+    """Rows, and which message each came from: `partitions[i]`, `offsets[i]` are the origin of `rows[i]`."""
+
+    rows: list[tuple[Any, ...]]
+    partitions: list[int]
+    offsets: list[int]
+    after: dict[int, int]
+    """By partition, the offset to read next, skipped messages included."""
+    size_bytes: int
+    skipped: int = 0
+    nulled: int = 0
+
+
+@dataclass(slots=True)
+class _Records:
+    """The messages of which rows are made. `objects` is parallel to `messages` for ENCODE JSON, else
+    empty.
+    """
+
+    messages: Sequence[Message]
+    partitions: list[int]
+    offsets: list[int]
+    values: list[bytes | None]
+    objects: list[dict[str, Any]]
+    nulled: int = 0
+
+    def convert(self, values: Sequence[Any], convert: Convert) -> list[object]:
+        """Each value converted; None stays None, what is unfit becomes None and is counted."""
+        converted: list[object] = []
+        append = converted.append
+        for value in values:
+            if value is None:
+                append(None)
+                continue
+            try:
+                append(convert(value))
+            except UNFIT:
+                append(None)
+                self.nulled += 1
+        return converted
+
+
+_Column = Callable[[_Records], Sequence[object]]
+
+
+class Decoder:
+    """Rows of one source. Not shared between threads."""
+
+    def __init__(self, spec: SourceSpec) -> None:
+        self._json = spec.encode == "json"
+        self._columns = [_column(column, spec.encode) for column in spec.columns]
+
+    def decode(self, messages: Sequence[Message]) -> Decoded:
+        """Decode messages given in the order they were read."""
+        values = [message.value() for message in messages]
+        partitions = [message.partition() for message in messages]
+        offsets = [message.offset() for message in messages]
+        after = {partition: offset + 1 for partition, offset in zip(partitions, offsets, strict=True)}
+        size_bytes = sum(map(len, filter(None, values))) + _OVERHEAD_BYTES * len(messages)
+        records = _Records(messages, partitions, offsets, values, [])
+        skipped = 0
+        if self._json:
+            records = _parsed(records)
+            skipped = len(messages) - len(records.messages)
+        columns = [column(records) for column in self._columns]
+        rows = list(zip(*columns, strict=True)) if columns else [()] * len(records.messages)
+        return Decoded(rows, records.partitions, records.offsets, after, size_bytes, skipped, records.nulled)
+
+
+def _parsed(records: _Records) -> _Records:
+    """Parse every value; only messages that are JSON objects remain."""
+    objects: list[Any]
+    try:
+        objects = list(map(orjson.loads, records.values))  # type: ignore[arg-type]  # None raises like any other non-JSON
+    except orjson.JSONDecodeError:
+        objects = [_loads(value) for value in records.values]
+    if all(type(each) is dict for each in objects):
+        records.objects = objects
+        return records
+    kept = [index for index, each in enumerate(objects) if type(each) is dict]
+    return _Records(
+        [records.messages[index] for index in kept],
+        [records.partitions[index] for index in kept],
+        [records.offsets[index] for index in kept],
+        [records.values[index] for index in kept],
+        [objects[index] for index in kept],
+    )
+
+
+def _loads(value: bytes | None) -> Any:
+    try:
+        return orjson.loads(value)  # type: ignore[arg-type]
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _column(column: SourceColumn, encode: str) -> _Column:
+    if column.origin == "field":
+        return (lambda records: records.values) if encode == "bytes" else _field(column)
+    if column.origin == "payload":
+        return lambda records: records.convert(records.objects, json_document)
+    if column.origin == "key":
+        if column.type == "bytea":
+            return lambda records: [message.key() for message in records.messages]
+        return lambda records: records.convert(
+            [message.key() for message in records.messages], _text_of_bytes
+        )
+    if column.origin == "timestamp":
+        return lambda records: _moments([message.timestamp()[1] for message in records.messages])
+    if column.origin == "partition":
+        return lambda records: _numbers(column.type, records.partitions, records)
+    return lambda records: _numbers(column.type, records.offsets, records)
+
+
+def _field(column: SourceColumn) -> _Column:
+    """A field of the JSON object: the exact name wins, else the first that differs only in (ASCII) case."""
+    name, convert = column.name, CONVERTERS[column.type]
+    folded = name.lower()
+
+    def lookup(fields: dict[str, Any]) -> Any:
+        for key, value in fields.items():
+            if len(key) == len(name) and key.isascii() and key.lower() == folded:
+                return value
+        return None
+
+    def values(records: _Records) -> Sequence[object]:
+        found = [fields[name] if name in fields else lookup(fields) for fields in records.objects]
+        return records.convert(found, convert)
+
+    return values
+
+
+def _text_of_bytes(key: bytes) -> str:
+    text = key.decode()
+    if "\0" in text:
+        raise ValueError("NUL in a key")
+    return text
+
+
+def _numbers(type_: str, numbers: list[int], records: _Records) -> Sequence[object]:
+    if type_ in ("varchar", "text"):
+        return list(map(str, numbers))
+    if type_ == "bigint":
+        return numbers
+    bound = 2**31 if type_ == "integer" else 2**15
+    if not numbers or max(numbers) < bound:
+        return numbers
+    return records.convert(numbers, integer_within(0, bound - 1))
+
+
+def _moments(milliseconds: list[int]) -> Sequence[object]:
+    """Broker timestamps (Unix time in ms, below 0 when there is none) as datetimes; many messages share
+    one.
+    """
+    known = {each: _moment(each) for each in set(milliseconds)}
+    return list(map(known.__getitem__, milliseconds))
+
+
+def _moment(millisecond: int) -> dt.datetime | None:
+    if millisecond < 0:
+        return None
+    try:
+        return dt.datetime.fromtimestamp(millisecond / 1000, dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

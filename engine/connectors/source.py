@@ -1,0 +1,255 @@
+"""What a Kafka source is, as values: its columns, its options, where reading stands, and what one read hands
+over.
+
+No I/O here. `source_spec` turns the WITH options of CREATE SOURCE into a `SourceSpec`; options are
+RisingWave's (its docs, "Kafka configuration options"), and whatever is not honoured is refused by name, never
+ignored. Called by the flow when a source is created and when it starts again from the catalog; the reader
+(kafka.py) and the decoder (decode.py) take the spec.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
+
+FIELD_TYPES: Final = frozenset(
+    {
+        "smallint",
+        "integer",
+        "bigint",
+        "real",
+        "double precision",
+        "numeric",
+        "boolean",
+        "varchar",
+        "text",
+        "bytea",
+        "timestamp",
+        "timestamptz",
+        "date",
+        "time",
+        "jsonb",
+    }
+)
+"""PostgreSQL type names a column taken from a JSON message may have."""
+
+_INCLUDE_TYPES: Final[Mapping[str, frozenset[str]]] = {
+    "key": frozenset({"bytea", "varchar", "text"}),
+    "partition": frozenset({"varchar", "text", "smallint", "integer", "bigint"}),
+    "offset": frozenset({"varchar", "text", "integer", "bigint"}),
+    "timestamp": frozenset({"timestamptz"}),
+    "payload": frozenset({"jsonb"}),
+}
+
+_ALIASES: Final = {
+    "kafka.brokers": "properties.bootstrap.server",
+    "kafka.topic": "topic",
+    "kafka.scan.startup.mode": "scan.startup.mode",
+}
+_OWN_OPTIONS: Final = (
+    "connector",
+    "topic",
+    "properties.bootstrap.server",
+    "scan.startup.mode",
+    "group.id.prefix",
+)
+_KNOWN_BUT_UNSUPPORTED: Final = {
+    "scan.startup.timestamp.millis": "use scan.startup.mode = 'earliest' and filter by timestamp in a view",
+    "properties.enable.auto.commit": "leave it out: offsets are kept with the state they made, not in a group",
+    "timestamptz.handling.mode": "leave it out: strings with an offset and numbers of s, ms, us, ns are understood",
+}
+_PASSED_ON: Final = frozenset(
+    {
+        "client.id",
+        "security.protocol",
+        "ssl.ca.location",
+        "ssl.ca.pem",
+        "ssl.certificate.location",
+        "ssl.certificate.pem",
+        "ssl.key.location",
+        "ssl.key.pem",
+        "ssl.key.password",
+        "ssl.endpoint.identification.algorithm",
+        "enable.ssl.certificate.verification",
+        "sasl.mechanism",
+        "sasl.username",
+        "sasl.password",
+        "sasl.kerberos.service.name",
+        "sasl.kerberos.keytab",
+        "sasl.kerberos.principal",
+        "sasl.kerberos.kinit.cmd",
+        "sasl.kerberos.min.time.before.relogin",
+        "sasl.oauthbearer.config",
+        "message.max.bytes",
+        "receive.message.max.bytes",
+        "queued.min.messages",
+        "queued.max.messages.kbytes",
+        "fetch.wait.max.ms",
+        "fetch.queue.backoff.ms",
+        "fetch.max.bytes",
+    }
+)
+"""librdkafka properties that `properties.<name>` hands on unchanged (librdkafka's CONFIGURATION.md)."""
+
+
+class InvalidOptionError(TailraceError):
+    """An option of CREATE SOURCE that is missing or has a value that cannot be."""
+
+    sqlstate = "22023"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceColumn:
+    """One column: `type` is a PostgreSQL type name; `origin` says which part of the message fills it."""
+
+    name: str
+    type: str
+    origin: str
+    """'field' (the message's value), or what INCLUDE named: 'key' 'partition' 'offset' 'timestamp'
+    'payload'.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """A Kafka source, complete: all that reading it needs."""
+
+    name: str
+    topic: str
+    bootstrap: str
+    startup: str
+    """'earliest' or 'latest': where a new source starts; resolved once, at creation."""
+    encode: str
+    """'json' or 'bytes'."""
+    columns: tuple[SourceColumn, ...]
+    properties: Mapping[str, str]
+    """librdkafka properties to set besides the reader's own."""
+
+    def types(self) -> list[str]:
+        """The columns' type names, for psycopg's `Copy.set_types`."""
+        return [column.type for column in self.columns]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where reading of one partition stands: `offset` is the next one to read, in the topic that has this
+    id.
+    """
+
+    topic_id: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewGeneration:
+    """The topic's name now stands for another topic: it was re-created, or a memory-only broker started
+    again.
+    """
+
+    topic: str
+    old_id: str
+    new_id: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows of one generation of a topic, and where reading stands once they are stored."""
+
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    """Values in the order of `SourceSpec.columns`, ready for binary COPY with `SourceSpec.types()`."""
+    positions: dict[int, Position] = field(default_factory=dict)
+    """By partition, the position after this batch; only partitions that moved."""
+    skipped: int = 0
+    """Messages of which no row could be made (ENCODE JSON: not a JSON object)."""
+    nulled: int = 0
+    """Values that became NULL because they do not fit their column's type."""
+    new_generations: list[NewGeneration] = field(default_factory=list)
+    """Recorded before the rows: `positions` then holds every partition's start in the new topic."""
+
+
+def source_spec(
+    name: str, columns: Sequence[SourceColumn], options: Mapping[str, str], format_: str, encode: str
+) -> SourceSpec:
+    """Check CREATE SOURCE and gather it. Raises InvalidOptionError (22023) or UnsupportedFeature (0A000), naming
+    the option.
+    """
+    given = {
+        _ALIASES.get(key.strip().lower(), key.strip().lower()): str(value) for key, value in options.items()
+    }
+    connector = given.pop("connector", None)
+    if connector is None:
+        raise InvalidOptionError("option connector is missing", hint="write connector = 'kafka'")
+    if connector.lower() != "kafka":
+        raise UnsupportedFeature(f"connector '{connector}'", hint="use connector = 'kafka'")
+    if format_.upper() != "PLAIN" or encode.upper() not in {"JSON", "BYTES"}:
+        feature = f"FORMAT {format_.upper()} ENCODE {encode.upper()}"
+        raise UnsupportedFeature(feature, hint="use FORMAT PLAIN ENCODE JSON or FORMAT PLAIN ENCODE BYTES")
+    topic = _required(given, "topic", "topic = 'telemetry.readings'")
+    bootstrap = _required(
+        given, "properties.bootstrap.server", "properties.bootstrap.server = '127.0.0.1:9092'"
+    )
+    startup = given.pop("scan.startup.mode", "earliest").lower()
+    if startup not in {"earliest", "latest"}:
+        hint = "use 'earliest' or 'latest'"
+        raise InvalidOptionError(f"scan.startup.mode cannot be '{startup}'", hint=hint)
+    properties = _properties(given)
+    encode = encode.lower()
+    checked = tuple(_checked(column, encode) for column in columns)
+    fields = [column for column in checked if column.origin == "field"]
+    if encode == "bytes" and [column.type for column in fields] != ["bytea"]:
+        raise InvalidStatement(
+            "ENCODE BYTES takes exactly one column of type bytea",
+            detail=f"got {', '.join(f'{c.name} {c.type}' for c in fields) or 'none'}",
+            hint="CREATE SOURCE s (data bytea) INCLUDE partition ... FORMAT PLAIN ENCODE BYTES",
+        )
+    return SourceSpec(name, topic, bootstrap, startup, encode, checked, properties)
+
+
+def _required(given: dict[str, str], option: str, example: str) -> str:
+    value = given.pop(option, "").strip()
+    if not value:
+        raise InvalidOptionError(f"option {option} is missing", hint=f"write {example}")
+    return value
+
+
+def _properties(given: Mapping[str, str]) -> dict[str, str]:
+    properties: dict[str, str] = {}
+    for option, value in given.items():
+        bare = option.removeprefix("properties.")
+        if option in _KNOWN_BUT_UNSUPPORTED:
+            raise UnsupportedFeature(f"option {option}", hint=_KNOWN_BUT_UNSUPPORTED[option])
+        if option == "group.id.prefix":
+            properties["group.id"] = value
+        elif bare != option and bare in _PASSED_ON:
+            properties[bare] = value
+        else:
+            known = [*_OWN_OPTIONS, *(f"properties.{each}" for each in sorted(_PASSED_ON))]
+            close = difflib.get_close_matches(option, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"supported: {', '.join(known)}"
+            raise UnsupportedFeature(f"option {option}", hint=hint)
+    return properties
+
+
+def _checked(column: SourceColumn, encode: str) -> SourceColumn:
+    type_ = {"character varying": "varchar"}.get(column.type.lower(), column.type.lower())
+    if column.origin == "field":
+        if type_ not in FIELD_TYPES:
+            supported = ", ".join(sorted(FIELD_TYPES))
+            hint = f"read it as varchar or jsonb and cast it in a view; supported: {supported}"
+            raise UnsupportedFeature(f"type {column.type} of source column {column.name}", hint=hint)
+    elif column.origin not in _INCLUDE_TYPES:
+        hint = f"INCLUDE takes {', '.join(_INCLUDE_TYPES)}"
+        raise UnsupportedFeature(f"INCLUDE {column.origin}", hint=hint)
+    elif type_ not in _INCLUDE_TYPES[column.origin]:
+        hint = f"use {' or '.join(sorted(_INCLUDE_TYPES[column.origin]))}"
+        raise UnsupportedFeature(f"type {column.type} for INCLUDE {column.origin}", hint=hint)
+    elif column.origin == "payload" and encode == "bytes":
+        raise UnsupportedFeature(
+            "INCLUDE payload with ENCODE BYTES", hint="the bytea column holds it already"
+        )
+    return SourceColumn(column.name, type_, column.origin)
