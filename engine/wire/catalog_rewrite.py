@@ -1,0 +1,189 @@
+"""Catalog queries of clients (psql's \\d, drivers, SQLAlchemy) made to see what RisingWave would show.
+
+Underneath, every visible relation is a PostgreSQL view and storage lies in schemas of its own. So the names
+of a few catalog relations are replaced, token by token, by ones that say table, source and materialized view,
+and leave the rest out. The rest of the query stays as written: it is valid on PostgreSQL 18 as it is on the
+13 that clients believe in. Pure; called by `engine.wire.classify` for each query, and free unless the text
+names one of these relations.
+"""
+
+from __future__ import annotations
+
+import re
+
+from engine.wire.settings import RISINGWAVE_VERSION, SERVER_VERSION
+from engine.wire.tokens import Kind, Token, tokens
+
+_VERSION = f"PostgreSQL {SERVER_VERSION}-RisingWave-{RISINGWAVE_VERSION} (Tailrace)"
+
+_RELATIONS = {
+    "pg_class": "rw_catalog.pg_class",
+    "pg_namespace": (
+        "(SELECT * FROM pg_catalog.pg_namespace WHERE pg_catalog.has_schema_privilege(oid, 'USAGE'))"
+    ),
+    "pg_database": (
+        "(SELECT * FROM pg_catalog.pg_database WHERE NOT datistemplate AND datname <> 'postgres')"
+    ),
+    "pg_tables": (
+        "(SELECT schema_name::name AS schemaname, name::name AS tablename, owner::text::name AS tableowner,"
+        " NULL::name AS tablespace, false AS hasindexes, false AS hasrules, false AS hastriggers,"
+        " false AS rowsecurity FROM rw_catalog.rw_tables UNION ALL SELECT * FROM pg_catalog.pg_tables"
+        " WHERE schemaname IN ('pg_catalog', 'information_schema', 'rw_catalog'))"
+    ),
+    "pg_views": (
+        "(SELECT schema_name::name AS schemaname, name::name AS viewname, owner::text::name AS viewowner,"
+        " definition FROM rw_catalog.rw_views UNION ALL SELECT * FROM pg_catalog.pg_views"
+        " WHERE schemaname IN ('pg_catalog', 'information_schema', 'rw_catalog'))"
+    ),
+    "pg_matviews": (
+        "(SELECT schema_name::name AS schemaname, name::name AS matviewname, owner::text::name AS matviewowner,"
+        " NULL::name AS tablespace, false AS hasindexes, true AS ispopulated, definition"
+        " FROM rw_catalog.rw_materialized_views)"
+    ),
+    "pg_indexes": (
+        "(SELECT schema_name::name AS schemaname, relation_name::name AS tablename, name::name AS indexname,"
+        " NULL::name AS tablespace, definition AS indexdef FROM rw_catalog.rw_indexes)"
+    ),
+    "pg_rewrite": "(SELECT * FROM pg_catalog.pg_rewrite WHERE rulename <> '_RETURN')",
+    "pg_index": (
+        "(SELECT i.indexrelid, coalesce(shown.oid, i.indrelid) AS indrelid, i.indnatts, i.indnkeyatts, i.indisunique,"
+        " i.indnullsnotdistinct, i.indisprimary, i.indisexclusion, i.indimmediate, i.indisclustered, i.indisvalid,"
+        " i.indcheckxmin, i.indisready, i.indislive, i.indisreplident, i.indkey, i.indcollation, i.indclass,"
+        " i.indoption, i.indexprs, i.indpred FROM pg_catalog.pg_index AS i JOIN rw_catalog.pg_class AS c"
+        " ON c.oid = i.indexrelid LEFT JOIN rw_catalog.rw_indexes AS r ON r.name = c.relname"
+        " AND r.schema_name::regnamespace = c.relnamespace LEFT JOIN rw_catalog.pg_class AS shown"
+        " ON shown.relname = r.relation_name AND shown.relnamespace = c.relnamespace)"
+    ),
+    # psql asks these two about what it takes for a foreign table: a source, whose "server" is its connector.
+    "pg_foreign_table": (
+        "(SELECT oid AS ftrelid, oid AS ftserver, NULL::text[] AS ftoptions"
+        " FROM rw_catalog.pg_class WHERE relkind = 'f')"
+    ),
+    "pg_foreign_server": (
+        "(SELECT c.oid, s.connector::name AS srvname, 0::oid AS srvfdw, NULL::text[] AS srvoptions"
+        " FROM rw_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
+        " JOIN rw_catalog.rw_sources AS s ON s.name = c.relname AND s.schema_name = n.nspname WHERE c.relkind = 'f')"
+    ),
+}
+_TABLES = (
+    "(SELECT t.table_catalog, t.table_schema, t.table_name, CASE r.relation_type WHEN 'table' THEN 'BASE TABLE'"
+    " WHEN 'materialized view' THEN 'MATERIALIZED VIEW' WHEN 'source' THEN 'SOURCE'"
+    " ELSE t.table_type END AS table_type, t.is_insertable_into FROM information_schema.tables AS t"
+    " LEFT JOIN rw_catalog.rw_relations AS r ON r.schema_name = t.table_schema AND r.name = t.table_name)"
+)
+_VERSION_CALL = f"(SELECT version FROM (VALUES ('{_VERSION}'::text)) AS v (version))"  # noqa: S608 - a constant
+
+# An index lies in a schema that is not searched, and a view's text is about storage: {0} is the argument.
+_CALLS = {
+    "pg_table_is_visible": (
+        "(pg_catalog.pg_table_is_visible({0}) OR EXISTS (SELECT FROM rw_catalog.pg_class AS visible WHERE"
+        " visible.oid = {0} AND visible.relkind = 'i' AND visible.relnamespace = 'public'::regnamespace))"
+    ),
+    "pg_get_viewdef": (
+        "coalesce((SELECT d.definition FROM rw_catalog.pg_class AS c JOIN (SELECT name, definition"
+        " FROM rw_catalog.rw_views UNION ALL SELECT name, definition FROM rw_catalog.rw_materialized_views) AS d"
+        " ON d.name = c.relname WHERE c.oid = {0} AND c.relnamespace = 'public'::regnamespace),"
+        " pg_catalog.pg_get_viewdef({0}, true))"
+    ),
+}
+
+_GATE = re.compile(
+    rf"\b(?:{'|'.join((*_RELATIONS, *_CALLS))}|information_schema\s*\.\s*tables)\b|\bversion\s*\(",
+    re.IGNORECASE,
+)
+_BEFORE_RELATION = frozenset({"FROM", "JOIN", "ONLY"})
+_AFTER_RELATION = frozenset(
+    "WHERE ON USING JOIN INNER LEFT RIGHT FULL CROSS NATURAL UNION EXCEPT INTERSECT GROUP ORDER HAVING LIMIT OFFSET "
+    "FETCH WINDOW FOR TABLESAMPLE".split()
+)
+
+
+def rewrite_catalog(sql: str) -> str:
+    """`sql` with catalog relations replaced; the same object if there is nothing to replace.
+
+    >>> rewrite_catalog("SELECT relkind FROM pg_catalog.pg_class c WHERE c.oid = 'pg_class'::regclass")
+    "SELECT relkind FROM rw_catalog.pg_class c WHERE c.oid = 'pg_class'::regclass"
+    """
+    if not _GATE.search(sql):
+        return sql
+    found = list(tokens(sql))
+    edits: list[tuple[int, int, str]] = []
+    for index, token in enumerate(found):
+        edit = _edit(found, index)
+        if edit is not None:
+            edits.append(edit)
+        elif token.text == "'foreign table'" and "pg_class" in sql:
+            edits.append((token.start, token.end, "'source'"))
+    parts: list[str] = []
+    position = 0
+    for start, end, text in edits:
+        parts += (sql[position:start], text)
+        position = end
+    return "".join((*parts, sql[position:])) if edits else sql
+
+
+def _edit(found: list[Token], index: int) -> tuple[int, int, str] | None:
+    """(start, end, text) of what replaces the name at `index` and the schema before it, or None."""
+    token = found[index]
+    name = token.name
+    if name is None or not (name in _RELATIONS or name in _CALLS or name in {"version", "tables"}):
+        return None
+    before = found[index - 1] if index else None
+    after = found[index + 1] if index + 1 < len(found) else None
+    schema = found[index - 2].name if before is not None and before.text == "." and index > 1 else None
+    start = found[index - 2].start if schema is not None else token.start
+    if name == "version":
+        closing = found[index + 2] if index + 2 < len(found) else None
+        if (
+            schema in {None, "pg_catalog"}
+            and after is not None
+            and after.text == "("
+            and closing
+            and closing.text == ")"
+        ):
+            return start, closing.end, _VERSION_CALL
+        return None
+    if name in _CALLS:
+        if schema not in {None, "pg_catalog"} or after is None or after.text != "(":
+            return None
+        return _edit_call(found, index + 1, start, _CALLS[name])
+    if name == "tables":
+        if schema != "information_schema":
+            return None
+        return start, token.end, _with_alias(_TABLES, name, after)
+    if schema is None:
+        if before is None or (before.word not in _BEFORE_RELATION and before.text != ","):
+            return None
+    elif schema != "pg_catalog":
+        return None
+    replacement = _RELATIONS[name]
+    if not replacement.startswith("("):
+        return start, token.end, replacement
+    if after is not None and after.text == ".":
+        return None
+    return start, token.end, _with_alias(replacement, name, after)
+
+
+def _edit_call(found: list[Token], opening: int, start: int, template: str) -> tuple[int, int, str] | None:
+    """Put a call's first argument, as written, into `template`; `opening` is the index of its parenthesis."""
+    depth = 0
+    argument: list[str] = []
+    first = True
+    for token in found[opening:]:
+        depth += (token.text == "(") - (token.text == ")")
+        if depth == 0:
+            return start, token.end, template.format("".join(argument))
+        first = first and not (token.text == "," and depth == 1)
+        if first and not (token.text == "(" and depth == 1 and not argument):
+            argument.append(token.text)
+    return None
+
+
+def _with_alias(relation: str, name: str, after: Token | None) -> str:
+    """A derived table, under its old name unless the query gives it another."""
+    has_alias = after is not None and (
+        after.word == "AS"
+        or after.kind is Kind.QUOTED
+        or (after.kind is Kind.WORD and after.word not in _AFTER_RELATION)
+    )
+    return relation if has_alias else f"{relation} AS {name}"

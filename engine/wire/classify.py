@@ -1,0 +1,250 @@
+"""Which way a statement goes: to PostgreSQL, to the flow, answered here, or refused by name.
+
+An allow-list: only what is named below reaches PostgreSQL. The first keyword decides, found by one regular
+expression; only statements with syntax of RisingWave's own are parsed further. Pure; called by the session
+for each statement.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from engine.wire.catalog_rewrite import rewrite_catalog
+from engine.wire.plans import (
+    QUERY_PLAN,
+    Begin,
+    Command,
+    Deallocate,
+    End,
+    FlowCommand,
+    Flush,
+    Forward,
+)
+from engine.wire.protocol import Column
+from engine.wire.show import plan_describe, plan_show
+from engine.wire.tokens import Cursor, tokens
+from engine.wire.variables import plan_discard, plan_reset, plan_set
+from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
+from tailrace.sql import to_postgres
+
+_FIRST_WORD = re.compile(r"[\s(]*([A-Za-z_]+)")
+
+_QUERIES = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE"})
+_AS_WRITTEN = frozenset({"FETCH", "CLOSE"})
+_FOR_FLOW = frozenset({"CREATE", "DROP", "ALTER", "COMMENT", "WAIT", "CANCEL", "RECOVER", "GRANT", "REVOKE"})
+_REFUSED = {
+    "ANALYZE": "the engine keeps statistics itself",
+    "CALL": None,
+    "CHECKPOINT": "FLUSH waits until every view shows what was written",
+    "CLUSTER": None,
+    "DO": None,
+    "EXECUTE": "drivers prepare statements through the protocol, which works",
+    "IMPORT": None,
+    "KILL": None,
+    "LISTEN": None,
+    "LOAD": None,
+    "LOCK": None,
+    "MERGE": "INSERT into a table with a primary key overwrites existing rows",
+    "MOVE": "FETCH, and leave the rows",
+    "NOTIFY": None,
+    "PREPARE": "drivers prepare statements through the protocol, which works",
+    "REASSIGN": None,
+    "REFRESH": "materialized views are always current",
+    "REINDEX": None,
+    "RELEASE": "there are no read-write transactions",
+    "SAVEPOINT": "there are no read-write transactions",
+    "SECURITY": None,
+    "TRUNCATE": "DELETE FROM the table, without WHERE",
+    "UNLISTEN": None,
+    "USE": "connect to the database that is wanted",
+    "VACUUM": "the engine cleans up after itself",
+}
+
+
+def first_word(sql: str) -> str:
+    """The statement's first keyword in upper case, opening parentheses left out; '' if it has none.
+
+    >>> first_word("-- top ten\\n(select 1)")
+    'SELECT'
+    """
+    match = _FIRST_WORD.match(sql)
+    if match is not None:
+        return match[1].upper()
+    for token in tokens(sql):
+        if token.text != "(":
+            return token.word
+    return ""
+
+
+def classify(sql: str) -> Forward | Command:
+    """The plan for one statement. Raises TailraceError for what is refused or malformed."""
+    word = first_word(sql)
+    if word in _QUERIES:
+        return _query(sql)
+    if word in _AS_WRITTEN or not word:
+        return _wordless(sql) if not word else Forward(sql)
+    plan = _PLANS.get(word)
+    if plan is not None:
+        return plan(sql)
+    if word in _FOR_FLOW:
+        return FlowCommand(sql, (Column("Id"),) if word == "CANCEL" else ())
+    if word in _REFUSED:
+        raise UnsupportedFeature(word, hint=_REFUSED[word])
+    raise InvalidStatement(f'syntax error at or near "{word.lower()}"')
+
+
+def _wordless(sql: str) -> Forward:
+    token = next(tokens(sql), None)
+    if token is None or token.text == ";":
+        return Forward(sql)
+    raise InvalidStatement(f'syntax error at or near "{token.text[:60]}"')
+
+
+def _query(sql: str) -> Forward:
+    rewritten = to_postgres(sql)
+    rewritten = rewrite_catalog(rewritten)
+    return Forward(sql) if rewritten is sql else Forward(rewritten, rewritten=rewritten != sql)
+
+
+def _with_prefix(sql: str, start: int) -> Forward:
+    """A query that begins at `start`, behind words that stay as they are."""
+    query = _query(sql[start:])
+    return Forward(sql[:start] + query.sql, query.rewritten) if query.rewritten else Forward(sql)
+
+
+def _explain(sql: str) -> Forward | Command:
+    """EXPLAIN [(options)] [ANALYZE] [VERBOSE] statement: of a CREATE by the flow, of a query by PostgreSQL."""
+    depth = 0
+    for token in list(tokens(sql))[1:]:
+        depth += (token.text == "(") - (token.text == ")")
+        if token.word == "CREATE" and not depth:
+            return FlowCommand(sql, QUERY_PLAN)
+        if token.word in _QUERIES and (not depth or token.word in {"SELECT", "WITH", "VALUES"}):
+            return _with_prefix(sql, token.start)
+        if depth or token.text in {"(", ")"} or token.word in {"ANALYZE", "VERBOSE"}:
+            continue
+        raise UnsupportedFeature(
+            f"EXPLAIN {token.text.upper()}", hint="EXPLAIN a query or a CREATE MATERIALIZED VIEW"
+        )
+    raise InvalidStatement("syntax error at end of input")
+
+
+def _begin(sql: str) -> Command:
+    words = [token.word for token in tokens(sql) if token.word]
+    read_only = any(pair == ("READ", "ONLY") for pair in pairwise(words))
+    return Begin(sql, "START_TRANSACTION" if words[0] == "START" else "BEGIN", read_only)
+
+
+def _end(sql: str) -> Command:
+    words = [token.word for token in tokens(sql) if token.word]
+    for word, feature in (("TO", "SAVEPOINT"), ("PREPARED", "two-phase commit")):
+        if word in words:
+            raise UnsupportedFeature(feature, hint="there are no read-write transactions")
+    if "CHAIN" in words and "NO" not in words:
+        raise UnsupportedFeature(f"{words[0]} AND CHAIN")
+    return End("COMMIT" if words[0] in {"COMMIT", "END"} else "ROLLBACK")
+
+
+def _declare(sql: str) -> Forward:
+    for token in tokens(sql):
+        if token.word == "SUBSCRIPTION":
+            raise UnsupportedFeature("SUBSCRIPTION CURSOR", hint="poll the view with SELECT")
+        if token.word == "FOR":
+            return _with_prefix(sql, token.end)
+    return Forward(sql)
+
+
+def _deallocate(sql: str) -> Command:
+    cursor = Cursor(sql)
+    cursor.take()
+    cursor.accept("PREPARE")
+    return Deallocate(sql, None if cursor.accept("ALL") else cursor.identifier())
+
+
+def _flush(sql: str) -> Command:
+    cursor = Cursor(sql)
+    cursor.take()
+    cursor.end()
+    return Flush()
+
+
+def _copy(sql: str) -> Forward:
+    """COPY ... TO STDOUT. A relation is a view underneath, so COPY name TO becomes COPY (SELECT ...) TO.
+
+    >>> _copy("COPY devices (device_id) TO STDOUT (FORMAT csv)").sql
+    'COPY (SELECT device_id FROM devices) TO STDOUT (FORMAT csv)'
+    """
+    cursor = Cursor(sql)
+    cursor.take()
+    first = cursor.peek()
+    if first is None:
+        raise InvalidStatement("syntax error at end of input")
+    if first.text == "(":
+        query = _query(sql[first.end : _skip_parentheses(cursor)]).sql
+    else:
+        cursor.qualified_name()
+        following = cursor.peek()
+        relation, columns = sql[first.start : following.start if following else len(sql)].strip(), "*"
+        if following is not None and following.text == "(":
+            columns = sql[following.end : _skip_parentheses(cursor)]
+        query = f"SELECT {columns} FROM {relation}"  # noqa: S608 - the client's own words
+    direction = cursor.take()
+    target = cursor.take()
+    if direction.word != "TO" or target.word != "STDOUT":
+        raise UnsupportedFeature(
+            f"COPY {direction.text.upper()}" + ("" if direction.word == "FROM" else " a file or program"),
+            hint="INSERT several rows in one statement"
+            if direction.word == "FROM"
+            else "COPY ... TO STDOUT; psql's \\copy writes files on your side",
+        )
+    return Forward(f"{sql[: first.start]}({query}) {sql[direction.start :]}", rewritten=True)
+
+
+def _skip_parentheses(cursor: Cursor) -> int:
+    """Take a balanced pair with all that is in it; returns where the closing one starts."""
+    depth = 0
+    while True:
+        token = cursor.take()
+        depth += (token.text == "(") - (token.text == ")")
+        if depth == 0:
+            return token.start
+
+
+def not_in_transaction(plan: Command, failed: bool) -> TailraceError | None:
+    """Why a command cannot run in a READ ONLY transaction, or None if it can."""
+    if failed and not isinstance(plan, End):
+        return TailraceError(
+            "current transaction is aborted, commands ignored until end of transaction block",
+            sqlstate="25P02",
+            hint="ROLLBACK ends it",
+        )
+    if isinstance(plan, Flush | FlowCommand):
+        name = "FLUSH" if isinstance(plan, Flush) else first_word(plan.sql)
+        return TailraceError(
+            f"cannot execute {name} in a read-only transaction",
+            sqlstate="25006",
+            hint="COMMIT ends the transaction",
+        )
+    return None
+
+
+_PLANS = {
+    "ABORT": _end,
+    "BEGIN": _begin,
+    "COMMIT": _end,
+    "COPY": _copy,
+    "DEALLOCATE": _deallocate,
+    "DECLARE": _declare,
+    "DESC": plan_describe,
+    "DESCRIBE": plan_describe,
+    "DISCARD": plan_discard,
+    "END": _end,
+    "EXPLAIN": _explain,
+    "FLUSH": _flush,
+    "RESET": plan_reset,
+    "ROLLBACK": _end,
+    "SET": plan_set,
+    "SHOW": plan_show,
+    "START": _begin,
+}

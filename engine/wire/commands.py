@@ -1,0 +1,174 @@
+"""Carries out what is not simply forwarded: transactions, settings, SHOW, FLUSH and everything for the flow.
+
+Independent of the protocol's variant: the session asks for a plan to be run, and answers its client from the
+`Reply`. While a command runs, PostgreSQL is idle: the session has seen to that. Called by
+`engine.wire.session`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from engine.wire import plans
+from engine.wire.classify import not_in_transaction
+from engine.wire.protocol import Column
+from engine.wire.rpc import FlowClient
+from engine.wire.settings import POSTGRES_SETTINGS, Settings, check_value
+from tailrace.errors import TailraceError
+
+BEGIN_NOTICE = (
+    "Read-write transaction is not supported yet. Please specify `READ ONLY` to start a read-only transaction.\n"
+    "For compatibility, this statement will still succeed but no transaction is actually started."
+)
+NO_TRANSACTION_NOTICE = "there is no transaction in progress"
+
+IDLE = ord("I")
+FAILED = ord("E")
+
+IDLE_IN_TRANSACTION = "idle_in_transaction_session_timeout"
+IDLE_IN_TRANSACTION_MS = 30_000
+"""Longest a session may sit in an open transaction: an old snapshot slows every barrier down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a client is told when a command has run."""
+
+    tag: str
+    columns: tuple[Column, ...] = ()
+    rows: list[list[str | None]] = field(default_factory=list)
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What PostgreSQL said to a query of our own: rows as text, and the command tag."""
+
+    tag: str
+    rows: list[list[str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What commands need of their session. `ask` raises RelayedError with PostgreSQL's complaint."""
+
+    user: str
+    database: str
+    settings: Settings
+    flow: FlowClient
+    ask: Callable[[str], Awaitable[Answer]]
+    transaction_status: Callable[[], int]
+    forget_statement: Callable[[str | None], bool]
+    """Drop one (None: every) prepared statement that only the relay knows; tells whether there was one."""
+
+
+class RelayedError(Exception):
+    """An error of PostgreSQL's in answer to a command of the relay: passed on to the client as it is."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__("PostgreSQL refused")
+        self.body = body
+
+
+async def run(context: Context, plan: plans.Command) -> Reply:
+    """Carry out one command. Raises TailraceError or RelayedError."""
+    status = context.transaction_status()
+    if status != IDLE:
+        refusal = not_in_transaction(plan, failed=status == FAILED)
+        if refusal is not None:
+            raise refusal
+    match plan:
+        case plans.Begin() | plans.End():
+            return await _transaction(context, plan, status)
+        case plans.Set():
+            return await _set(context, plan)
+        case plans.ResetAll():
+            await context.ask(plan.sql)
+            context.settings.reset()
+            if plan.discard:
+                context.forget_statement(None)
+            return Reply(plan.tag)
+        case plans.ShowVariable() | plans.ShowAll():
+            return await _show(context, plan)
+        case plans.Lookup():
+            answer = await context.ask(plan.sql)
+            if not answer.rows and plan.missing is not None:
+                raise plan.missing
+            width = len(plan.columns)
+            return Reply(plan.tag, plan.columns, [row[:width] for row in answer.rows])
+        case plans.NoOperation():
+            return Reply(plan.tag, notices=() if plan.notice is None else (plan.notice,))
+        case plans.Deallocate():
+            known_here = context.forget_statement(plan.name)
+            if not known_here or plan.name is None:
+                await context.ask(plan.sql)
+            return Reply("DEALLOCATE")
+        case plans.Flush():
+            await context.flow.flush()
+            return Reply("FLUSH")
+        case plans.FlowCommand():
+            reply = await context.flow.execute(
+                plan.sql, user=context.user, database=context.database, settings=context.settings.for_flow()
+            )
+            return Reply(reply.tag, reply.columns or (), reply.rows, tuple(reply.notices))
+
+
+async def _transaction(context: Context, plan: plans.Begin | plans.End, status: int) -> Reply:
+    if isinstance(plan, plans.Begin):
+        if not plan.read_only:
+            return Reply(plan.tag, notices=(BEGIN_NOTICE,))
+        await context.ask(plan.sql)
+        return Reply(plan.tag)
+    if status == IDLE:
+        return Reply(plan.tag, notices=(NO_TRANSACTION_NOTICE,))
+    return Reply((await context.ask(plan.tag)).tag)
+
+
+async def _set(context: Context, plan: plans.Set) -> Reply:
+    settings, name = context.settings, plan.name
+    notices: tuple[str, ...] = ()
+    values = plan.values
+    if values is None:
+        settings.reset(name)
+        if name in POSTGRES_SETTINGS:
+            await context.ask(f"RESET {name}")
+        return Reply(plan.tag)
+    value = check_value(name, ", ".join(values))
+    if name in POSTGRES_SETTINGS:
+        literals = (exp.Literal.string(text).sql(dialect="postgres") for text in values)
+        await context.ask(f"SET {name} TO {', '.join(literals)}")
+    elif name == IDLE_IN_TRANSACTION:
+        limited = min(int(value), IDLE_IN_TRANSACTION_MS) if int(value) > 0 else IDLE_IN_TRANSACTION_MS
+        if str(limited) != value:
+            value = str(limited)
+            notices = (
+                f"{name} is at most {IDLE_IN_TRANSACTION_MS} ms here: an old snapshot slows every view",
+            )
+        await context.ask(f"SET {name} TO {value}")
+    settings.set(name, value)
+    return Reply(plan.tag, notices=notices)
+
+
+async def _show(context: Context, plan: plans.ShowVariable | plans.ShowAll) -> Reply:
+    settings = context.settings
+    if isinstance(plan, plans.ShowVariable):
+        if plan.name not in POSTGRES_SETTINGS:
+            return Reply("SHOW_VARIABLE", plan.columns, [[settings.get(plan.name)]])
+        return Reply("SHOW_VARIABLE", plan.columns, (await context.ask(f"SHOW {plan.name}")).rows)
+    values = settings.all()
+    for name in POSTGRES_SETTINGS:
+        values[name] = (await context.ask(f"SHOW {name}")).rows[0][0] or ""
+    return Reply("SHOW_VARIABLE", plan.columns, [[name, values[name], ""] for name in sorted(values)])
+
+
+def cancelled() -> TailraceError:
+    """What a client is told that cancelled a command while the flow was at it."""
+    return TailraceError(
+        "canceling statement due to user request",
+        sqlstate="57014",
+        detail="the stream engine may still finish what it has begun",
+        hint="SHOW JOBS, or SHOW CREATE for the object, tells whether it did",
+    )

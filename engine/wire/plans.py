@@ -1,0 +1,133 @@
+"""What a statement comes to: one small frozen class for each way of answering it.
+
+`Forward` goes to PostgreSQL as text; every other plan is a command that the session carries out and answers
+itself (`engine.wire.commands`). `columns` is what Describe tells a client before the command runs; () means
+no rows. Made by `engine.wire.classify`, carried out by `engine.wire.commands`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.wire.protocol import TEXT_OID, VARCHAR_OID, Column
+from tailrace.errors import TailraceError
+
+QUERY_PLAN = (Column("QUERY PLAN", TEXT_OID),)
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Text for PostgreSQL: the client's own, or (`rewritten`) one that positions in error messages do not fit."""
+
+    sql: str
+    rewritten: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """BEGIN READ ONLY, which is real, or any other BEGIN, which starts nothing, as in RisingWave."""
+
+    sql: str
+    tag: str
+    read_only: bool
+    columns: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """COMMIT or ROLLBACK of a read-only transaction, or of nothing."""
+
+    tag: str
+    columns: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """SET of one variable; `values` is None for SET ... TO DEFAULT and RESET."""
+
+    name: str
+    values: tuple[str, ...] | None
+    tag: str
+    columns: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResetAll:
+    """RESET ALL, or DISCARD ALL (which forgets prepared statements too)."""
+
+    sql: str
+    tag: str
+    discard: bool
+    columns: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShowVariable:
+    name: str
+    columns: tuple[Column, ...] = (Column("Name", VARCHAR_OID),)
+
+
+@dataclass(frozen=True, slots=True)
+class ShowAll:
+    columns: tuple[Column, ...] = (Column("Name"), Column("Setting"), Column("Description"))
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A SELECT over rw_catalog whose rows are shown under RisingWave's column names.
+
+    `missing` is raised if there is no row; None: no row is an answer too.
+    """
+
+    sql: str
+    columns: tuple[Column, ...]
+    tag: str
+    missing: TailraceError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoOperation:
+    """Accepted for compatibility: answered, and nothing done."""
+
+    tag: str
+    notice: str | None = None
+    columns: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deallocate:
+    """DEALLOCATE of one prepared statement, or (name None) of all."""
+
+    sql: str
+    name: str | None
+    columns: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Wait until every view shows what was written before."""
+
+    columns: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FlowCommand:
+    """DDL and the like: the flow executes it in a barrier of its own."""
+
+    sql: str
+    columns: tuple[Column, ...] = ()
+
+
+Command = (
+    Begin
+    | End
+    | Set
+    | ResetAll
+    | ShowVariable
+    | ShowAll
+    | Lookup
+    | NoOperation
+    | Deallocate
+    | Flush
+    | FlowCommand
+)

@@ -1,0 +1,382 @@
+"""One client's session: reads its messages in order and sends each where it belongs.
+
+Statements for PostgreSQL are passed on as they come, pipelined ones too. A command of the engine's waits
+until PostgreSQL has answered all that went before it (`_drained`), then runs in a task, and the messages
+behind it wait until it is done (`held`). Knows no transports: it is called by, and writes through,
+`engine.wire.connection`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Coroutine
+from enum import Enum
+from typing import Any, Protocol
+
+from engine.wire import commands, protocol
+from engine.wire.classify import classify
+from engine.wire.commands import Answer, Context, RelayedError, Reply
+from engine.wire.plans import Command, Forward
+from engine.wire.prepared import Portal, Prepared
+from engine.wire.replies import PASS_ON, Expectation, ReplyStream
+from engine.wire.rpc import FlowClient
+from engine.wire.startup import Login
+from engine.wire.tokens import split_statements
+from tailrace.errors import TailraceError, UnsupportedFeature
+
+_HEADER = struct.Struct("!ci").unpack_from
+_EXTENDED = b"PBDEC"
+_COPY_DATA = b"dcf"
+"""Ignored, as PostgreSQL ignores them outside COPY FROM STDIN, which there is none of."""
+_CLIENT_KINDS = b"QPBDECSHXFdcf"
+
+
+class Outcome(Enum):
+    """What becomes of a client's message: passed on as it is, dealt with, or left until something else has finished."""
+
+    FORWARD = 1
+    DONE = 2
+    WAIT = 3
+
+
+class Rim(Protocol):
+    """The connection, as far as a session needs it."""
+
+    closed: bool
+
+    def send(self, data: bytes) -> None: ...
+    def to_postgres(self, data: bytes | bytearray) -> None: ...
+    def run(self, work: Coroutine[Any, Any, None]) -> None: ...
+    def pump(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Session:
+    """The state of one conversation, from login on. `held`: the client's messages have to wait."""
+
+    def __init__(self, rim: Rim, login: Login, flow: FlowClient, status: int) -> None:
+        self._rim = rim
+        self._loop = asyncio.get_running_loop()
+        self.replies = ReplyStream(status)
+        self.replies.track_writes = login.settings.implicit_flush
+        self.held = False
+        self._outbox = bytearray()
+        self._unsynced = False
+        self._skipping = False
+        self._prepared = Prepared()
+        self._command: asyncio.Future[Reply] | None = None
+        self._context = Context(
+            user=login.user,
+            database=login.database,
+            settings=login.settings,
+            flow=flow,
+            ask=self._ask,
+            transaction_status=lambda: self.replies.status,
+            forget_statement=self._prepared.forget,
+        )
+
+    def handle(self, inbox: bytearray) -> None:
+        """Handle the complete messages in `inbox` that may be handled now, and take them out of it.
+
+        What goes to PostgreSQL goes in one write. Raises TailraceError if the connection cannot go on.
+        """
+        size = len(inbox)
+        position = start = 0
+        while size - position >= 5 and not self.held and not self._rim.closed:
+            kind, length = _HEADER(inbox, position)
+            if length < 4 or kind not in _CLIENT_KINDS:
+                raise protocol.protocol_violation(f"message of type {kind!r} and length {length}")
+            end = position + 1 + length
+            if end > size:
+                if length > protocol.MAX_MESSAGE_BYTES:
+                    raise _too_long(length)
+                break
+            if kind in b"QPFX" or self._prepared or self._skipping:
+                self._outbox += inbox[start:position]
+                start = position
+            outcome = self._handle(kind, inbox, position + 5, end)
+            if outcome is Outcome.WAIT:
+                break
+            position = end
+            if outcome is Outcome.DONE:
+                start = end
+        self._outbox += inbox[start:position]
+        del inbox[:position]
+        if self._outbox:
+            outbox, self._outbox = self._outbox, bytearray()
+            self._rim.to_postgres(outbox)
+
+    def replied(self, data: bytes) -> None:
+        """PostgreSQL has sent something."""
+        passed_on, after = self.replies.feed(data)
+        if passed_on:
+            self._rim.send(passed_on)
+        for call in after:
+            call()
+
+    def cancel_command(self) -> bool:
+        """A cancel request has come. True if a command was waiting for the flow, so that PostgreSQL has nothing to do."""
+        return self._command is not None and not self.replies.expected and self._command.cancel()
+
+    def _handle(self, kind: bytes, inbox: bytearray, start: int, end: int) -> Outcome:
+        """Decide about one whole message, whose body is inbox[start:end]."""
+        if kind == b"X":
+            self._rim.close()
+            return Outcome.DONE
+        if kind == b"S":
+            return self._sync()
+        if self._skipping or kind in _COPY_DATA:
+            return Outcome.DONE
+        if kind == b"Q":
+            return self._query(bytes(inbox[start:end]))
+        if kind == b"F":
+            return self._refuse(
+                UnsupportedFeature("the function call protocol", hint="call the function in a SELECT")
+            )
+        if kind == b"P":
+            return self._parse(bytes(inbox[start:end]))
+        if self._prepared and kind in _EXTENDED:
+            body = bytes(inbox[start:end])
+            if self._prepared.knows(kind, body):
+                return self._answer(kind, body)
+        self._unsynced = self._unsynced or kind in _EXTENDED
+        return Outcome.FORWARD
+
+    def _drained(self) -> bool:
+        """PostgreSQL has answered everything; if not, wait until it has (the message is then handled again)."""
+        if not self._unsynced and not self.replies.expected:
+            return True
+        self._outbox += protocol.SYNC
+        self._unsynced = False
+        self.held = True
+        self.replies.expect(Expectation(True, self._after_drain))
+        return False
+
+    def _after_drain(self, failed: bool) -> None:
+        self._skipping = failed
+        self._release()
+
+    def _release(self, _failed: bool = False) -> None:
+        self.held = False
+        self._rim.pump()
+
+    def _hold(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a task on behalf of the client; messages behind it wait until it releases them."""
+        self.held = True
+        self._rim.run(work)
+
+    async def _ask(self, sql: str) -> Answer:
+        """Run a query of our own. Raises RelayedError. PostgreSQL must be idle."""
+        collected = self.replies.collect()
+        await self._await_ready(sql)
+        if collected.error is not None:
+            raise RelayedError(protocol.without_position(collected.error))
+        return Answer(collected.tag, collected.rows)
+
+    async def _await_ready(self, sql: str) -> bool:
+        """Send a query of which the client must not see ReadyForQuery; true if it failed."""
+        done: asyncio.Future[bool] = self._loop.create_future()
+
+        def finish(failed: bool) -> None:
+            if not done.done():
+                done.set_result(failed)
+
+        self.replies.expect(Expectation(True, finish))
+        self._rim.to_postgres(protocol.encode_query(sql))
+        return await done
+
+    # Simple query protocol
+
+    def _query(self, body: bytes) -> Outcome:
+        if not self._drained():
+            return Outcome.WAIT
+        try:
+            statements = _statements(_decode_text(body[:-1]))
+            if len(statements) == 1 and not self.replies.track_writes:
+                plan = classify(statements[0])
+                if isinstance(plan, Forward):
+                    return self._forward_query(plan)
+        except TailraceError as error:
+            self._send_error(error)
+            self._rim.send(protocol.encode_ready(self.replies.status))
+            return Outcome.DONE
+        self._hold(self._run_statements(statements))
+        return Outcome.DONE
+
+    def _forward_query(self, plan: Forward) -> Outcome:
+        """The hot path: one statement, PostgreSQL's own answer."""
+        self.held = True
+        self.replies.hide_positions = plan.rewritten
+        self.replies.expect(Expectation(then=self._release))
+        if not plan.rewritten:
+            return Outcome.FORWARD
+        self._outbox += protocol.encode_query(plan.sql)
+        return Outcome.DONE
+
+    async def _run_statements(self, statements: list[str]) -> None:
+        """Run the statements of a query string one by one, up to the first error, and say ready."""
+        try:
+            for sql in statements:
+                plan = classify(sql)
+                if not isinstance(plan, Forward):
+                    self._send_reply(await self._carry_out(plan), described=False)
+                    continue
+                self.replies.hide_positions = True
+                if await self._await_ready(plan.sql):
+                    break
+                await self._implicit_flush()
+        except (TailraceError, RelayedError) as error:
+            self._send_error(error)
+        self._rim.send(protocol.encode_ready(self.replies.status))
+        self._release()
+
+    # Extended query protocol
+
+    def _parse(self, body: bytes) -> Outcome:
+        name, after = protocol.take_cstring(body)
+        text, after = protocol.take_cstring(body, after)
+        try:
+            plan = classify(_without_end(_decode_text(text)))
+        except TailraceError as error:
+            return self._refuse(error)
+        if isinstance(plan, Forward):
+            self._unsynced = True
+            self._prepared.replace(name)
+            if not plan.rewritten:
+                return Outcome.FORWARD
+            self._outbox += protocol.encode_parse(name, plan.sql.encode(), body[after:])
+            return Outcome.DONE
+        if not self._drained():
+            return Outcome.WAIT
+        self._rim.send(self._prepared.parse(name, plan))
+        return Outcome.DONE
+
+    def _answer(self, kind: bytes, body: bytes) -> Outcome:
+        """Bind, Describe, Execute or Close of a command."""
+        if not self._drained():
+            return Outcome.WAIT
+        if kind == b"B":
+            try:
+                self._rim.send(self._prepared.bind(body))
+            except TailraceError as error:
+                return self._refuse(error)
+        elif kind == b"D":
+            self._rim.send(self._prepared.describe(body))
+        elif kind == b"C":
+            self._rim.send(self._prepared.close(body))
+        else:
+            self._hold(self._execute(self._prepared.portal(body)))
+        return Outcome.DONE
+
+    async def _execute(self, portal: Portal) -> None:
+        try:
+            self._send_reply(await self._carry_out(portal.plan), described=True, portal=portal)
+        except (TailraceError, RelayedError) as error:
+            self._send_error(error)
+            self._skipping = True
+        self._release()
+
+    def _refuse(self, error: TailraceError) -> Outcome:
+        """Answer a message of the extended protocol with an error; all up to Sync is skipped."""
+        if not self._drained():
+            return Outcome.WAIT
+        self._send_error(error)
+        self._skipping = True
+        return Outcome.DONE
+
+    def _sync(self) -> Outcome:
+        self._skipping = self._unsynced = False
+        self._prepared.end_portals()
+        if self.replies.track_writes:
+            self.held = True
+            self.replies.expect(Expectation(True, self._ready_after_flush))
+        else:
+            self.replies.expect(PASS_ON)
+        return Outcome.FORWARD
+
+    def _ready_after_flush(self, _failed: bool) -> None:
+        self._hold(self._finish_sync())
+
+    async def _finish_sync(self) -> None:
+        """With RW_IMPLICIT_FLUSH, ready means that every view shows what was written."""
+        try:
+            await self._implicit_flush()
+        except TailraceError as error:
+            self._send_error(error)
+        self._rim.send(protocol.encode_ready(self.replies.status))
+        self._release()
+
+    # Commands
+
+    async def _implicit_flush(self) -> None:
+        if self.replies.track_writes and self.replies.wrote:
+            self.replies.wrote = False
+            await self._context.flow.flush()
+
+    async def _carry_out(self, plan: Command) -> Reply:
+        """Run a command so that a cancel request can reach it. Raises TailraceError or RelayedError."""
+        self._command = asyncio.ensure_future(commands.run(self._context, plan))
+        try:
+            return await self._command
+        except asyncio.CancelledError:
+            if self._rim.closed:
+                raise
+            raise commands.cancelled() from None
+        finally:
+            self._command = None
+            self.replies.track_writes = self._context.settings.implicit_flush
+
+    def _send_reply(self, reply: Reply, *, described: bool, portal: Portal | None = None) -> None:
+        """Rows need a description: the client has had it (`described`, if the plan has columns), or gets it here."""
+        columns, formats = (
+            (portal.plan.columns, portal.formats) if portal is not None else (reply.columns, ())
+        )
+        parts = [protocol.encode_notice(notice) for notice in reply.notices]
+        if columns and not described:
+            parts.append(protocol.encode_row_description(columns))
+        if columns:
+            parts += (protocol.encode_data_row(row, columns, formats) for row in reply.rows)
+        parts.append(protocol.encode_command_complete(reply.tag))
+        self._rim.send(b"".join(parts))
+
+    def _send_error(self, error: TailraceError | RelayedError) -> None:
+        if isinstance(error, RelayedError):
+            self._rim.send(protocol.encode(b"E", error.body))
+        else:
+            self._rim.send(protocol.encode_error(error))
+
+
+def _decode_text(text: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        raise TailraceError(
+            f"invalid byte sequence for encoding UTF8: {error}",
+            sqlstate="22021",
+            hint="send statements in UTF-8",
+        ) from None
+
+
+def _statements(text: str) -> list[str]:
+    """The statements of a query string; the text itself where it can hold only one (or none)."""
+    end = text.find(";")
+    if end < 0:
+        return [text]
+    if not text[end + 1 :].strip():
+        return [text[:end]]
+    return split_statements(text) or [""]
+
+
+def _without_end(text: str) -> str:
+    stripped = text.rstrip()
+    return stripped[:-1] if stripped.endswith(";") else text
+
+
+def _too_long(length: int) -> TailraceError:
+    limit = protocol.MAX_MESSAGE_BYTES
+    return TailraceError(
+        f"message of {length} bytes is longer than the {limit} that are accepted",
+        sqlstate="54000",
+        hint="write fewer rows in one statement",
+    )
