@@ -19,6 +19,7 @@ import orjson
 from engine.connectors.json_values import CONVERTERS, UNFIT, Convert, integer_within, json_document
 from engine.connectors.source import SourceColumn, SourceSpec
 
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _OVERHEAD_BYTES: Final = 64
 """Counted for every message besides its key and value, so that empty messages are not free."""
 
@@ -196,6 +197,6 @@ def _moment(millisecond: int) -> dt.datetime | None:
     if millisecond < 0:
         return None
     try:
-        return dt.datetime.fromtimestamp(millisecond / 1000, dt.UTC)
-    except (ValueError, OverflowError, OSError):
+        return _EPOCH + dt.timedelta(milliseconds=millisecond)
+    except OverflowError:
         return None

@@ -1,4 +1,6 @@
-"""The Kafka reader against a real broker (Tansu, in memory): nothing lost, nothing twice, no generation mixed with another."""
+"""The Kafka reader against a real broker (Tansu, in memory): nothing lost, nothing twice, no generation mixed
+with another.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,101 @@
+"""Whatever a message holds, decoding gives rows of the right width that PostgreSQL's binary COPY takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.connectors.decode import Decoder
+from engine.connectors.source import FIELD_TYPES
+from tests.unit.connectors.messages import Recorded, source
+from tests.unit.connectors.test_decode import FITS, NOT_OBJECTS, UNFIT
+
+_FIELDS = [(f"f{n}", type_, "field") for n, type_ in enumerate(sorted(FIELD_TYPES))]
+_INCLUDED = [
+    ("k", "bytea", "key"),
+    ("kt", "varchar", "key"),
+    ("p", "smallint", "partition"),
+    ("o", "integer", "offset"),
+    ("ov", "varchar", "offset"),
+    ("t", "timestamptz", "timestamp"),
+]
+TYPED = source("JSON", *_FIELDS, *_INCLUDED, ("x", "jsonb", "payload"))
+RAW = source("BYTES", ("data", "bytea", "field"), *_INCLUDED)
+
+_texts = st.one_of(
+    st.text(alphabet=st.characters(exclude_categories=["Cs"])),
+    st.datetimes(timezones=st.timezones() | st.none()).map(lambda moment: moment.isoformat()),
+    st.from_regex(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?(e[+-]?[0-9]{1,4})?", fullmatch=True),
+    st.sampled_from(
+        ["nan", "NAN", "-NaN", "+inf", "infinity", "\0", "\\x00", "\\", "\\000", "24:00:00", "0000-01-01"]
+    ),
+)
+_scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _texts
+)
+_values = st.recursive(
+    _scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_texts, inner, max_size=3)
+)
+_objects = st.fixed_dictionaries({}, optional={name.upper(): _values for name, *_ in _FIELDS}).map(
+    orjson.dumps
+)
+_messages = st.builds(
+    Recorded,
+    st.none() | st.binary() | _objects | _values.map(orjson.dumps),
+    st.integers(0, 2**63 - 1),
+    st.integers(0, 2**31 - 1),
+    st.none() | st.binary(),
+    st.integers(-(2**63), 2**63 - 1),
+)
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(database) as connection:
+        for name, spec in (("typed", TYPED), ("raw", RAW)):
+            columns = ", ".join(f"{column.name} {column.type}" for column in spec.columns)
+            connection.execute(f"CREATE TEMP TABLE {name} ({columns})")
+        connection.commit()
+        yield connection
+
+
+def copied(connection: psycopg.Connection[Any], messages: list[Recorded]) -> None:
+    """Decode into both tables; what COPY refuses fails the test."""
+    for name, spec in (("typed", TYPED), ("raw", RAW)):
+        decoded = Decoder(spec).decode(messages)
+        assert len(decoded.rows) + decoded.skipped == len(messages)
+        assert len(decoded.rows) == len(decoded.offsets) == len(decoded.partitions)
+        with connection.cursor() as cursor:
+            with cursor.copy(f"COPY {name} FROM STDIN (FORMAT binary)") as copy:
+                copy.set_types(spec.types())
+                for row in decoded.rows:
+                    assert len(row) == len(spec.columns)
+                    copy.write_row(row)
+            cursor.execute(f"SELECT * FROM {name}")  # and each value can be read back
+            assert len(cursor.fetchall()) == len(decoded.rows)
+        connection.rollback()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(messages=st.lists(_messages, max_size=4))
+def test_copy_takes_whatever_was_decoded(
+    connection: psycopg.Connection[Any], messages: list[Recorded]
+) -> None:
+    copied(connection, messages)
+
+
+def test_copy_takes_every_case_of_the_tables(connection: psycopg.Connection[Any]) -> None:
+    names = {type_: name for name, type_, _ in _FIELDS}
+    texts = [(type_, text) for type_, text, _ in FITS] + UNFIT
+    messages = [Recorded(f'{{"{names[type_]}":{text}}}'.encode(), n) for n, (type_, text) in enumerate(texts)]
+    copied(connection, messages + [Recorded(value) for value in NOT_OBJECTS])
