@@ -1,6 +1,7 @@
 -- Every message of the topic, parsed once: one row a message, with its fields or the reason why it was refused.
 -- Append-only. Read by everything that follows, so that nothing parses twice.
 --
+-- The shape of ts is checked before its cast, since engines differ in what else they take for a time.
 -- A cast that fails in a streaming expression yields NULL, so the reason is told by the first step that is NULL:
 --   not_utf8       bytes that are not UTF-8 text
 --   not_json       no payload at all, an empty one, no JSON, or text with \u0000 (PostgreSQL cannot hold it)
@@ -19,20 +20,12 @@ WITH decoded AS (
     FROM readings_raw
 ), parsed AS (
     SELECT
-        kafka_partition,
-        kafka_offset,
-        kafka_timestamp,
-        data,
-        body,
+        *,
         CASE WHEN strpos(body, '\u0000') = 0 THEN body::jsonb END AS document
     FROM decoded
 ), fields AS (
     SELECT
-        kafka_partition,
-        kafka_offset,
-        kafka_timestamp,
-        data,
-        body,
+        *,
         jsonb_typeof(document) AS document_type,
         CASE WHEN jsonb_typeof(document -> 'event_id') = 'string' THEN document ->> 'event_id' END AS event_id,
         CASE WHEN jsonb_typeof(document -> 'device_id') = 'string' THEN document ->> 'device_id' END AS device_id,
@@ -41,43 +34,35 @@ WITH decoded AS (
         CASE
             WHEN jsonb_typeof(document -> 'value') = 'number' THEN (document ->> 'value')::double precision
         END AS value,
-        document ->> 'ts' AS ts_text,
-        CASE
-            WHEN (document ->> 'ts')
-                ~ '^20[0-9]{2}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$'
-                THEN (document ->> 'ts')::timestamptz
-        END AS any_ts
+        document ->> 'ts' AS ts_text
     FROM parsed
+), timed AS (
+    SELECT
+        *,
+        CASE
+            WHEN (
+                ts_text LIKE '20__-__-__T__:__:__.%Z'
+                OR ts_text LIKE '20__-__-__T__:__:__Z'
+                OR ts_text LIKE '20__-__-__T__:__:__%+__:__'
+                OR ts_text LIKE '20__-__-__T__:__:__%-__:__'
+            )
+            AND ts_text NOT LIKE '%T24:%'
+            AND ts_text NOT LIKE '%:60%'
+                THEN ts_text::timestamptz
+        END AS any_ts
+    FROM fields
 ), bounded AS (
     SELECT
-        kafka_partition,
-        kafka_offset,
-        kafka_timestamp,
-        data,
-        body,
-        document_type,
-        event_id,
-        device_id,
-        metric,
-        value_text,
-        value,
-        ts_text,
+        *,
         CASE
             WHEN any_ts >= '2000-01-01 00:00:00+00:00'::timestamptz
                 AND any_ts < '2100-01-01 00:00:00+00:00'::timestamptz
                 THEN any_ts
         END AS ts
-    FROM fields
+    FROM timed
 ), judged AS (
     SELECT
-        kafka_partition,
-        kafka_offset,
-        kafka_timestamp,
-        event_id,
-        device_id,
-        metric,
-        value,
-        ts,
+        *,
         CASE
             WHEN data IS NULL THEN 'not_json'
             WHEN body IS NULL THEN 'not_utf8'
@@ -91,8 +76,7 @@ WITH decoded AS (
                 THEN 'missing_field'
             WHEN value IS NULL THEN 'bad_value'
             WHEN ts IS NULL THEN 'bad_timestamp'
-        END AS reject_reason,
-        data
+        END AS reject_reason
     FROM bounded
 )
 SELECT
