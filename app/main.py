@@ -1,6 +1,6 @@
 """The dashboard's entry: `streamlit run app/main.py`.
 
-Reads TAILRACE_SQL_URL (see app.border); works from any working directory. A new page is a file in app/pages
+Reads TAILRACE_SQL_URL (see app.border); works from any working directory. A new page is a file in app/views
 and a line here. Started by `tailrace up`, or by hand.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.pages import live
+from app.views import live
 
 HERE = Path(__file__).parent
 

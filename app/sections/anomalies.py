@@ -1,7 +1,7 @@
 """The newest anomalies of the whole fleet; a click on one shows its signal.
 
 The button's label names device and metric, so a click means what the viewer saw, even when newer rows have
-moved the table since. Called by app.pages.live.
+moved the table since. Called by app.views.live.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How fresh, how fast, how much, how odd: four figures, refreshed every second.
 
 Freshness and throughput come from the samples of `ingest_lag`; the totals from `pipeline_counts`, at their
-own slower pace. Called by app.pages.live.
+own slower pace. Called by app.views.live.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ingest per partition: how much, how fast, how old. Called by app.pages.live."""
+"""Ingest per partition: how much, how fast, how old. Called by app.views.live."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rejected messages by reason. Called by app.pages.live."""
+"""Rejected messages by reason. Called by app.views.live."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One device's signal: pick a device, a metric and a range; see readings, windows, limits and anomalies.
 
 A newcomer starts at the newest anomaly. The queries belong to one viewer, so they are not shared; while the
-engine is away the last picture stays. Called by app.pages.live.
+engine is away the last picture stays. Called by app.views.live.
 """
 
 from __future__ import annotations

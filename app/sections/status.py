@@ -1,6 +1,6 @@
 """The line at the head of the page: is the pipeline alive; and the one notice when it is not.
 
-Called by app.pages.live.
+Called by app.views.live.
 """
 
 from __future__ import annotations

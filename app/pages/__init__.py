@@ -1,1 +1,0 @@
-"""One page a file, each with a `render` function; app.main registers them."""
