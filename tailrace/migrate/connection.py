@@ -1,8 +1,7 @@
-"""The connection that migrations run on: one session in autocommit, DML that reads its own writes,
-statements with a deadline.
+"""The connection that migrations run on: one session in autocommit, statements with a deadline.
 
-RisingWave ignores read-write BEGIN and COMMIT, so nothing here relies on a transaction. `open_connection`
-takes the plain postgresql:// URL that TAILRACE_SQL_URL holds. Used by `api`, `environment` and `runner`.
+RisingWave ignores read-write BEGIN and COMMIT, so nothing here relies on a transaction; and a session does not
+see what it wrote before a FLUSH, which `journal` sends where it matters. `open_connection` takes the plain postgresql:// URL that TAILRACE_SQL_URL holds. Used by `api`, `environment` and `runner`.
 """
 
 from __future__ import annotations
@@ -39,7 +38,6 @@ def open_connection(sql_url: str) -> Iterator[sqlalchemy.Connection]:
     )
     try:
         with engine.connect() as connection:
-            session(connection).execute("SET RW_IMPLICIT_FLUSH TO true")
             session(connection).execute("SET BACKGROUND_DDL TO false")
             yield connection
     finally:

@@ -1,7 +1,7 @@
 """RisingWave for SQLAlchemy and alembic: what their PostgreSQL assumptions get wrong, corrected.
 
-- The dialect `risingwave+tailrace` is sqlalchemy-risingwave over psycopg 3, but looks for tables where both
-  engines list them. Importing this module registers it.
+- The dialect `risingwave+tailrace` is sqlalchemy-risingwave over psycopg 3, but knows autocommit and looks for
+  tables where both engines list them. Importing this module registers it.
 - `RisingWaveImpl` gives alembic an implementation (without one it raises KeyError('risingwave')): no
   transactional DDL, and a version table without VARCHAR(32) and without a primary key, since alembic
   updates that column in place.
@@ -22,12 +22,14 @@ DRIVER = "risingwave+tailrace"
 
 
 class TailraceDialect(RisingWaveDialect_psycopg):  # type: ignore[misc]
-    """sqlalchemy-risingwave with `has_table` read from rw_catalog, which knows tables apart from how they
-    are stored.
-    """
+    """sqlalchemy-risingwave with autocommit, and tables looked up where neither engine's storage shows."""
 
     driver = "tailrace"
     supports_statement_cache = True
+
+    def get_isolation_level_values(self, dbapi_conn: Any) -> tuple[str, ...]:
+        """Adds AUTOCOMMIT, which psycopg offers and sqlalchemy-risingwave leaves out."""
+        return ("AUTOCOMMIT", *super().get_isolation_level_values(dbapi_conn))
 
     def has_table(self, connection: Connection, table_name: str, schema: str | None = None, **_: Any) -> bool:
         """Whether a table of this name exists, in any schema: one pipeline lives in a database."""

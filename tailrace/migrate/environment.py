@@ -67,10 +67,10 @@ def configure(context: EnvironmentContext, connection: Connection, deployment: D
     """Set alembic up with a runner as sink; the plan is collected first, to know how many statements there
     are.
     """
-    walk = context.context_opts["fn"]
     context.configure(**version_table_options(connection))
-    heads = context.get_context().get_current_heads()
-    planned = [step for step in walk(heads, context.get_context()) if isinstance(step, RevisionStep)]
+    migration = context.get_context()
+    walk = migration.opts["fn"]
+    planned = [s for s in walk(migration.get_current_heads(), migration) if isinstance(s, RevisionStep)]
     options = RunnerOptions(
         variables={**default_variables(), **deployment.variables},
         timeout_s=deployment.timeout_s,

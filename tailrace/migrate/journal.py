@@ -110,10 +110,15 @@ class Journal:
         return {position: Entry(checksum, State(state)) for position, checksum, state in rows}
 
     def record(self, place: Place, step: Step, state: State, message: str = "") -> None:
-        """Write a statement's row over the one before; `message` is the server's, when it failed."""
+        """Write a statement's row over the one before; `message` is the server's, when it failed.
+
+        Only the start must be durable before the statement runs: with it, a lost end is found in the catalog.
+        """
         key = (place.revision, place.direction.value, place.position)
         now = datetime.now(UTC)
         self._session.execute(_INSERT, (*key, step.name, step.checksum, state.value, message, now))
+        if state is State.STARTED:
+            self._session.execute("FLUSH")
 
     def close(self, revision: str, direction: Direction) -> None:
         """The revision is complete in this direction: what the opposite one noted is void."""
