@@ -20,6 +20,8 @@ from loader.signals import SeriesStatistics
 
 SPIKE_DEVIATIONS = 20.0
 """A spike is this many of its series' deviations off, 15 being what tests and documentation promise."""
+SPIKE_SHARE_OF_MEAN = 0.015
+"""And at least this share of its mean: the z-score rule passes over what is small against the mean."""
 _CLEAR_OF_LIMIT = 0.02
 
 
@@ -132,6 +134,7 @@ class Injection:
         low, high = float(fleet.low[series]), float(fleet.high[series])
         mean = float(self._statistics.mean[series])
         off = SPIKE_DEVIATIONS * max(self._statistics.deviation(series), float(fleet.noise[series]))
+        off = max(off, SPIKE_SHARE_OF_MEAN * abs(mean))
         directions = (1.0, -1.0) if planned.upwards else (-1.0, 1.0)
         decimals = int(fleet.decimals[series])
         clear = _CLEAR_OF_LIMIT * (high - low)

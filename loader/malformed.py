@@ -1,8 +1,8 @@
 """Messages damaged on the way, one variant per way a reading can be unreadable.
 
-``VARIANTS`` is the registry: each variant turns a good message into a bad one and names the
-``reject_reason`` that the pipeline must give. Pure; used by ``loader.stream`` (which picks a variant for
-each damaged message), by ``loader.summary`` (which counts by reason) and by tests.
+``VARIANTS`` is the registry: each variant turns a good message into a bad one and names the ``reject_reason``
+that the pipeline must give (a null field is a missing field to it). Pure; used by ``loader.stream``, which picks
+a variant for each damaged message, by ``loader.outlet``, which counts by reason, and by tests.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ VARIANTS = (
     Variant("value_text", "bad_value", _with("value", "n/a")),
     Variant("timestamp_text", "bad_timestamp", _with("ts", "not-a-timestamp")),
     Variant("empty", "not_json", lambda message: b""),
-    Variant("value_null", "bad_value", _with("value", None)),
+    Variant("value_null", "missing_field", _with("value", None)),
     Variant("no_device", "missing_field", _without("device_id")),
     Variant("timestamp_impossible", "bad_timestamp", _with("ts", "2026-02-30T25:61:00.000Z")),
     Variant("no_event_id", "missing_field", _without("event_id")),

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 
 from loader.fleet import METRICS_PER_DEVICE, Fleet, Floats, Ints
 
-_TEMPLATE = '{"event_id":"%s","device_id":"%s","metric":"%s","value":%.*f,"ts":"%s.%03dZ"}'
+_EVENT_ID = "%s-%06x-%06x"
+_TEMPLATE = '{"event_id":"' + _EVENT_ID + '","device_id":"%s","metric":"%s","value":%.*f,"ts":"%s.%03dZ"}'
 
 
 class Encoder:
@@ -29,7 +30,7 @@ class Encoder:
 
     def event_id(self, series: int, n: int) -> str:
         """The id of the n-th reading of a series: unique in the run, and across runs by the run's tag."""
-        return f"{self._run_tag}-{series:06x}-{n:06x}"
+        return _EVENT_ID % (self._run_tag, series, n)
 
     def keys(self, series: Ints) -> list[bytes]:
         """The message keys, in order."""
@@ -40,12 +41,14 @@ class Encoder:
         """The message values, in order; ``ts_ms`` is event time since the epoch."""
         seconds = ts_ms // 1000
         second_texts = self._texts(seconds)
-        device_ids, names, event_id = self._device_ids, self._metric_names, self.event_id
+        device_ids, names, run_tag = self._device_ids, self._metric_names, self._run_tag
         return [
             (
                 _TEMPLATE
                 % (
-                    event_id(one, number),
+                    run_tag,
+                    one,
+                    number,
                     device_ids[one // METRICS_PER_DEVICE],
                     names[metric],
                     decimals,

@@ -83,7 +83,7 @@ class Outcome:
     error: str | None = None
 
     def note(self, tick: Tick, behind_s: float) -> None:
-        """Take in a tick that was sent ``behind_s`` after its time."""
+        """Take in a tick that is being sent ``behind_s`` after its time."""
         self.at_s = tick.at_s
         self.due += len(tick.values)
         self.behind_max_s = max(self.behind_max_s, behind_s)
@@ -145,8 +145,8 @@ class Run:
                 outcome.stopped_early = True
                 return
             behind_s = max(now - began - tick.at_s, 0.0)
-            outlet.send(tick, clock.wall_ms())
             outcome.note(tick, behind_s)
+            outlet.send(tick, clock.wall_ms())
             if now - reported_at >= PROGRESS_EVERY_S:
                 produced = outlet.counts.produced
                 rate = (produced - reported) / (now - reported_at)
