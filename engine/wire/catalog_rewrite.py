@@ -10,6 +10,7 @@ names one of these relations.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from engine.wire.settings import RISINGWAVE_VERSION, SERVER_VERSION
 from engine.wire.tokens import Kind, Token, tokens
@@ -73,16 +74,19 @@ _TABLES = (
 )
 _VERSION_CALL = f"(SELECT version FROM (VALUES ('{_VERSION}'::text)) AS v (version))"  # noqa: S608 - a constant
 
-# An index lies in a schema that is not searched, and a view's text is about storage: {0} is the argument.
+# An index lies in a schema that is not searched, and a view's text is about storage. {0} is the argument, as written;
+# names that start with _shown cannot hide what it refers to.
 _CALLS = {
     "pg_table_is_visible": (
-        "(pg_catalog.pg_table_is_visible({0}) OR EXISTS (SELECT FROM rw_catalog.pg_class AS visible WHERE"
-        " visible.oid = {0} AND visible.relkind = 'i' AND visible.relnamespace = 'public'::regnamespace))"
+        "(pg_catalog.pg_table_is_visible({0}) OR EXISTS (SELECT FROM rw_catalog.pg_class AS _shown WHERE"
+        " _shown.oid = {0} AND _shown.relkind = 'i' AND _shown.relnamespace = 'public'::regnamespace))"
     ),
     "pg_get_viewdef": (
-        "coalesce((SELECT d.definition FROM rw_catalog.pg_class AS c JOIN (SELECT name, definition"
-        " FROM rw_catalog.rw_views UNION ALL SELECT name, definition FROM rw_catalog.rw_materialized_views) AS d"
-        " ON d.name = c.relname WHERE c.oid = {0} AND c.relnamespace = 'public'::regnamespace),"
+        "coalesce((SELECT _shown_text.definition FROM rw_catalog.pg_class AS _shown"
+        " JOIN (SELECT name, definition FROM rw_catalog.rw_views"
+        " UNION ALL SELECT name, definition FROM rw_catalog.rw_materialized_views) AS _shown_text"
+        " ON _shown_text.name = _shown.relname"
+        " WHERE _shown.oid = {0} AND _shown.relnamespace = 'public'::regnamespace),"
         " pg_catalog.pg_get_viewdef({0}, true))"
     ),
 }
@@ -107,80 +111,81 @@ def rewrite_catalog(sql: str) -> str:
     if not _GATE.search(sql):
         return sql
     found = list(tokens(sql))
-    edits: list[tuple[int, int, str]] = []
-    for index, token in enumerate(found):
-        edit = _edit(found, index)
-        if edit is not None:
-            edits.append(edit)
-        elif token.text == "'foreign table'" and "pg_class" in sql:
-            edits.append((token.start, token.end, "'source'"))
     parts: list[str] = []
     position = 0
-    for start, end, text in edits:
-        parts += (sql[position:start], text)
-        position = end
-    return "".join((*parts, sql[position:])) if edits else sql
+    for index, token in enumerate(found):
+        if token.start < position:
+            continue
+        edit = _edit(sql, found, index)
+        if edit is not None:
+            parts += (sql[position : edit.start], edit.text)
+            position = edit.end
+    return "".join((*parts, sql[position:])) if parts else sql
 
 
-def _edit(found: list[Token], index: int) -> tuple[int, int, str] | None:
-    """(start, end, text) of what replaces the name at `index` and the schema before it, or None."""
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """`text` in place of what stands from `start` to `end`."""
+
+    start: int
+    end: int
+    text: str
+
+
+def _edit(sql: str, found: list[Token], index: int) -> _Edit | None:
+    """What takes the place of the name at `index`, and of the schema before it; None leaves it."""
     token = found[index]
     name = token.name
+    if token.text == "'foreign table'":  # psql's word for the kind that stands for sources
+        return _Edit(token.start, token.end, "'source'")
     if name is None or not (name in _RELATIONS or name in _CALLS or name in {"version", "tables"}):
         return None
     before = found[index - 1] if index else None
     after = found[index + 1] if index + 1 < len(found) else None
-    schema = found[index - 2].name if before is not None and before.text == "." and index > 1 else None
-    start = found[index - 2].start if schema is not None else token.start
+    qualified = before is not None and before.text == "." and index > 1
+    schema = found[index - 2].name if qualified else None
+    start = found[index - 2].start if qualified else token.start
+    called = after is not None and after.text == "("
+    if name == "tables":
+        if schema != "information_schema" or (after is not None and after.text == "."):
+            return None
+        return _Edit(start, token.end, _with_alias(_TABLES, name, after))
+    if schema not in {None, "pg_catalog"}:
+        return None
     if name == "version":
         closing = found[index + 2] if index + 2 < len(found) else None
-        if (
-            schema in {None, "pg_catalog"}
-            and after is not None
-            and after.text == "("
-            and closing
-            and closing.text == ")"
-        ):
-            return start, closing.end, _VERSION_CALL
-        return None
+        if not called or closing is None or closing.text != ")":
+            return None
+        return _Edit(start, closing.end, _VERSION_CALL)
     if name in _CALLS:
-        if schema not in {None, "pg_catalog"} or after is None or after.text != "(":
-            return None
-        return _edit_call(found, index + 1, start, _CALLS[name])
-    if name == "tables":
-        if schema != "information_schema":
-            return None
-        return start, token.end, _with_alias(_TABLES, name, after)
-    if schema is None:
-        if before is None or (before.word not in _BEFORE_RELATION and before.text != ","):
-            return None
-    elif schema != "pg_catalog":
+        return _edit_call(sql, found, index + 1, start, _CALLS[name]) if called else None
+    if not qualified and (before is None or (before.word not in _BEFORE_RELATION and before.text != ",")):
         return None
     replacement = _RELATIONS[name]
-    if not replacement.startswith("("):
-        return start, token.end, replacement
-    if after is not None and after.text == ".":
-        return None
-    return start, token.end, _with_alias(replacement, name, after)
+    if after is not None and after.text == ".":  # a column, qualified by its relation
+        shown = name if replacement.startswith("(") else replacement
+        return _Edit(start, token.end, shown) if qualified else None
+    return _Edit(start, token.end, _with_alias(replacement, name, after))
 
 
-def _edit_call(found: list[Token], opening: int, start: int, template: str) -> tuple[int, int, str] | None:
-    """Put a call's first argument, as written, into `template`; `opening` is the index of its parenthesis."""
+def _edit_call(sql: str, found: list[Token], opening: int, start: int, template: str) -> _Edit | None:
+    """Put a call's first argument, itself rewritten, into `template`; `opening` is the index of its parenthesis."""
     depth = 0
-    argument: list[str] = []
-    first = True
+    argument_end = None
     for token in found[opening:]:
         depth += (token.text == "(") - (token.text == ")")
+        if argument_end is None and (depth == 0 or (token.text == "," and depth == 1)):
+            argument_end = token.start
         if depth == 0:
-            return start, token.end, template.format("".join(argument))
-        first = first and not (token.text == "," and depth == 1)
-        if first and not (token.text == "(" and depth == 1 and not argument):
-            argument.append(token.text)
+            argument = rewrite_catalog(sql[found[opening].end : argument_end].strip())
+            return _Edit(start, token.end, template.format(argument))
     return None
 
 
 def _with_alias(relation: str, name: str, after: Token | None) -> str:
     """A derived table, under its old name unless the query gives it another."""
+    if not relation.startswith("("):
+        return relation
     has_alias = after is not None and (
         after.word == "AS"
         or after.kind is Kind.QUOTED
