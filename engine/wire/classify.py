@@ -147,11 +147,13 @@ def _end(sql: str) -> Command:
 
 
 def _declare(sql: str) -> Forward:
+    before = ""
     for token in tokens(sql):
         if token.word == "SUBSCRIPTION":
             raise UnsupportedFeature("SUBSCRIPTION CURSOR", hint="poll the view with SELECT")
-        if token.word == "FOR":
-            return _with_prefix(sql, token.end)
+        if before == "FOR":
+            return _with_prefix(sql, token.start)
+        before = token.word
     return Forward(sql)
 
 
