@@ -18,6 +18,7 @@ import psycopg
 from psycopg import IsolationLevel
 
 from engine.catalog.objects import Catalog, CatalogObject, bootstrap, load
+from engine.compile.program import toastable
 from engine.connectors.kafka import read_range
 from engine.connectors.source import Batch, Position
 from engine.ddl import commands
@@ -74,6 +75,8 @@ class Flow:
     catalog: Catalog = field(default_factory=Catalog)
     epoch: int = 0
     barrier_time: datetime | None = None
+    wide: bool = False
+    """True once a row over 8 kB has come: the delta tables of this session take rows of any size from then on."""
     _rows_seen: int = 0
     _replan_at: int = 10_000
     _last_ms: float = 0.0
@@ -104,9 +107,19 @@ class Flow:
             if row is not None:
                 self.epoch, self.barrier_time = row
             for item in self.catalog.objects.values():
-                for statement in _temporaries(item):
-                    self.connection.execute(statement)  # type: ignore[arg-type]
+                self._make_temporaries(item)
         self._arrange()
+
+    def _make_temporaries(self, item: CatalogObject) -> None:
+        for statement in _temporaries(item):
+            self.connection.execute(toastable(statement) if self.wide else statement)  # type: ignore[arg-type]
+
+    def _widen(self) -> None:
+        """Make the delta tables anew, for rows of any size."""
+        log.warning("a row over 8 kB has come: delta tables take rows of any size now, barriers cost more")
+        self.wide = True
+        self.connection.execute("DISCARD TEMP")
+        self.reload()
 
     # --- the barrier ------------------------------------------------------------------------------------------------
 
@@ -120,6 +133,12 @@ class Flow:
                 now = self._begin(sum(len(b.rows) for b in batches.values()))
                 self._advance(batches, touched, now)
                 self._positions(batches)
+        except psycopg.errors.ProgramLimitExceeded:
+            self._restore()
+            if self.wide:
+                raise
+            self._widen()
+            return self.barrier(batches, tables)
         except psycopg.DataError as error:
             log.warning("barrier failed on data (%s: %s), looking for the row", error.sqlstate, error.diag.message_primary)
             self._restore()
@@ -290,8 +309,7 @@ class Flow:
                 context = DdlContext(self.connection, self.catalog, user, self.barrier_time or self.clock(), sql)
                 reply = commands.execute(context, self._catch_up)
                 for item in context.created:
-                    for statement in _temporaries(item):
-                        self.connection.execute(statement)  # type: ignore[arg-type]
+                    self._make_temporaries(item)
         except BaseException:
             if not self.connection.broken and not self.connection.closed:
                 self.reload()
