@@ -1,5 +1,5 @@
 -- Valid readings, each event id once (the copy that arrived first), with what the registry and the limits said
--- when it arrived. Append-only; the table all windows, rules and pages read.
+-- when it arrived. Append-only. Read by all windows, rules and pages.
 -- A reading of an unknown device or metric stays, with NULL for what is not known.
 -- late: it reached the broker more than 10 seconds after it was measured.
 CREATE MATERIALIZED VIEW readings AS

@@ -1,7 +1,8 @@
 """The connection that migrations run on: one session in autocommit, statements with a deadline.
 
-RisingWave ignores read-write BEGIN and COMMIT, so nothing here relies on a transaction; and a session does not
-see what it wrote before a FLUSH, which `journal` sends where it matters. `open_connection` takes the plain postgresql:// URL that TAILRACE_SQL_URL holds. Used by `api`, `environment` and `runner`.
+RisingWave ignores read-write BEGIN and COMMIT, so nothing here relies on a transaction; and a session does not see what it
+wrote before a FLUSH, which `journal` sends where it matters. `open_connection` takes the plain postgresql:// URL that
+TAILRACE_SQL_URL holds. Used by `api`, `environment` and `runner`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from enum import StrEnum
 from tailrace.migrate.errors import MigrationInvalidError
 
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
-_COMMENT = re.compile(r"'(?:[^']|'')*'|--[^\n]*")
+_LITERAL_OR_LAYOUT = re.compile(r"('(?:[^']|'')*')|(?:--[^\n]*|\s)+")
 
 
 class RelationKind(StrEnum):
@@ -93,8 +93,8 @@ def normalize(sql: str) -> str:
     >>> normalize("SELECT  1 -- one\\n, '-- kept';\\n")
     "SELECT 1 , '-- kept'"
     """
-    bare = _COMMENT.sub(lambda match: "" if match[0].startswith("--") else match[0], sql)
-    return " ".join(bare.split()).removesuffix(";").rstrip()
+    bare = _LITERAL_OR_LAYOUT.sub(lambda match: match[1] or " ", sql)
+    return bare.strip().removesuffix(";").rstrip()
 
 
 def render(sql: str, variables: Mapping[str, str]) -> str:
