@@ -3,12 +3,13 @@ launcher call.
 """
 
 from tailrace.migrate.api import Revision, current, downgrade, history, pending, upgrade
-from tailrace.migrate.errors import MigrationConflictError, MigrationFailedError
+from tailrace.migrate.errors import MigrationConflictError, MigrationFailedError, MigrationInvalidError
 from tailrace.migrate.progress import StepProgress
 
 __all__ = [
     "MigrationConflictError",
     "MigrationFailedError",
+    "MigrationInvalidError",
     "Revision",
     "StepProgress",
     "current",
