@@ -122,18 +122,22 @@ def test_servers_that_stay_away_give_clear_errors(
 ) -> None:
     name = str(conninfo_to_dict(database)["dbname"])
     layout = postgres.layout
-    with running_relay(
-        layout.postgres_endpoint(), layout.client_password(), name, tmp_path, retry_s=0.3
-    ) as relay:
-        with psycopg.connect(relay.url, autocommit=True) as connection:
-            relay.run(relay.flow.stop())
-            with pytest.raises(errors.CannotConnectNow, match="stream engine is not running"):
-                connection.execute("FLUSH")
-            assert connection.execute("SELECT 1").fetchone() == (1,)
-            relay.run(relay.flow.start())
-    with running_relay(str(tmp_path / "nothing"), "x", name, tmp_path, retry_s=0.3) as relay:
-        with pytest.raises(psycopg.OperationalError, match="database is not running"):
-            psycopg.connect(relay.url)
+    with (
+        running_relay(
+            layout.postgres_endpoint(), layout.client_password(), name, tmp_path, retry_s=0.3
+        ) as relay,
+        psycopg.connect(relay.url, autocommit=True) as connection,
+    ):
+        relay.run(relay.flow.stop())
+        with pytest.raises(errors.CannotConnectNow, match="stream engine is not running"):
+            connection.execute("FLUSH")
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+        relay.run(relay.flow.start())
+    with (
+        running_relay(str(tmp_path / "nothing"), "x", name, tmp_path, retry_s=0.3) as relay,
+        pytest.raises(psycopg.OperationalError, match="database is not running"),
+    ):
+        psycopg.connect(relay.url)
 
 
 def test_cancel_reaches_a_waiting_command(client: psycopg.Connection, flow: FakeFlow) -> None:

@@ -213,7 +213,7 @@ def test_settings(relay: Relay) -> None:
         assert (show("query_mode"), show("timezone")) == ("local", "Europe/Paris")
         connection.execute("SET idle_in_transaction_session_timeout = 0")
         assert show("idle_in_transaction_session_timeout") == "30000"
-        rows = dict((name, value) for name, value, _ in connection.execute("SHOW ALL").fetchall())
+        rows = {name: value for name, value, _ in connection.execute("SHOW ALL").fetchall()}
         assert rows["rw_implicit_flush"] == "false"
         assert rows["timezone"] == "Europe/Paris"
         for sql, error in {
