@@ -20,14 +20,31 @@ DEVICE_KEY: Final = "device"
 METRIC_KEY: Final = "metric"
 MINUTES_KEY: Final = "minutes"
 CENTRE_KEY: Final = "centre"
+ASKED_KEY: Final = "asked"
 
 DEFAULT_MINUTES: Final = 5
 AHEAD: Final = timedelta(seconds=5)
 """Event times may be a little ahead of this machine's clock."""
 
 
-def look_at(anomaly: Anomaly) -> None:
-    """Show the anomaly's signal: live if the anomaly lies within the shown range, else around its time."""
+def ask_for(anomaly: Anomaly) -> None:
+    """Show the anomaly's signal at the next run of the signal's fragment.
+
+    A callback that reruns another fragment cannot set the state of that fragment's widgets itself: the rerun
+    starts from the values that the browser last sent, and those win.
+    """
+    st.session_state[ASKED_KEY] = anomaly
+
+
+def take_up() -> None:
+    """Look where `ask_for` asked to; called before the widgets are made."""
+    anomaly: Anomaly | None = st.session_state.pop(ASKED_KEY, None)
+    if anomaly is not None:
+        _look_at(anomaly)
+
+
+def _look_at(anomaly: Anomaly) -> None:
+    """The anomaly's signal: live if the anomaly lies within the shown range, else around its time."""
     st.session_state[DEVICE_KEY] = anomaly.device_id
     if anomaly.metric is not None:
         st.session_state[METRIC_KEY] = anomaly.metric

@@ -13,7 +13,7 @@ import streamlit as st
 
 from app import formats, rules
 from app.border import border, feeds
-from app.focus import SIGNAL_KEY, look_at
+from app.focus import SIGNAL_KEY, ask_for
 from app.queries.anomalies import Anomaly
 
 CLICK_KEY = "anomaly_click"
@@ -71,5 +71,5 @@ def _show_clicked() -> None:
     name = st.session_state[CLICK_KEY]["label"]
     anomaly = st.session_state["anomalies_shown"].get(name)
     if anomaly is not None:
-        look_at(anomaly)
+        ask_for(anomaly)
     st.rerun(SIGNAL_KEY)

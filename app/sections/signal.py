@@ -43,6 +43,7 @@ def render() -> None:
     with border("Signal"):
         source = feeds()
         registry = source.registry.get()
+        focus.take_up()
         if focus.DEVICE_KEY not in st.session_state and not _start(source, registry):
             st.caption(
                 ":material/inbox: No devices yet. `tailrace up` fills the registry and starts the loader."
@@ -60,7 +61,8 @@ def _start(source: Feeds, registry: list[Device]) -> bool:
     """Look at the newest anomaly, else at the first device. False when there is neither."""
     found = source.anomalies.get()
     if found:
-        focus.look_at(_most_telling(found))
+        focus.ask_for(_most_telling(found))
+        focus.take_up()
     elif registry:
         st.session_state[focus.DEVICE_KEY] = registry[0].device_id
     return bool(found or registry)
@@ -74,7 +76,7 @@ def _most_telling(found: list[Anomaly]) -> Anomaly:
 def _jump() -> None:
     found = feeds().anomalies.get()
     if found:
-        focus.look_at(_most_telling(found))
+        focus.ask_for(_most_telling(found))
 
 
 def _pick(source: Feeds, devices: dict[str, Device]) -> tuple[str | None, Metric | None]:
@@ -89,6 +91,8 @@ def _pick(source: Feeds, devices: dict[str, Device]) -> tuple[str | None, Metric
             required=True,
             label_visibility="collapsed",
         )
+        if focus.centre() is not None:
+            st.button("Now", on_click=focus.look_live, icon=":material/play_arrow:", key="back_to_now")
         st.button("Newest anomaly", on_click=_jump, icon=":material/my_location:", key="jump_to_anomaly")
     pickers = st.container(horizontal=True, vertical_alignment="center", gap="small")
     device_id: str | None = pickers.selectbox(

@@ -166,6 +166,18 @@ def test_the_jump_leads_to_an_anomaly_of_the_past(pipeline: Pipeline) -> None:
     assert list(dataset(page, "anomalies")["rule"]) == ["zscore"]
     since, until = dataset(page, "frame")["at"]
     assert (until - since).total_seconds() == 60
+    page.button(key="back_to_now").click().run()
+    assert list(dataset(page, "anomalies")["rule"]) == []
+    assert len(dataset(page, "readings")) > 50
+
+
+def test_a_click_in_the_table_shows_that_signal(pipeline: Pipeline) -> None:
+    page = open_page()
+    shown = page.session_state["anomalies_shown"]
+    page.session_state[focus.ASKED_KEY] = shown["dev-000003 · temperature"]
+    page.run()
+    assert page.selectbox(key=focus.DEVICE_KEY).value == "dev-000003"
+    assert list(dataset(page, "anomalies")["rule"]) == ["threshold"] * 3
 
 
 def test_an_empty_pipeline_says_what_to_do(empty_pipeline: Pipeline) -> None:
