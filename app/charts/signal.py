@@ -116,12 +116,21 @@ def datasets(
 ) -> dict[str, pd.DataFrame]:
     """The chart's data by name; every time is UTC, every label ready to be read."""
     return {
-        "frame": pd.DataFrame({"at": pd.to_datetime(list(shown), utc=True)}),
+        "frame": pd.DataFrame({"at": _times(_frame(shown, readings, windows))}),
         "limits": _limits(readings, metric),
         "windows": _windows(windows),
         "readings": _readings(readings),
         "anomalies": _anomalies(anomalies, metric.unit),
     }
+
+
+def _frame(
+    shown: tuple[datetime, datetime], readings: Sequence[Reading], windows: Sequence[Window]
+) -> tuple[datetime, datetime]:
+    """The range to draw: the one asked for, less the time before the signal's first reading in it."""
+    since, until = shown
+    first = min([*(reading.ts for reading in readings), *(w.window_start for w in windows)], default=since)
+    return max(since, first), until
 
 
 def _readings(readings: Sequence[Reading]) -> pd.DataFrame:

@@ -165,7 +165,7 @@ def test_the_jump_leads_to_an_anomaly_of_the_past(pipeline: Pipeline) -> None:
     assert page.session_state[focus.DEVICE_KEY] == "dev-000002"
     assert list(dataset(page, "anomalies")["rule"]) == ["zscore"]
     since, until = dataset(page, "frame")["at"]
-    assert (until - since).total_seconds() == 60
+    assert 58 <= (until - since).total_seconds() <= 60
     page.button(key="back_to_now").click().run()
     assert list(dataset(page, "anomalies")["rule"]) == []
     assert len(dataset(page, "readings")) > 50
