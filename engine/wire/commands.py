@@ -17,7 +17,7 @@ from engine.wire.classify import not_in_transaction
 from engine.wire.protocol import Column
 from engine.wire.rpc import FlowClient
 from engine.wire.settings import POSTGRES_SETTINGS, Settings, check_value
-from tailrace.errors import TailraceError
+from tailrace.errors import PermissionDenied, TailraceError
 
 BEGIN_NOTICE = (
     "Read-write transaction is not supported yet. Please specify `READ ONLY` to start a read-only transaction.\n"
@@ -61,6 +61,8 @@ class Context:
     flow: FlowClient
     ask: Callable[[str], Awaitable[Answer]]
     transaction_status: Callable[[], int]
+    read_only: bool
+    """The role may read and nothing else: PostgreSQL says so of its session, and the flow executes nothing for it."""
     forget_statement: Callable[[str | None], bool]
     """Drop one (None: every) prepared statement that only the relay knows; tells whether there was one."""
 
@@ -110,6 +112,11 @@ async def run(context: Context, plan: plans.Command) -> Reply:
             await context.flow.flush()
             return Reply("FLUSH")
         case plans.FlowCommand():
+            if context.read_only and plan.columns != plans.QUERY_PLAN:
+                raise PermissionDenied(
+                    f"permission denied: role {context.user} may only read",
+                    hint="connect as root to change anything",
+                )
             reply = await context.flow.execute(
                 plan.sql, user=context.user, database=context.database, settings=context.settings.for_flow()
             )

@@ -101,6 +101,11 @@ class Connection(asyncio.Protocol):
         if self._client is not None and not self.closed:
             self._client.write(data)
 
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits here for the client to read it."""
+        return 0 if self._client is None else self._client.get_write_buffer_size()
+
     def pump(self) -> None:
         """Let the session handle what the client has sent, as far as it may now."""
         if self._session is not None and not self.closed:
@@ -196,7 +201,7 @@ class Connection(asyncio.Protocol):
         )
         self._upstream = upstream
         self.key = greeting.key
-        self._session = Session(self, login, self._flow, greeting.status)
+        self._session = Session(self, login, greeting, self._flow)
         hello = protocol.AUTHENTICATION_OK
         if startup.minor_version or login.unknown_options:
             hello = protocol.encode_negotiate_version(login.unknown_options) + hello

@@ -238,9 +238,15 @@ def decode_fields(body: bytes) -> dict[str, str]:
     return {text[0]: text[1:] for text in texts}
 
 
-def without_position(body: bytes) -> bytes:
-    """The same error fields without P (position in the statement): it would point into rewritten text."""
-    return b"".join(part + b"\x00" for part in body.split(b"\x00") if part and part[:1] != b"P") + b"\x00"
+def without_fields(body: bytes, letters: bytes) -> bytes:
+    """Error fields without those of the given letters, such as P: position in the statement.
+
+    >>> without_fields(b"SERROR\\x00P7\\x00\\x00", b"P")
+    b'SERROR\\x00\\x00'
+    """
+    return (
+        b"".join(part + b"\x00" for part in body.split(b"\x00") if part and part[:1] not in letters) + b"\x00"
+    )
 
 
 def take_cstring(body: bytes, position: int = 0) -> tuple[bytes, int]:

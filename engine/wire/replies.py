@@ -14,9 +14,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from engine.wire.protocol import decode_data_row, without_position
+from engine.wire.protocol import decode_data_row, encode, without_fields
 
 _LENGTH = struct.Struct("!i").unpack_from
+_OWN_FUNCTION = b"\x00WPL/pgSQL function engine."
+"""Where an error of the engine's own triggers and functions came from: nothing that a client could look at."""
 _WRITES = (b"INSERT", b"UPDATE", b"DELETE")
 
 
@@ -131,10 +133,10 @@ class ReplyStream:
             if collected is not None and not self.fatal:
                 collected.error = body
                 return b""
-            if self.hide_positions:
-                body = without_position(body)
-                return b"E" + struct.pack("!i", len(body) + 4) + body
-            return None
+            hidden = b"P" if self.hide_positions else b""
+            if _OWN_FUNCTION in body:
+                hidden += b"W"
+            return encode(b"E", without_fields(body, hidden)) if hidden else None
         if kind == 0x43:  # C
             tag = data[position + 5 : end - 1]
             self.wrote = self.wrote or tag.startswith(_WRITES)

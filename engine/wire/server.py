@@ -21,7 +21,8 @@ class Server:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._connections: set[Connection] = set()
+        self.connections: set[Connection] = set()
+        """Those that are open now."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
@@ -46,7 +47,7 @@ class Server:
         """Stop listening and tell every client."""
         if self._server is not None:
             self._server.close()
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.end(
                 TailraceError(
                     "terminating connection because the engine is shutting down",
@@ -59,15 +60,15 @@ class Server:
         await asyncio.sleep(0)
 
     def register(self, connection: Connection) -> None:
-        self._connections.add(connection)
+        self.connections.add(connection)
 
     def unregister(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+        self.connections.discard(connection)
 
     def cancel(self, request: protocol.Cancel) -> None:
         """Cancel what the session with this key is doing; unknown keys are ignored, as PostgreSQL does."""
         key = request.process_id.to_bytes(4, "big", signed=True) + request.secret
-        for connection in self._connections:
+        for connection in self.connections:
             if connection.key == key:
                 if not connection.cancel_command():
                     task = asyncio.get_running_loop().create_task(self._cancel_upstream(request))

@@ -23,6 +23,7 @@ from engine.wire.replies import PASS_ON, Expectation, ReplyStream
 from engine.wire.rpc import FlowClient
 from engine.wire.startup import Login
 from engine.wire.tokens import split_statements
+from engine.wire.upstream import Greeting
 from tailrace.errors import TailraceError, UnsupportedFeature
 
 _HEADER = struct.Struct("!ci").unpack_from
@@ -55,10 +56,10 @@ class Rim(Protocol):
 class Session:
     """The state of one conversation, from login on. `held`: the client's messages have to wait."""
 
-    def __init__(self, rim: Rim, login: Login, flow: FlowClient, status: int) -> None:
+    def __init__(self, rim: Rim, login: Login, greeting: Greeting, flow: FlowClient) -> None:
         self._rim = rim
         self._loop = asyncio.get_running_loop()
-        self.replies = ReplyStream(status)
+        self.replies = ReplyStream(greeting.status)
         self.replies.track_writes = login.settings.implicit_flush
         self.held = False
         self._outbox = bytearray()
@@ -73,6 +74,7 @@ class Session:
             flow=flow,
             ask=self._ask,
             transaction_status=lambda: self.replies.status,
+            read_only=greeting.parameters.get("default_transaction_read_only") == "on",
             forget_statement=self._prepared.forget,
         )
 
@@ -171,7 +173,7 @@ class Session:
         collected = self.replies.collect()
         await self._await_ready(sql)
         if collected.error is not None:
-            raise RelayedError(protocol.without_position(collected.error))
+            raise RelayedError(protocol.without_fields(collected.error, b"PW"))
         return Answer(collected.tag, collected.rows)
 
     async def _await_ready(self, sql: str) -> bool:

@@ -187,3 +187,23 @@ def test_clients_are_told_when_the_front_door_closes(relay: Relay, client: psyco
         client.execute("SELECT 1")
     with pytest.raises(psycopg.OperationalError, match="refused"):
         psycopg.connect(relay.url)
+
+
+def test_postgresql_that_comes_late_is_waited_for(
+    postgres: PostgresServer, database: str, tmp_path: Path
+) -> None:
+    name = str(conninfo_to_dict(database)["dbname"])
+    layout = postgres.layout
+    socket_path = tmp_path / ".s.PGSQL.5432"
+    timer = threading.Timer(0.5, lambda: socket_path.symlink_to(str(layout.postgres_endpoint())))
+    with running_relay(str(socket_path), layout.client_password(), name, tmp_path) as relay:
+        timer.start()
+        with psycopg.connect(relay.url) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+    timer.join()
+
+
+def test_sessions_have_time_limits(client: psycopg.Connection) -> None:
+    names = ("idle_in_transaction_session_timeout", "transaction_timeout", "statement_timeout")
+    values = [client.execute("SELECT current_setting(%s)", (name,)).fetchone()[0] for name in names]
+    assert values == ["30s", "32s", "30s"]

@@ -269,3 +269,15 @@ def test_large_results_and_large_statements(catalog: Relay) -> None:
         text = "z" * 5_000_000
         assert connection.execute("SELECT %s", (text,)).fetchone() == (text,)
         assert connection.execute(f"SELECT length('{text};')").fetchone() == (5_000_001,)
+
+
+def test_a_role_that_may_only_read(catalog: Relay) -> None:
+    url = catalog.url.replace("root@", "dashboard@")
+    with psycopg.connect(url, autocommit=True) as connection:
+        assert connection.execute("SELECT count(*) FROM devices").fetchone() == (0,)
+        assert connection.execute("SHOW TABLES").fetchall() == [("public.devices",)]
+        with pytest.raises(errors.ReadOnlySqlTransaction):
+            connection.execute("INSERT INTO devices VALUES ('a', 1)")
+        with pytest.raises(errors.InsufficientPrivilege):
+            connection.execute("DROP TABLE devices")
+    assert not catalog.flow.requests

@@ -272,3 +272,24 @@ def test_client_that_vanishes_ends_its_postgresql_session(raw: Wire, relay: Rela
     else:
         pytest.fail("the session of a client that has gone is still there")
     watcher.close()
+
+
+def test_client_that_does_not_read_stops_postgresql_not_fills_the_relay(relay: Relay) -> None:
+    slow, watcher = Wire(relay.port), Wire(relay.port)
+    slow.log_in(relay.database, application_name="slow")
+    watcher.log_in(relay.database)
+    rows = 60_000
+    slow.send(encode_query(f"SELECT repeat('x', 1000) FROM generate_series(1, {rows})"))
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'slow' AND wait_event = 'ClientWrite'"
+    )
+    for _ in range(500):
+        watcher.send(encode_query(waiting))
+        if watcher.until_ready()[1][1].endswith(b"1"):
+            break
+    else:
+        pytest.fail("PostgreSQL was never held back")
+    assert max(connection.unsent_bytes for connection in relay.server.connections) < 2_000_000
+    assert slow.kinds() == b"T" + b"D" * rows + b"CZ"
+    slow.close()
+    watcher.close()

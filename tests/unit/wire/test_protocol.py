@@ -65,7 +65,7 @@ def test_errors_carry_all_fields_and_lose_their_position() -> None:
         "H": "h",
     }
     body = b"SERROR\x00C42601\x00Mx\x00P17\x00\x00"
-    assert protocol.without_position(body) == b"SERROR\x00C42601\x00Mx\x00\x00"
+    assert protocol.without_fields(body, b"P") == b"SERROR\x00C42601\x00Mx\x00\x00"
 
 
 def test_bind_formats() -> None:

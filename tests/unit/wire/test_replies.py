@@ -78,6 +78,16 @@ def test_positions_in_rewritten_text_are_hidden_once() -> None:
     assert stream.feed(error + READY)[0] == error + READY
 
 
+def test_errors_of_the_engines_own_functions_do_not_name_them() -> None:
+    own = protocol.encode(
+        b"E", b"SERROR\x00C0A000\x00Mno\x00WPL/pgSQL function engine.refuse() line 3\x00\x00"
+    )
+    other = protocol.encode(b"E", b"SERROR\x00C0A000\x00Mno\x00WPL/pgSQL function public.f() line 3\x00\x00")
+    stream = ReplyStream(IDLE)
+    assert stream.feed(own)[0] == protocol.encode(b"E", b"SERROR\x00C0A000\x00Mno\x00\x00")
+    assert stream.feed(other)[0] == other
+
+
 @pytest.mark.parametrize(("tag", "wrote"), [("INSERT 0 1", True), ("SELECT 1", False), ("DELETE 0", True)])
 def test_writes_are_noticed_when_asked_for(tag: str, wrote: bool) -> None:
     stream = ReplyStream(IDLE)
