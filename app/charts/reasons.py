@@ -13,6 +13,7 @@ from app import formats
 from app.queries.rejects import Reason
 
 BAR_COLOUR = "#d9772b"
+LABEL_COLOUR = "#778694"  # readable on light and on dark
 
 DESCRIPTIONS = {
     "not_utf8": "not UTF-8 text",
@@ -43,7 +44,7 @@ def specification() -> dict[str, Any]:
     )
     chart = alt.layer(
         bars.mark_bar(color=BAR_COLOUR, opacity=0.75, cornerRadiusEnd=3, height={"band": 0.62}),
-        bars.mark_text(align="left", dx=6, fontSize=12).encode(text="label:N"),
+        bars.mark_text(align="left", dx=6, fontSize=12, color=LABEL_COLOUR).encode(text="label:N"),
     ).properties(height=alt.Step(28))
     specification: dict[str, Any] = chart.to_dict()
     return specification

@@ -21,7 +21,7 @@ from app.queries.devices import Metric
 from app.queries.signal import Reading, Window
 
 WINDOW = timedelta(seconds=10)
-SIGNAL_COLOUR = "#1f6f8b"
+SIGNAL_COLOUR = "#2a83a3"
 LIMIT_COLOUR = "#b9505f"
 LIMIT_NEAR = 0.35
 """A limit is drawn when it lies at most this share of the signal's range beyond it: a far one flattens it."""
