@@ -475,7 +475,7 @@ class _Planner:
         if having is not None:
             check_scalars(self.environment, [outputs[-1]])
             base, soft = soften(self.environment, aggregate, [outputs[-1]])
-            scope.operator = Filter(base, soft[0])
+            scope.operator = replace(aggregate, having=soft[0]) if base is aggregate else Filter(base, soft[0])
 
     def _over_groups(
         self, scope: _Scope, expression: exp.Expr, by_node: dict[int, str], key_of: dict[str, str]

@@ -10,13 +10,15 @@ thread and by `read_range`.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import orjson
+from psycopg.types.json import Jsonb
 
-from engine.connectors.json_values import CONVERTERS, UNFIT, Convert, integer_within, json_document
+from engine.connectors.json_values import CONVERTERS, UNFIT, Convert, as_it_is, integer_within, json_document
 from engine.connectors.source import SourceColumn, SourceSpec
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -131,11 +133,39 @@ def _loads(value: bytes | None) -> Any:
         return None
 
 
+_EXPONENT = re.compile(rb"[0-9.][eE][+-]?[0-9]{4}")
+
+
+def _text(value: bytes | None) -> str | None:
+    """The value as PostgreSQL's convert_from(value, 'utf8') gives it; None where that fails."""
+    if value is None or b"\0" in value:
+        return None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _plain_json(value: bytes | None) -> Jsonb | None:
+    """The value as jsonb where it is JSON beyond doubt; None leaves the judgement to PostgreSQL (escapes, huge exponents)."""
+    if not value or b"\\u" in value:
+        return None
+    try:
+        orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return None
+    return None if _EXPONENT.search(value) else Jsonb(value, dumps=as_it_is)
+
+
 def _column(column: SourceColumn, encode: str) -> _Column:
     if column.origin == "field":
         return (lambda records: records.values) if encode == "bytes" else _field(column)
     if column.origin == "payload":
         return lambda records: records.convert(records.objects, json_document)
+    if column.origin == "text":
+        return lambda records: [_text(value) for value in records.values]
+    if column.origin == "json":
+        return lambda records: [_plain_json(value) for value in records.values]
     if column.origin == "key":
         if column.type == "bytea":
             return lambda records: [message.key() for message in records.messages]

@@ -126,10 +126,11 @@ def json_document(value: Any) -> Jsonb:
     text = orjson.dumps(value)
     if b"\\u0000" in text and _holds_nul(value):
         raise _unfit(value, "jsonb without NUL")
-    return Jsonb(text, dumps=_as_it_is)
+    return Jsonb(text, dumps=as_it_is)
 
 
-def _as_it_is(text: bytes) -> bytes:
+def as_it_is(text: bytes) -> bytes:
+    """For Jsonb: the document is written out already."""
     return text
 
 

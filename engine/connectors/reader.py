@@ -73,7 +73,7 @@ class KafkaReader:
         max_pending_rows: int = 50_000,
         max_pending_bytes: int = 64 << 20,
     ) -> None:
-        self._spec = spec
+        self.spec = spec
         self._wake = wake
         self._max_rows = max_pending_rows
         self._max_bytes = max_pending_bytes
@@ -136,7 +136,7 @@ class KafkaReader:
                     self._stopping.wait(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])
                     failures += 1
         except BaseException as error:  # the flow must hear of it: take() raises it there
-            _log.exception("source %s: reading ended", self._spec.name)
+            _log.exception("source %s: reading ended", self.spec.name)
             with self._lock:
                 self._crash = error
             self._wake.set()
@@ -152,17 +152,17 @@ class KafkaReader:
             if error.code() == KafkaError._ALL_BROKERS_DOWN:
                 lost.set()
 
-        consumer = open_consumer(self._spec, {}, on_error)
+        consumer = open_consumer(self.spec, {}, on_error)
         try:
             next_offset = {number: each.offset for number, each in self._positions.items()}
-            consumer.assign([TopicPartition(self._spec.topic, *each) for each in next_offset.items()])
+            consumer.assign([TopicPartition(self.spec.topic, *each) for each in next_offset.items()])
             self._recovered()
-            end_check = _EndCheck(self._spec.topic, consumer, next_offset)
+            end_check = _EndCheck(self.spec.topic, consumer, next_offset)
             while not self._stopping.is_set() and gate.broken is None:
                 wait_s = min(_POLL_S, gate.tick(time.monotonic()))
                 messages = self._read(consumer, gate, wait_s)
                 if lost.is_set():
-                    raise refused(self._spec, KafkaException(KafkaError(KafkaError._ALL_BROKERS_DOWN)))
+                    raise refused(self.spec, KafkaException(KafkaError(KafkaError._ALL_BROKERS_DOWN)))
                 if messages:
                     decoded = self._decoder.decode(messages)
                     next_offset.update(decoded.after)
@@ -180,7 +180,7 @@ class KafkaReader:
         if isinstance(gate.broken, TailraceError):
             raise gate.broken
         if gate.broken:
-            _log.info("source %s: %s", self._spec.name, gate.broken)
+            _log.info("source %s: %s", self.spec.name, gate.broken)
 
     def _read(self, consumer: Consumer, gate: Gate, wait_s: float) -> list[Message]:
         """The messages that are there, waiting for the first at most `wait_s`; none while enough is
@@ -201,7 +201,7 @@ class KafkaReader:
         error = failed[0].error()
         if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             self._correct({message.partition() for message in failed})
-        raise refused(self._spec, KafkaException(error))
+        raise refused(self.spec, KafkaException(error))
 
     def _adopt(self, state: TopicState) -> None:
         """Bring the positions in line with the topic as it is; a new generation starts at its first
@@ -215,7 +215,7 @@ class KafkaReader:
         first = self._topic.starts(set(state.partitions) - set(known))
         fresh = {number: Position(state.topic_id, number, offset) for number, offset in first.items()}
         old_ids = sorted({each.topic_id for each in self._positions.values()} - {state.topic_id})
-        generations = [NewGeneration(self._spec.topic, old_id, state.topic_id) for old_id in old_ids]
+        generations = [NewGeneration(self.spec.topic, old_id, state.topic_id) for old_id in old_ids]
         with self._lock:
             self._positions = {**known, **fresh}
             self._high = {}
@@ -224,7 +224,7 @@ class KafkaReader:
         for each in generations:
             _log.warning(
                 "source %s: topic %s was re-created (id %s, before %s): reading it from its first offsets",
-                self._spec.name,
+                self.spec.name,
                 each.topic,
                 each.new_id,
                 each.old_id,
@@ -245,7 +245,7 @@ class KafkaReader:
             if self._unreported and now > self._reported_at + _REPORT_SKIPPED_S:
                 _log.warning(
                     "source %s: skipped %d messages that are not JSON objects",
-                    self._spec.name,
+                    self.spec.name,
                     self._unreported,
                 )
                 self._unreported, self._reported_at = 0, now
@@ -269,9 +269,9 @@ class KafkaReader:
             before = self._positions[partition]
             self._positions[partition] = Position(before.topic_id, partition, offset)
         text = (
-            f"partition {partition} of {self._spec.topic} {reason}, {before.offset}: reading on at {offset}"
+            f"partition {partition} of {self.spec.topic} {reason}, {before.offset}: reading on at {offset}"
         )
-        _log.error("source %s: %s", self._spec.name, text)
+        _log.error("source %s: %s", self.spec.name, text)
 
     def _report(self, error: TailraceError) -> None:
         with self._lock:
@@ -285,7 +285,7 @@ class KafkaReader:
         with self._lock:
             known, self._error = self._error, None
         if known is not None:
-            _log.info("source %s: reading again", self._spec.name)
+            _log.info("source %s: reading again", self.spec.name)
 
 
 class _EndCheck:

@@ -6,7 +6,8 @@ them) with a fresh `_row_id`. Reading starts with the first view over the source
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlglot import exp
@@ -44,7 +45,7 @@ def create_source(context: DdlContext, tree: exp.Create) -> Reply:
     spec = source_spec(name, physical, with_options, format_, encode)
     start = start_positions(spec)  # 'latest' is resolved now, as in RisingWave; fails when the topic is missing
     id_ = context.new_id()
-    columns, program = (*_input_columns(physical), ROW_ID), None
+    columns, program = (*_input_columns(physical, encode), ROW_ID), None
     if generated or watermark:
         partition = next(c.name for c in physical if c.origin == "partition") if watermark else ""
         columns, program = _computed(context, id_, columns, generated, watermark, partition)
@@ -74,6 +75,18 @@ def create_source(context: DdlContext, tree: exp.Create) -> Reply:
     return Reply(TAG, notices=context.notices)
 
 
+TEXT, DOCUMENT = SourceColumn("_text", "text", "text"), SourceColumn("_json", "jsonb", "json")
+"""Companions of a BYTES source's column: see `engine.compile.expressions.decoded_by_reader`."""
+
+
+def reader_spec(source: CatalogObject, programs: Iterable[Program]) -> SourceSpec:
+    """The reader's settings: the source's columns, and the companions that some view's program uses."""
+    spec = spec_of(source)
+    functions = [p.function for p in programs]
+    used = tuple(c for c in (TEXT, DOCUMENT) if spec.encode == "bytes" and any(quote(c.name) in f for f in functions))
+    return replace(spec, columns=(*spec.columns, *used))
+
+
 def start_of(source: CatalogObject) -> dict[int, Position]:
     """Where the source began, by partition."""
     return {p["partition"]: Position(**p) for p in source.body["start"]}
@@ -97,9 +110,10 @@ def temporaries(source: CatalogObject) -> list[str]:
     statements = [temporary_table(delta_name(source.id), source.columns), row_id.format(delta_name(source.id))]
     if source.body.get("program"):
         spec = spec_of(source)
-        columns = (*_input_columns(spec.columns), ROW_ID)
+        columns = (*_input_columns(spec.columns, spec.encode), ROW_ID)
         statements = [statements[0], temporary_table(input_name(source), columns), row_id.format(input_name(source))]
-    return statements
+    plain, any_size = f"{quote(TEXT.name)} {TEXT.type} STORAGE PLAIN", f"{quote(TEXT.name)} {TEXT.type}"
+    return [s.replace(plain, any_size) for s in statements]
 
 
 def _elements(
@@ -234,5 +248,6 @@ def _watermark_steps(
     )
 
 
-def _input_columns(physical: tuple[SourceColumn, ...]) -> tuple[Column, ...]:
-    return tuple(Column(c.name, c.type, hidden=c.name == _PARTITION) for c in physical)
+def _input_columns(physical: tuple[SourceColumn, ...], encode: str) -> tuple[Column, ...]:
+    companions = tuple(Column(c.name, c.type, hidden=True) for c in (TEXT, DOCUMENT)) if encode.lower() == "bytes" else ()
+    return (*(Column(c.name, c.type, hidden=c.name == _PARTITION) for c in physical), *companions)

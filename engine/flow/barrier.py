@@ -20,7 +20,7 @@ from psycopg import IsolationLevel
 from engine.catalog.objects import Catalog, CatalogObject, bootstrap, load
 from engine.compile.program import toastable
 from engine.connectors.kafka import read_range
-from engine.connectors.source import Batch, Position
+from engine.connectors.source import Batch, Position, SourceSpec
 from engine.ddl import commands
 from engine.ddl import create_source as sources
 from engine.ddl.context import DdlContext, Reply
@@ -82,6 +82,7 @@ class Flow:
     _last_ms: float = 0.0
     _inputs: dict[int, tuple[int, ...]] = field(default_factory=dict)
     _readers: dict[int, bool] = field(default_factory=dict)
+    _specs: dict[int, SourceSpec] = field(default_factory=dict)
 
     @staticmethod
     def open(dsn: str, clock: Callable[[], datetime]) -> Flow:
@@ -200,7 +201,7 @@ class Flow:
                     changed.add(item.id)
 
     def _copy(self, source: CatalogObject, rows: Sequence[tuple[Any, ...]]) -> None:
-        spec = sources.spec_of(source)
+        spec = self.spec(source.id)
         columns = names([c.name for c in spec.columns])
         statement = f"COPY {sources.input_name(source)} ({columns}) FROM STDIN (FORMAT BINARY)"
         with self.connection.cursor() as cursor, cursor.copy(statement) as copy:  # type: ignore[arg-type]
@@ -319,6 +320,7 @@ class Flow:
 
     def _catch_up(self, source: CatalogObject) -> Iterator[int]:
         """Read a source again from its start to where the shared reader stands; see `create_materialized_view`."""
+        self._specs.clear()  # the new view may want more of the reader
         positions = self.positions(source.id)
         start = sources.start_of(source)
         begin = {
@@ -327,7 +329,7 @@ class Flow:
         }
         if all(begin[p].offset >= at.offset for p, at in positions.items()):
             return
-        for batch in read_range(sources.spec_of(source), begin, positions, _CATCH_UP_ROWS):
+        for batch in read_range(self.spec(source.id), begin, positions, _CATCH_UP_ROWS):
             self._copy(source, batch.rows)
             if source.body.get("program"):
                 step = f"SELECT engine.step_{source.id}(%s, %s, true, true)"
@@ -341,6 +343,14 @@ class Flow:
         )
         return {partition: Position(topic_id, partition, offset) for partition, topic_id, offset in rows}
 
+    def spec(self, source_id: int) -> SourceSpec:
+        """What the reader of a source must deliver, in the order of COPY."""
+        found = self._specs.get(source_id)
+        if found is None:
+            programs = [p for v in self.catalog.of_kind("materialized view") if (p := v.program) is not None]
+            found = self._specs[source_id] = sources.reader_spec(self.catalog.objects[source_id], programs)
+        return found
+
     def active_sources(self) -> list[CatalogObject]:
         """Sources that some view reads."""
         return [s for s in self.catalog.of_kind("source") if self._readers[s.id]]
@@ -353,6 +363,7 @@ class Flow:
     def _arrange(self) -> None:
         """Work out once per catalog which relations each view reads and which are read at all."""
         self._inputs = {v.id: tuple(self._reads(v)) for v in self.catalog.of_kind("materialized view")}
+        self._specs = {}
         self._readers = {i: bool(self.catalog.read_by_views(i)) for i in self.catalog.objects}
 
     def _reads(self, item: CatalogObject) -> set[int]:

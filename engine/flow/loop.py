@@ -20,7 +20,6 @@ import psycopg
 
 from engine.connectors.kafka import KafkaReader
 from engine.connectors.source import Batch
-from engine.ddl import create_source as sources
 from engine.ddl.context import Reply
 from engine.flow.barrier import Flow
 from engine.flow.server import Command, CommandServer
@@ -162,12 +161,13 @@ class Loop:
         raise AssertionError
 
     def _arrange_readers(self) -> None:
-        """One reader for each source that some view reads."""
+        """One reader for each source that some view reads; a new one where views want more of the messages than before."""
         wanted = {s.id: s for s in self.flow.active_sources()}
-        for id_ in self.readers.keys() - wanted.keys():
-            self.readers.pop(id_).stop()
+        for id_, reader in list(self.readers.items()):
+            if id_ not in wanted or reader.spec != self.flow.spec(id_):
+                self.readers.pop(id_).stop()
         for id_ in wanted.keys() - self.readers.keys():
-            reader = KafkaReader(sources.spec_of(wanted[id_]), self.flow.positions(id_), wake=self.wake)
+            reader = KafkaReader(self.flow.spec(id_), self.flow.positions(id_), wake=self.wake)
             reader.start()
             self.readers[id_] = reader
 

@@ -5,13 +5,15 @@ summed per group into partial accumulators and merged into the group's state by 
 the output's retraction and insertion (RETURNING OLD / NEW, PostgreSQL 18). Groups whose count falls to zero go.
 State: one row per group with its accumulators (see `accumulators`). Where a group sees a retraction and an accumulator is
 not invertible, the group is recomputed from the input's content, which is then indexed by the group columns.
-Key: the group columns. Cost: O(delta log n); O(group) for groups recomputed.
+HAVING is applied to what is put out, before it is written. Key: the group columns. Cost: O(delta log n); O(group) for groups recomputed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from sqlglot import exp
 
 from engine.compile.program import ProgramBuilder
 from engine.operators.accumulators import Accumulators, AggregateCall, Cell
@@ -29,6 +31,7 @@ from engine.operators.base import (
     no_nulls,
     quote,
 )
+from engine.operators.project import sql
 
 _ONE = Column("_one", "smallint", hidden=True)
 
@@ -40,6 +43,7 @@ class Aggregate(Operator):
     input: Operator
     group: tuple[str, ...]
     calls: tuple[AggregateCall, ...]
+    having: exp.Expr | None = None
     append_only = False
     _state: str = ""
 
@@ -97,14 +101,20 @@ class Aggregate(Operator):
         table = program.delta_table(self.columns)
         if not self.group:
             empty = f"SELECT 0, count(*){', false' if recomputes else ''}{_partials(cells)} FROM {below.delta} AS d WHERE false"
-            shown = f"SELECT {self._output('s.', kept)}, 1 FROM {state} AS s"
+            row = f"(SELECT {self._output('s.', kept, alias=True)} FROM {state} AS s) AS c"
+            shown = f"SELECT {names(self.columns)}, 1 FROM {row}{self._filter}"
             program.step(
                 f"IF initial THEN INSERT INTO {state} {target} {empty}; "
                 f"INSERT INTO {table} ({names(self.columns)}, {WEIGHT}) {shown}; END IF"
             )
         self._emit(program, upsert, kept, table, state)
         live = " WHERE s._n > 0" if self.group else ""
-        return Stream(table, f"(SELECT {self._output('s.', kept, alias=True)} FROM {state} AS s{live})")
+        content = f"(SELECT {self._output('s.', kept, alias=True)} FROM {state} AS s{live})"
+        return Stream(table, content if self.having is None else f"(SELECT * FROM {content} AS c{self._filter})")
+
+    @property
+    def _filter(self) -> str:
+        return "" if self.having is None else f" WHERE {sql(self.having)}"
 
     def _select(self, below: Stream, cells: Sequence[Cell], *, recomputes: bool) -> str:
         """Each touched group's partial accumulators; with `recomputes` whole ones for groups with a retraction."""
@@ -158,6 +168,8 @@ class Aggregate(Operator):
             f"SELECT {names(self.key, 'c.')}{''.join(', ' + n for n in now)}, 1 FROM changed AS c "
             f"WHERE {live[1]} AND ({changed})"
         )
+        if self.having is not None:
+            sides = f"SELECT e.* FROM ({sides}) AS e ({columns}, {WEIGHT}){self._filter}"
         emit = f"INSERT INTO {table} ({columns}, {WEIGHT}) {sides}"
         if self.input.append_only or not self.group:
             program.leaf_step(self, f"WITH changed AS ({upsert} RETURNING {returning}) {emit}", upsert)
@@ -181,7 +193,8 @@ class Aggregate(Operator):
 
     def describe(self) -> Description:
         calls = ", ".join(f"{c.function}({c.argument or '*'})" for c in self.calls)
-        detail = f"by ({', '.join(self.group)}) {calls}"
+        having = f" having {sql(self.having)}" if self.having is not None else ""
+        detail = f"by ({', '.join(self.group)}) {calls}{having}"
         if self._recomputes:
             return Description("Aggregate", detail, "accumulator, per group on retraction", Cost.GROUP)
         return Description("Aggregate", detail, "accumulator", Cost.DELTA_LOG)

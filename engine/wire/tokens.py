@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 
 from tailrace.errors import InvalidStatement
 
@@ -62,9 +63,9 @@ _TOKEN = re.compile(
     r"""
       (?P<space>\s+|--[^\n]*)
     | (?P<comment>/\*)
-    | (?P<string>'(?:[^']|'')*'|[eE]'(?:[^'\\]|''|\\.)*'|(?:[uU]&|[bBxXnN])'(?:[^']|'')*')
+    | (?P<string>'[^']*(?:''[^']*)*'|[eE]'[^'\\]*(?:(?:''|\\.)[^'\\]*)*'|(?:[uU]&|[bBxXnN])'[^']*(?:''[^']*)*')
     | (?P<dollar>\$(?P<tag>[A-Za-z_\x80-\U0010ffff][\w]*)?\$)
-    | (?P<quoted>"(?:[^"]|"")*")
+    | (?P<quoted>"[^"]*(?:""[^"]*)*")
     | (?P<word>[A-Za-z_\x80-\U0010ffff][\w$]*)
     | (?P<parameter>\$\d+)
     | (?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)
@@ -84,13 +85,14 @@ _KINDS = {
 }
 
 
-def tokens(sql: str) -> Iterator[Token]:
-    """The tokens of `sql` without white space and comments. An unterminated quote or comment is one last token of its kind.
+def tokens(sql: str, position: int = 0) -> Iterator[Token]:
+    """The tokens of `sql` from `position` on, without white space and comments.
+
+    An unterminated quote or comment is one last token of its kind.
 
     >>> [token.text for token in tokens("SELECT 'a;b' /* ; */ FROM t")]
     ['SELECT', "'a;b'", 'FROM', 't']
     """
-    position = 0
     while match := _TOKEN.match(sql, position):
         start, position = match.span()
         group = match.lastgroup
@@ -127,27 +129,47 @@ def _comment_end(sql: str, position: int) -> int | None:
     return None
 
 
+_BOUNDARY = re.compile(r"['\"$;]|--|/\*")
+
+
 def split_statements(sql: str) -> list[str]:
     """The statements of a string, each trimmed, empty ones left out. An unterminated quote stays with its statement.
 
+    Goes from quote to quote, not from word to word: a string may hold megabytes of values.
+
     >>> split_statements("SELECT 1; ; SELECT ';' -- ;")
-    ['SELECT 1', "SELECT ';'"]
+    ['SELECT 1', "SELECT ';' -- ;"]
     """
-    statements: list[str] = []
-    first: int | None = None
-    last = 0
-    for token in tokens(sql):
-        if token.text == ";" and token.kind is Kind.SYMBOL:
-            if first is not None:
-                statements.append(sql[first:last])
-            first = None
-            continue
-        if first is None:
-            first = token.start
-        last = token.end
-    if first is not None:
-        statements.append(sql[first:last])
-    return statements
+    parts = (sql[before + 1 : end].strip() for before, end in pairwise((-1, *_boundaries(sql), len(sql))))
+    return [part for part in parts if next(tokens(part), None) is not None]
+
+
+def _boundaries(sql: str) -> Iterator[int]:
+    """Where a semicolon stands outside of all quotes and comments."""
+    position = 0
+    while match := _BOUNDARY.search(sql, position):
+        start, position = match.span()
+        found = match.group()
+        if found == ";":
+            yield start
+        elif found == "--":
+            position = sql.find("\n", position) % (len(sql) + 1)
+        elif found == "/*":
+            position = _comment_end(sql, position) or len(sql)
+        else:
+            if found == "$":
+                token = None if _in_word(sql, start) else next(tokens(sql, start))
+                position = position if token is None else token.end
+                continue
+            if found == "'" and start and sql[start - 1] in "eE" and not _in_word(sql, start - 1):
+                start -= 1
+            quoted = _TOKEN.match(sql, start)
+            position = len(sql) if quoted is None or quoted["bad"] else quoted.end()
+
+
+def _in_word(sql: str, position: int) -> bool:
+    """Whether the character at `position` continues a word."""
+    return position > 0 and (sql[position - 1].isalnum() or sql[position - 1] in "_$")
 
 
 class Cursor:

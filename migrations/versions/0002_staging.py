@@ -17,13 +17,9 @@ WITH decoded AS (
         kafka_offset::bigint AS kafka_offset,
         kafka_timestamp,
         data,
-        convert_from(data, 'utf8') AS body
+        convert_from(data, 'utf8') AS body,
+        CASE WHEN strpos(convert_from(data, 'utf8'), '\u0000') = 0 THEN convert_from(data, 'utf8')::jsonb END AS document
     FROM readings_raw
-), parsed AS (
-    SELECT
-        *,
-        CASE WHEN strpos(body, '\u0000') = 0 THEN body::jsonb END AS document
-    FROM decoded
 ), fields AS (
     SELECT
         *,
@@ -36,7 +32,7 @@ WITH decoded AS (
             WHEN jsonb_typeof(document -> 'value') = 'number' THEN (document ->> 'value')::double precision
         END AS value,
         document ->> 'ts' AS ts_text
-    FROM parsed
+    FROM decoded
 ), timed AS (
     SELECT
         *,
