@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 Connection = psycopg.Connection[tuple[Any, ...]]
 LOCK_KEY = 4566
 _CATCH_UP_ROWS = 20_000
+_SLOW_MS = 500.0
 _SETTINGS = {
     "TimeZone": "UTC",
     "enable_hashjoin": "off",  # a state table is probed by index; see the design's planner discipline
@@ -80,6 +81,7 @@ class Flow:
     _rows_seen: int = 0
     _replan_at: int = 10_000
     _last_ms: float = 0.0
+    _spent: dict[str, float] = field(default_factory=dict)
     _inputs: dict[int, tuple[int, ...]] = field(default_factory=dict)
     _readers: dict[int, bool] = field(default_factory=dict)
     _specs: dict[int, SourceSpec] = field(default_factory=dict)
@@ -129,6 +131,7 @@ class Flow:
         batches = dict(batches or {})
         touched = [o for o in self.catalog.of_kind("table") if tables is None or o.id in set(tables)]
         started = time.perf_counter()
+        self._spent.clear()
         try:
             with self.connection.transaction():
                 now = self._begin(sum(len(b.rows) for b in batches.values()))
@@ -150,6 +153,8 @@ class Flow:
         self.barrier_time = now
         self._last_ms = (time.perf_counter() - started) * 1000
         rows = sum(len(b.rows) for b in batches.values())
+        if self._last_ms > _SLOW_MS:
+            self._tell_slow(rows)
         self._replan(rows)
         return BarrierResult(self.epoch, now, rows, self._last_ms)
 
@@ -166,6 +171,13 @@ class Flow:
             raise Fenced("another flow has advanced the epoch")
         self.epoch += 1
         return now
+
+    def _tell_slow(self, rows: int) -> None:
+        """Say where a slow barrier's time went."""
+        most = sorted(self._spent.items(), key=lambda item: -item[1])[:5]
+        rest = self._last_ms - sum(self._spent.values())
+        where = ", ".join(f"{name} {ms:.0f}" for name, ms in most)
+        log.warning("slow barrier: %d rows in %.0f ms (%s; input and commit %.0f)", rows, self._last_ms, where, rest)
 
     def _restore(self) -> None:
         """After a failed transaction: the epoch in memory is the one in PostgreSQL again."""
@@ -193,10 +205,12 @@ class Flow:
             else:
                 due = item.id in changed and item.kind == "source" and bool(item.body.get("program"))
             if due:
+                started = time.perf_counter()
                 row = self.connection.execute(
                     f"SELECT engine.step_{item.id}(%s, %s, false, %s)",  # type: ignore[arg-type]
                     (now, last, self._readers[item.id]),
                 ).fetchone()
+                self._spent[item.name] = (time.perf_counter() - started) * 1000
                 if row is not None and row[0] > 0:
                     changed.add(item.id)
 
