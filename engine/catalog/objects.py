@@ -120,10 +120,14 @@ def bootstrap(connection: Connection) -> None:
 def load(connection: Connection) -> Catalog:
     """Read the whole catalog."""
     references: dict[int, list[int]] = {}
-    for object_id, referenced in connection.execute("SELECT object_id, referenced_id FROM engine.dependencies"):
+    for object_id, referenced in connection.execute(
+        "SELECT object_id, referenced_id FROM engine.dependencies"
+    ):
         references.setdefault(object_id, []).append(referenced)
     catalog = Catalog()
-    rows = connection.execute("SELECT id, name, kind, owner, definition, body FROM engine.objects ORDER BY id")
+    rows = connection.execute(
+        "SELECT id, name, kind, owner, definition, body FROM engine.objects ORDER BY id"
+    )
     for id_, name, kind, owner, definition, body in rows:
         catalog.objects[id_] = CatalogObject(
             id_, name, kind, owner, definition, body, tuple(sorted(references.get(id_, ())))

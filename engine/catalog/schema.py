@@ -145,7 +145,7 @@ def pg_class_view(columns: list[str]) -> str:
     shown = {
         "relname": "c.relname",
         "relkind": "CASE o.kind WHEN 'table' THEN 'r' WHEN 'materialized view' THEN 'm' WHEN 'source' THEN 'f' "
-        "ELSE c.relkind END::\"char\" AS relkind",
+        'ELSE c.relkind END::"char" AS relkind',
         "relnamespace": "CASE WHEN o.kind = 'index' THEN 'public'::regnamespace::oid ELSE c.relnamespace END AS relnamespace",
     }
     items = ", ".join(shown.get(c, f"c.{c}") for c in columns)

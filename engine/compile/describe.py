@@ -5,12 +5,12 @@ The one place of `engine.compile` that talks to a database; everything else gets
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
 
-from engine.compile.relations import Environment, Relation
+from engine.compile.relations import Environment, Lookup
 from engine.operators.base import Column
 from tailrace.errors import TailraceError
 
@@ -28,14 +28,14 @@ def translated(error: psycopg.Error) -> TailraceError:
     )
 
 
-def environment(connection: Connection, lookup: Callable[[str], Relation | None]) -> Environment:
+def environment(connection: Connection, lookup: Lookup) -> Environment:
     """An Environment over a connection that is inside a transaction."""
     types: dict[tuple[int, int], str] = {}
 
     def describe(query: str) -> Sequence[Column]:
         try:
             with connection.transaction(), connection.cursor() as cursor:
-                cursor.execute(f"SELECT * FROM ({query}) AS q LIMIT 0")  # noqa: S608 - a query compiled by us
+                cursor.execute(f"SELECT * FROM ({query}) AS q LIMIT 0")
                 result = cursor.pgresult
                 if result is None or cursor.description is None:
                     raise TailraceError(f"cannot describe: {query}")
@@ -53,7 +53,9 @@ def environment(connection: Connection, lookup: Callable[[str], Relation | None]
     def function_kinds(names: Sequence[str]) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {n: set() for n in names}
         rows = connection.execute(
-            "SELECT proname, CASE WHEN proretset THEN 'r' ELSE prokind::text END || provolatile::text FROM pg_proc WHERE proname = ANY(%s)", (list(names),)
+            "SELECT proname, CASE WHEN proretset THEN 'r' ELSE prokind::text END || provolatile::text "
+            "FROM pg_proc WHERE proname = ANY(%s)",
+            (list(names),),
         )
         for name, kind in rows:
             found[name].add(kind)

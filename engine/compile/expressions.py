@@ -44,7 +44,9 @@ def check_scalars(environment: Environment, expressions: Sequence[exp.Expr]) -> 
     for expression in expressions:
         for node in expression.walk():
             if isinstance(node, exp.Subquery | exp.Select | exp.Exists):
-                raise UnsupportedFeature("subquery in an expression of a view", hint="join with the subquery instead")
+                raise UnsupportedFeature(
+                    "subquery in an expression of a view", hint="join with the subquery instead"
+                )
             if isinstance(node, exp.Window):
                 raise UnsupportedFeature(
                     "window function in a view",
@@ -52,13 +54,16 @@ def check_scalars(environment: Environment, expressions: Sequence[exp.Expr]) -> 
                 )
             if isinstance(node, exp.CurrentTimestamp):
                 raise UnsupportedFeature(
-                    "now() outside a temporal filter", hint="compare a column with it: WHERE ts > now() - INTERVAL '1 hour'"
+                    "now() outside a temporal filter",
+                    hint="compare a column with it: WHERE ts > now() - INTERVAL '1 hour'",
                 )
             if isinstance(node, exp.AggFunc):
                 raise UnsupportedFeature(f"aggregate function {sql(node).split('(')[0].lower()}() here")
             if isinstance(node, exp.Placeholder | exp.Parameter):
                 raise UnsupportedFeature("parameter in a view", hint="write the value into the statement")
-            called = re.match(r"([A-Za-z_][A-Za-z0-9_]*)\(", sql(node)) if isinstance(node, exp.Func) else None
+            called = (
+                re.match(r"([A-Za-z_][A-Za-z0-9_]*)\(", sql(node)) if isinstance(node, exp.Func) else None
+            )
             if called:
                 wanted.add(called.group(1).lower())
     for name, kinds in environment.function_kinds(sorted(wanted)).items():
@@ -69,7 +74,9 @@ def check_scalars(environment: Environment, expressions: Sequence[exp.Expr]) -> 
         if any(k[0] == "r" for k in kinds):
             raise UnsupportedFeature(f"set-returning function {name}() in a view")
         if kinds and all(k[0] == "f" and k[1] == "v" for k in kinds):
-            raise UnsupportedFeature(f"volatile function {name}() in a view", hint="a view must give the same answer each time")
+            raise UnsupportedFeature(
+                f"volatile function {name}() in a view", hint="a view must give the same answer each time"
+            )
 
 
 def soften(
@@ -83,9 +90,7 @@ def soften(
     while True:
         hoisted: list[exp.Expr] = []
         for index, expression in enumerate(expressions):
-            expressions[index] = expression.transform(
-                lambda node: _hoist(node, hoisted, len(operator.columns)), copy=False
-            )
+            expressions[index] = expression.transform(_hoist, hoisted, len(operator.columns), copy=False)
         if not hoisted:
             break
         soft = _soften_level(environment, operator, hoisted)
@@ -104,14 +109,18 @@ def decoded_by_reader(operator: Operator, expression: exp.Expr) -> exp.Expr:
         return expression
 
     def replaced(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.Anonymous) and node.name.lower() == "convert_from" and len(node.expressions) == 2:
+        if (
+            isinstance(node, exp.Anonymous)
+            and node.name.lower() == "convert_from"
+            and len(node.expressions) == 2
+        ):
             data, encoding = node.expressions
-            if isinstance(data, exp.Column) and operator.column(data.name).type == "bytea":
-                if encoding.name.lower() in ("utf8", "utf-8"):
-                    return identifier("_text")
-        if isinstance(node, exp.Cast) and node.to.is_type("jsonb") and isinstance(node.this, exp.Column):
-            if node.this.name == "_text":
-                return exp.Coalesce(this=identifier("_json"), expressions=[node.copy()])
+            utf8 = encoding.name.lower() in ("utf8", "utf-8")
+            if utf8 and isinstance(data, exp.Column) and operator.column(data.name).type == "bytea":
+                return identifier("_text")
+        to_json = isinstance(node, exp.Cast) and node.to.is_type("jsonb")
+        if to_json and isinstance(node.this, exp.Column) and node.this.name == "_text":
+            return exp.Coalesce(this=identifier("_json"), expressions=[node.copy()])
         return node
 
     return expression.transform(replaced).transform(replaced)
@@ -158,13 +167,21 @@ def _extend(environment: Environment, operator: Operator, extra: list[exp.Expr])
     return Project(operator, items, (*operator.columns, *new), operator.key)
 
 
-def _soften_level(environment: Environment, operator: Operator, expressions: Sequence[exp.Expr]) -> list[exp.Expr]:
+def _soften_level(
+    environment: Environment, operator: Operator, expressions: Sequence[exp.Expr]
+) -> list[exp.Expr]:
     """Replace each soft node, whose operands are simple by now, by its guarded form."""
     casts = [n for e in expressions for n in e.find_all(exp.Cast) if not _literal_cast(n)]
-    types = dict(zip(map(id, casts), describe_over(environment, operator, [n.this for n in casts]), strict=True))
+    types = dict(
+        zip(map(id, casts), describe_over(environment, operator, [n.this for n in casts]), strict=True)
+    )
     targets = dict(zip(map(id, casts), describe_over(environment, operator, casts), strict=True))
     rules: list[Callable[[exp.Expr], exp.Expr | None]] = [
-        lambda n: _soft_cast(n, types[id(n)], targets[id(n)]) if isinstance(n, exp.Cast) and id(n) in types else None,
+        lambda n: (
+            _soft_cast(n, types[id(n)], targets[id(n)])
+            if isinstance(n, exp.Cast) and id(n) in types
+            else None
+        ),
         _soft_division,
         _soft_function,
     ]
@@ -189,15 +206,15 @@ def _when(condition: str, node: exp.Expr) -> exp.Expr:
 
 
 def _soft_cast(node: exp.Cast, source: str, target: str) -> exp.Expr | None:
-    operand, base = sql(node.this), target.split("(")[0]
+    operand, base = sql(node.this), target.split("(", maxsplit=1)[0]
     if source == target:
         return None
-    if source.split("(")[0] in _TEXTS:
+    if source.split("(", maxsplit=1)[0] in _TEXTS:
         if base in _TEXTS or target == "bytea":
             return None
         type_name = exp.Literal.string(target).sql()
         return _when(f"pg_input_is_valid({operand}, {type_name})", node)
-    if source.split("(")[0] in _NUMBERS and base in _INTEGERS and source != "boolean":
+    if source.split("(", maxsplit=1)[0] in _NUMBERS and base in _INTEGERS and source != "boolean":
         low, high = _INTEGERS[base]
         return _when(f"{operand} BETWEEN {low} AND {high}", node)
     if source == "jsonb" and base in _NUMBERS:

@@ -7,7 +7,14 @@ with projections and filters on top computed when read), else in a storage table
 from __future__ import annotations
 
 from engine.compile.planner import explain
-from engine.compile.program import Program, ProgramBuilder, apply_delta, consolidate, delta_name, temporary_table
+from engine.compile.program import (
+    Program,
+    ProgramBuilder,
+    apply_delta,
+    consolidate,
+    delta_name,
+    temporary_table,
+)
 from engine.operators.base import WEIGHT, Operator, Origin, Stream, names, quote
 from engine.operators.project import Filter, Project
 

@@ -86,7 +86,9 @@ def plan(query: exp.Query, environment: Environment) -> Operator:
 def explain(operator: Operator, depth: int = 0) -> list[str]:
     """The tree as EXPLAIN shows it, one operator a line with its maintenance and cost class."""
     line = operator.describe()
-    lines = [f"{'  ' * depth}{line.operator} [{line.detail}] maintained: {line.maintenance}, cost: {line.cost}"]
+    lines = [
+        f"{'  ' * depth}{line.operator} [{line.detail}] maintained: {line.maintenance}, cost: {line.cost}"
+    ]
     for below in operator.inputs:
         lines.extend(explain(below, depth + 1))
     return lines
@@ -122,13 +124,15 @@ class _Planner:
     def resolve(self, query: exp.Query) -> exp.Query:
         """Expand TUMBLE and stars, and qualify every column; unknown columns are reported by name."""
         tree = expand_tumble(query.copy())
-        schema: dict[str, dict[str, str]] = {}
+        schema: dict[str, object] = {}
         ctes = {c.alias for c in tree.find_all(exp.CTE)}
         for table in tree.find_all(exp.Table):
             if isinstance(table.this, exp.Func):
                 raise UnsupportedFeature(f"table function {table.this.name.lower()}() in a view")
             if table.db and table.db not in ("public",):
-                raise UnsupportedFeature(f'schema "{table.db}" in a view', hint="views read relations of schema public")
+                raise UnsupportedFeature(
+                    f'schema "{table.db}" in a view', hint="views read relations of schema public"
+                )
             if table.name in ctes:
                 continue
             table.set("db", None)
@@ -144,7 +148,9 @@ class _Planner:
     def _relation(self, name: str) -> Relation:
         relation = self.environment.lookup(name)
         if relation is None:
-            raise UndefinedObject(f'relation "{name}" does not exist', hint="SHOW TABLES; SHOW SOURCES; SHOW MATERIALIZED VIEWS")
+            raise UndefinedObject(
+                f'relation "{name}" does not exist', hint="SHOW TABLES; SHOW SOURCES; SHOW MATERIALIZED VIEWS"
+            )
         return relation
 
     def _visible(self, relation: Relation) -> list[Column]:
@@ -154,7 +160,9 @@ class _Planner:
 
     def query(self, tree: exp.Expr, ctes: dict[str, exp.Expr]) -> tuple[Operator, _Rank | None]:
         """A SELECT or UNION, resolved; the rank is set when a row_number() column waits for its bound."""
-        ctes = {**ctes, **{c.alias: c.this for c in tree.args.get("with_").expressions}} if tree.args.get("with_") else ctes
+        defined = tree.args.get("with_")
+        if defined is not None:
+            ctes = {**ctes, **{c.alias: c.this for c in defined.expressions}}
         if isinstance(tree, exp.Subquery):
             return self.query(tree.this, ctes)
         if isinstance(tree, exp.Union):
@@ -173,9 +181,13 @@ class _Planner:
             raise UnsupportedFeature("a view without FROM")
         joins = tree.args.get("joins") or []
         sides = [(j.side or "").upper() for j in joins]
-        protected = {j.this.alias_or_name for j, side in zip(joins, sides, strict=True) if side in ("LEFT", "FULL")}
+        protected = {
+            j.this.alias_or_name for j, side in zip(joins, sides, strict=True) if side in ("LEFT", "FULL")
+        }
         if any(side in ("RIGHT", "FULL") for side in sides):
-            raise UnsupportedFeature(f"{next(s for s in sides if s in ('RIGHT', 'FULL'))} JOIN in a view", hint="use LEFT JOIN")
+            raise UnsupportedFeature(
+                f"{next(s for s in sides if s in ('RIGHT', 'FULL'))} JOIN in a view", hint="use LEFT JOIN"
+            )
         temporal = {j.this.alias_or_name for j in joins if j.this.args.get("version")}
         scope = self._item(source.this, ctes)
         if not joins:
@@ -250,21 +262,25 @@ class _Planner:
             raise UnsupportedFeature(f"{join.method.upper()} JOIN in a view")
         if not outer:  # a comma or CROSS JOIN has its condition in WHERE
             here = set(names)
-            usable = [c for c in conditions if _is_equality(c) and {x.table for x in c.find_all(exp.Column)} <= here]
+            usable = [
+                c for c in conditions if _is_equality(c) and {x.table for x in c.find_all(exp.Column)} <= here
+            ]
             for condition in usable:
                 conditions.remove(condition)
             on = on + usable
         pairs, rest, left_op, right_op = self._pairs(scope, left.operator, operator, on)
         if not pairs:
-            raise UnsupportedFeature("a join without an equality in a view", hint="join ON l.column = r.column")
-        condition = self._side_condition(scope, left_op, right_op, rest)
+            raise UnsupportedFeature(
+                "a join without an equality in a view", hint="join ON l.column = r.column"
+            )
+        residual = self._side_condition(scope, left_op, right_op, rest)
         version = join.this.args.get("version")
         if version is not None:
-            scope.operator = self._temporal(left_op, right_op, pairs, condition, outer=outer)
+            scope.operator = self._temporal(left_op, right_op, pairs, residual, outer=outer)
         elif outer:
-            scope.operator = LeftJoin(left_op, right_op, pairs, condition)
+            scope.operator = LeftJoin(left_op, right_op, pairs, residual)
         else:
-            scope.operator = Join(left_op, right_op, pairs, condition)
+            scope.operator = Join(left_op, right_op, pairs, residual)
         return scope
 
     def _temporal(
@@ -278,7 +294,8 @@ class _Planner:
     ) -> Operator:
         if not left.append_only:
             raise UnsupportedFeature(
-                "temporal join with a left side that sees updates or deletes", hint="put the temporal join before aggregation"
+                "temporal join with a left side that sees updates or deletes",
+                hint="put the temporal join before aggregation",
             )
         joined = {b for _, b in pairs}
         if not right.key or not set(right.key) <= joined:
@@ -347,14 +364,27 @@ class _Planner:
             return node
 
         for expression in bound:
-            if any(isinstance(n, exp.Cast) and not isinstance(n.this, exp.Literal) for n in expression.walk()):
-                raise UnsupportedFeature("a cast in a join condition that is not an equality", hint="cast in a subquery")
+            if any(
+                isinstance(n, exp.Cast) and not isinstance(n.this, exp.Literal) for n in expression.walk()
+            ):
+                raise UnsupportedFeature(
+                    "a cast in a join condition that is not an equality", hint="cast in a subquery"
+                )
         return exp.and_(*(b.transform(qualified) for b in bound))
 
     # --- SELECT -----------------------------------------------------------------------------------------------------
 
     def _select(self, tree: exp.Select, ctes: dict[str, exp.Expr]) -> tuple[Operator, _Rank | None]:
-        for clause in ("windows", "qualify", "laterals", "connect", "sample", "cluster", "distribute", "sort"):
+        for clause in (
+            "windows",
+            "qualify",
+            "laterals",
+            "connect",
+            "sample",
+            "cluster",
+            "distribute",
+            "sort",
+        ):
             if tree.args.get(clause):
                 raise UnsupportedFeature(f"{clause.upper()} in a view")
         if tree.args.get("offset"):
@@ -385,7 +415,8 @@ class _Planner:
                 return identifier(scope.names[node.table][node.name])
             except KeyError:
                 raise InvalidStatement(
-                    f'column "{node.table}.{node.name}" cannot be used here', sqlstate="42803",
+                    f'column "{node.table}.{node.name}" cannot be used here',
+                    sqlstate="42803",
                     hint="it must appear in GROUP BY or inside an aggregate, and subqueries cannot be correlated",
                 ) from None
 
@@ -410,7 +441,9 @@ class _Planner:
         form = "column > now() - INTERVAL '...' (or >=, <, <=), ANDed with other conditions"
         if isinstance(condition, exp.Between):
             for side, kind in (("low", exp.GTE), ("high", exp.LTE)):
-                self._one_side(scope, kind(this=condition.this.copy(), expression=condition.args[side].copy()))
+                self._one_side(
+                    scope, kind(this=condition.this.copy(), expression=condition.args[side].copy())
+                )
             return
         if op is None:
             raise UnsupportedFeature("this use of now() in a view", hint=f"write {form}")
@@ -436,7 +469,9 @@ class _Planner:
         self, scope: _Scope, tree: exp.Select, selects: list[exp.Expr], having: exp.Expr | None
     ) -> None:
         group = tree.args.get("group")
-        if group is not None and any(group.args.get(k) for k in ("grouping_sets", "cube", "rollup", "totals", "all")):
+        if group is not None and any(
+            group.args.get(k) for k in ("grouping_sets", "cube", "rollup", "totals", "all")
+        ):
             raise UnsupportedFeature("GROUPING SETS, CUBE and ROLLUP in a view")
         keys = [self._bind(scope, g) for g in (group.expressions if group else [])]
         outputs = [*selects, *([having] if having is not None else [])]
@@ -475,7 +510,9 @@ class _Planner:
         if having is not None:
             check_scalars(self.environment, [outputs[-1]])
             base, soft = soften(self.environment, aggregate, [outputs[-1]])
-            scope.operator = replace(aggregate, having=soft[0]) if base is aggregate else Filter(base, soft[0])
+            scope.operator = (
+                replace(aggregate, having=soft[0]) if base is aggregate else Filter(base, soft[0])
+            )
 
     def _over_groups(
         self, scope: _Scope, expression: exp.Expr, by_node: dict[int, str], key_of: dict[str, str]
@@ -517,7 +554,9 @@ class _Planner:
             raise UnsupportedFeature(f"aggregate function {called}() in a view")
         argument = call.this
         if isinstance(argument, exp.Distinct):
-            raise UnsupportedFeature(f"{name}(DISTINCT ...) in a view", hint=f"{name}() over SELECT DISTINCT in a subquery")
+            raise UnsupportedFeature(
+                f"{name}(DISTINCT ...) in a view", hint=f"{name}() over SELECT DISTINCT in a subquery"
+            )
         if isinstance(argument, exp.Order) or call.args.get("expressions"):
             raise UnsupportedFeature(f"{name}() with several arguments or ORDER BY in a view")
         if isinstance(argument, exp.Star) or argument is None:
@@ -545,7 +584,9 @@ class _Planner:
         ]
         keys = []
         for key in operator.key:
-            at = next((i for i, item in enumerate(items) if isinstance(item, exp.Column) and item.name == key), None)
+            at = next(
+                (i for i, item in enumerate(items) if isinstance(item, exp.Column) and item.name == key), None
+            )
             if at is None:
                 at = len(items)
                 items = [*items, identifier(key)]
@@ -586,7 +627,11 @@ class _Planner:
 
     def _sorting(self, operator: Operator, order: exp.Order) -> tuple[SortKey, ...]:
         return tuple(
-            SortKey(self._output_column(operator, o.this), bool(o.args.get("desc")), bool(o.args.get("nulls_first")))
+            SortKey(
+                self._output_column(operator, o.this),
+                bool(o.args.get("desc")),
+                bool(o.args.get("nulls_first")),
+            )
             for o in order.expressions
         )
 
@@ -595,10 +640,19 @@ class _Planner:
     ) -> tuple[Operator, _Rank | None]:
         item = windows[0]
         window = item.unalias()
-        if len(windows) > 1 or not isinstance(window, exp.Window) or not isinstance(window.this, exp.RowNumber):
-            name = window.this.sql() if isinstance(window, exp.Window) else "an expression over a window function"
+        if (
+            len(windows) > 1
+            or not isinstance(window, exp.Window)
+            or not isinstance(window.this, exp.RowNumber)
+        ):
+            name = (
+                window.this.sql()
+                if isinstance(window, exp.Window)
+                else "an expression over a window function"
+            )
             raise UnsupportedFeature(
-                f"{name} OVER in a view", hint="only one row_number() bounded by an outer WHERE rn <= n is maintained"
+                f"{name} OVER in a view",
+                hint="only one row_number() bounded by an outer WHERE rn <= n is maintained",
             )
         partition = [self._bind(scope, p) for p in window.args.get("partition_by") or []]
         ordered = window.args["order"].expressions if window.args.get("order") else []
@@ -634,8 +688,12 @@ class _Planner:
         emitted = any(c.table == alias and c.name == rank.column for c in reads)
         for part in ("group", "having", "order"):
             node = tree.args.get(part)
-            emitted = emitted or (node is not None and any(c.name == rank.column for c in node.find_all(exp.Column)))
-        scope.operator = TopN(scope.operator, rank.partition, rank.order, limit, rank.column if emitted else None)
+            emitted = emitted or (
+                node is not None and any(c.name == rank.column for c in node.find_all(exp.Column))
+            )
+        scope.operator = TopN(
+            scope.operator, rank.partition, rank.order, limit, rank.column if emitted else None
+        )
         scope.names[alias] = {**scope.names[alias], rank.column: rank.column}
         scope.ranked = None
 
@@ -651,7 +709,8 @@ class _Planner:
         if len({len(b.visible) for b in branches}) != 1:
             raise InvalidStatement("each UNION query must have the same number of columns")
         nulls = [
-            "SELECT " + ", ".join(f"NULL::{c.type} AS c{i}" for i, c in enumerate(b.visible)) for b in branches
+            "SELECT " + ", ".join(f"NULL::{c.type} AS c{i}" for i, c in enumerate(b.visible))
+            for b in branches
         ]
         types = [c.type for c in self.environment.describe(" UNION ALL ".join(nulls))]
         names = [c.name for c in branches[0].visible]
@@ -694,7 +753,9 @@ def _flatten_union(tree: exp.Expr) -> Iterable[exp.Expr]:
     if isinstance(tree, exp.Union):
         left, right = tree.this, tree.expression
         for side in (left, right):
-            if isinstance(side, exp.Union) and bool(side.args.get("distinct")) == bool(tree.args.get("distinct")):
+            if isinstance(side, exp.Union) and bool(side.args.get("distinct")) == bool(
+                tree.args.get("distinct")
+            ):
                 yield from _flatten_union(side)
             else:
                 yield side
@@ -710,7 +771,9 @@ def _aggregates(expressions: Iterable[exp.Expr]) -> Iterable[exp.Expr]:
             node = stack.pop()
             if isinstance(node, exp.Window):
                 continue
-            if isinstance(node, exp.Filter) or (isinstance(node, exp.AggFunc) and not isinstance(node, exp.RowNumber)):
+            if isinstance(node, exp.Filter) or (
+                isinstance(node, exp.AggFunc) and not isinstance(node, exp.RowNumber)
+            ):
                 yield node
                 continue
             stack.extend(node.iter_expressions())

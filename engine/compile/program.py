@@ -108,6 +108,7 @@ class ProgramBuilder:
     steps: list[str] = field(default_factory=list)
     uses_now: bool = False
     root: Operator | None = None  # the operator whose delta only later views read
+    stored: set[str] = field(default_factory=set)  # state tables that `store` made
     _numbers: int = 0
     _indexes: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
 
@@ -148,7 +149,9 @@ class ProgramBuilder:
             return stream
         table = self.delta_table(operator.columns)
         columns = names(operator.columns)
-        self.step(f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {columns}, {WEIGHT} FROM {stream.delta} AS d")
+        self.step(
+            f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {columns}, {WEIGHT} FROM {stream.delta} AS d"
+        )
         return Stream(table, stream.content)
 
     def index(self, origins: Sequence[Origin]) -> bool:
@@ -157,7 +160,8 @@ class ProgramBuilder:
             return False
         wanted = (origins[0].table, tuple(o.expression for o in origins))
         covered = any(
-            table == wanted[0] and set(columns[: len(wanted[1])]) == set(wanted[1]) for table, columns in self._indexes
+            table == wanted[0] and set(columns[: len(wanted[1])]) == set(wanted[1])
+            for table, columns in self._indexes
         )
         if not covered:
             self._indexes.add(wanted)
@@ -184,6 +188,7 @@ class ProgramBuilder:
         """Keep the operator's content in a state table of its own."""
         stream = self.pin(operator, stream)
         table = self.state_table(operator.columns, None if operator.append_only else operator.key)
+        self.stored.add(table)
         for statement in apply_delta(table, stream.delta, operator):
             self.step(statement)
         if index:
@@ -193,9 +198,7 @@ class ProgramBuilder:
 
 def consolidate(delta: str, columns: str) -> str:
     """The delta with the weights of equal rows added up and rows of weight zero left out."""
-    return (
-        f"SELECT {columns}, sum({WEIGHT}) AS {WEIGHT} FROM {delta} AS d GROUP BY {columns} HAVING sum({WEIGHT}) <> 0"
-    )
+    return f"SELECT {columns}, sum({WEIGHT}) AS {WEIGHT} FROM {delta} AS d GROUP BY {columns} HAVING sum({WEIGHT}) <> 0"
 
 
 def apply_delta(table: str, delta: str, operator: Operator, *, consolidated: bool = False) -> list[str]:

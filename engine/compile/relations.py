@@ -36,7 +36,7 @@ class Lookup(Protocol):
 Describe = Callable[[str], Sequence[Column]]
 """Names and types of a query's columns as PostgreSQL infers them, without running it. Raises TailraceError on bad SQL."""
 FunctionKinds = Callable[[Sequence[str]], dict[str, set[str]]]
-"""For function names: the set of kind and volatility found, kind as pg_proc.prokind or r for set-returning: {'random': {'fv'}}."""
+"""For function names: the kinds and volatilities found, kind as pg_proc.prokind, r if set-returning: {'random': {'fv'}}."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,9 +268,7 @@ class KafkaReader:
         with self._lock:
             before = self._positions[partition]
             self._positions[partition] = Position(before.topic_id, partition, offset)
-        text = (
-            f"partition {partition} of {self.spec.topic} {reason}, {before.offset}: reading on at {offset}"
-        )
+        text = f"partition {partition} of {self.spec.topic} {reason}, {before.offset}: reading on at {offset}"
         _log.error("source %s: %s", self.spec.name, text)
 
     def _report(self, error: TailraceError) -> None:

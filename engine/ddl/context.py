@@ -45,7 +45,7 @@ class DdlContext:
     def execute(self, *statements: str) -> None:
         """Run statements that the engine wrote itself."""
         for statement in statements:
-            self.connection.execute(statement)  # type: ignore[arg-type]
+            self.connection.execute(statement)
 
     def new_id(self) -> int:
         """A fresh object id."""
@@ -60,7 +60,10 @@ class DdlContext:
         if if_not_exists:
             self.notices.append(f'relation "{name}" already exists, skipping')
             return False
-        raise DuplicateObject(f'{found.kind} with name "{name}" exists', hint=f"DROP {found.kind.upper()} {name}, or choose another name")
+        raise DuplicateObject(
+            f'{found.kind} with name "{name}" exists',
+            hint=f"DROP {found.kind.upper()} {name}, or choose another name",
+        )
 
     def existing(self, name: str) -> CatalogObject:
         """The object called `name`; raises UndefinedObject."""

@@ -29,7 +29,10 @@ def create_index(context: DdlContext, tree: exp.Create) -> Reply:
         return Reply(TAG, notices=context.notices)
     target = context.existing(object_name(index.args["table"]))
     if target.kind not in ("table", "materialized view"):
-        raise UndefinedObject(f'"{target.name}" is a {target.kind}; an index needs a table or a materialized view', sqlstate="42809")
+        raise UndefinedObject(
+            f'"{target.name}" is a {target.kind}; an index needs a table or a materialized view',
+            sqlstate="42809",
+        )
     storage = target.relation().storage
     parameters = index.args.get("params")
     items = parameters.args.get("columns") or [] if parameters is not None else []
@@ -54,7 +57,9 @@ def create_index(context: DdlContext, tree: exp.Create) -> Reply:
     covering = f" INCLUDE ({', '.join(extra)})" if extra and all(e.startswith('"') for e in extra) else ""
     context.execute(f"CREATE INDEX {quote(name)} ON {tables.pop()} ({', '.join(parts)}){covering}")
     body = {"relation": target.name, "indexed": ", ".join(shown), "columns": [], "key": []}
-    context.record(CatalogObject(context.new_id(), name, "index", context.user, context.text, body, (target.id,)))
+    context.record(
+        CatalogObject(context.new_id(), name, "index", context.user, context.text, body, (target.id,))
+    )
     return Reply(TAG, notices=context.notices)
 
 

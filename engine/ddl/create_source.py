@@ -26,7 +26,13 @@ from engine.operators.scan import Scan
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 
 TAG = "CREATE_SOURCE"
-_ORIGINS = {"partition": "integer", "offset": "bigint", "timestamp": "timestamptz", "key": "bytea", "payload": "jsonb"}
+_ORIGINS = {
+    "partition": "integer",
+    "offset": "bigint",
+    "timestamp": "timestamptz",
+    "key": "bytea",
+    "payload": "jsonb",
+}
 _PARTITION = "_partition"
 IDLE_S = 30.0
 """A partition that brings nothing for this long no longer holds a watermark back."""
@@ -39,16 +45,21 @@ def create_source(context: DdlContext, tree: exp.Create) -> Reply:
         return Reply(TAG, notices=context.notices)
     physical, generated, watermark = _elements(context, tree)
     if watermark and all(c.origin != "partition" for c in physical):
-        physical = (*physical, SourceColumn(_PARTITION, "integer", "partition"))  # a watermark is kept per partition
+        physical = (
+            *physical,
+            SourceColumn(_PARTITION, "integer", "partition"),
+        )  # a watermark is kept per partition
     format_, encode = _format(tree)
     with_options = options(tree)
     spec = source_spec(name, physical, with_options, format_, encode)
-    start = start_positions(spec)  # 'latest' is resolved now, as in RisingWave; fails when the topic is missing
+    start = start_positions(
+        spec
+    )  # 'latest' is resolved now, as in RisingWave; fails when the topic is missing
     id_ = context.new_id()
     columns, program = (*_input_columns(physical, encode), ROW_ID), None
     if generated or watermark:
         partition = next(c.name for c in physical if c.origin == "partition") if watermark else ""
-        columns, program = _computed(context, id_, columns, generated, watermark, partition)
+        columns, program = _computed(context, id_, columns, generated, watermark, partition=partition)
     body: dict[str, Any] = {
         "columns": [{"name": c.name, "type": c.type, "hidden": c.hidden} for c in columns],
         "key": [ROW_ID.name],
@@ -83,7 +94,9 @@ def reader_spec(source: CatalogObject, programs: Iterable[Program]) -> SourceSpe
     """The reader's settings: the source's columns, and the companions that some view's program uses."""
     spec = spec_of(source)
     functions = [p.function for p in programs]
-    used = tuple(c for c in (TEXT, DOCUMENT) if spec.encode == "bytes" and any(quote(c.name) in f for f in functions))
+    used = tuple(
+        c for c in (TEXT, DOCUMENT) if spec.encode == "bytes" and any(quote(c.name) in f for f in functions)
+    )
     return replace(spec, columns=(*spec.columns, *used))
 
 
@@ -107,11 +120,18 @@ def input_name(source: CatalogObject) -> str:
 def temporaries(source: CatalogObject) -> list[str]:
     """The temporary tables of a source: its delta, and its input where that differs; `_row_id` fills itself."""
     row_id = f"ALTER TABLE {{}} ALTER COLUMN {ROW_ID.name} SET DEFAULT nextval('engine.row_id')"
-    statements = [temporary_table(delta_name(source.id), source.columns), row_id.format(delta_name(source.id))]
+    statements = [
+        temporary_table(delta_name(source.id), source.columns),
+        row_id.format(delta_name(source.id)),
+    ]
     if source.body.get("program"):
         spec = spec_of(source)
         columns = (*_input_columns(spec.columns, spec.encode), ROW_ID)
-        statements = [statements[0], temporary_table(input_name(source), columns), row_id.format(input_name(source))]
+        statements = [
+            statements[0],
+            temporary_table(input_name(source), columns),
+            row_id.format(input_name(source)),
+        ]
     plain, any_size = f"{quote(TEXT.name)} {TEXT.type} STORAGE PLAIN", f"{quote(TEXT.name)} {TEXT.type}"
     return [s.replace(plain, any_size) for s in statements]
 
@@ -129,7 +149,9 @@ def _elements(
                 raise InvalidStatement(f'column "{element.name}" has no type')
             definition = column_definition(element)
             if definition.not_null or definition.primary_key or definition.default is not None:
-                raise UnsupportedFeature("NOT NULL, DEFAULT and PRIMARY KEY on a source", hint="filter in a view")
+                raise UnsupportedFeature(
+                    "NOT NULL, DEFAULT and PRIMARY KEY on a source", hint="filter in a view"
+                )
             if definition.generated is not None:
                 cast = exp.cast(definition.generated, definition.type, dialect="postgres")
                 generated.append((definition.name, cast))
@@ -190,13 +212,18 @@ def _computed(
     inputs: tuple[Column, ...],
     generated: list[tuple[str, exp.Expr]],
     watermark: tuple[str, exp.Expr] | None,
+    *,
     partition: str,
 ) -> tuple[tuple[Column, ...], Program]:
     """The source's own step: generated columns, then the watermark of the barriers before."""
     scan: Operator = Scan("input", f"pg_temp.input_{id_}", None, inputs, (ROW_ID.name,), append_only=True)
 
     def unqualified(node: exp.Expr) -> exp.Expr:
-        return exp.column(exp.to_identifier(node.name.lower(), quoted=True)) if isinstance(node, exp.Column) else node
+        return (
+            exp.column(exp.to_identifier(node.name.lower(), quoted=True))
+            if isinstance(node, exp.Column)
+            else node
+        )
 
     operator, soft = soften(context.environment, scan, [e.transform(unqualified) for _, e in generated])
     types = describe_over(context.environment, operator, soft)
@@ -239,8 +266,8 @@ def _watermark_steps(
     into = "INSERT INTO engine.source_watermarks AS w (source_id, partition, newest, advanced_at)"
     of_source = f"FROM engine.source_watermarks WHERE source_id = {id_}"
     return (
-        f" IF NOT initial THEN low := greatest((SELECT newest {of_source} AND partition = -1), (SELECT min({delayed}) {of_source} "
-        f"AND partition >= 0 AND advanced_at > barrier_now - interval '{IDLE_S} seconds'));"
+        f" IF NOT initial THEN low := greatest((SELECT newest {of_source} AND partition = -1), "
+        f"(SELECT min({delayed}) {of_source} AND partition >= 0 AND advanced_at > barrier_now - interval '{IDLE_S} seconds'));"
         f" IF low IS NOT NULL THEN {into} VALUES ({id_}, -1, low, barrier_now) {advance}; END IF;"
         f" {into} SELECT {id_}, {by}, max({time}), barrier_now FROM {delta_name(id_)} WHERE {time} IS NOT NULL "
         f"GROUP BY {by} {advance}, advanced_at = EXCLUDED.advanced_at;"
@@ -249,5 +276,9 @@ def _watermark_steps(
 
 
 def _input_columns(physical: tuple[SourceColumn, ...], encode: str) -> tuple[Column, ...]:
-    companions = tuple(Column(c.name, c.type, hidden=True) for c in (TEXT, DOCUMENT)) if encode.lower() == "bytes" else ()
+    companions = (
+        tuple(Column(c.name, c.type, hidden=True) for c in (TEXT, DOCUMENT))
+        if encode.lower() == "bytes"
+        else ()
+    )
     return (*(Column(c.name, c.type, hidden=c.name == _PARTITION) for c in physical), *companions)

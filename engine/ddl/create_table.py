@@ -30,12 +30,18 @@ def create_table(context: DdlContext, tree: exp.Create) -> Reply:
     if not context.is_new(name, if_not_exists=bool(tree.args.get("exists"))):
         return Reply(TAG, notices=context.notices)
     if tree.expression is not None:
-        raise UnsupportedFeature("CREATE TABLE AS", hint="CREATE MATERIALIZED VIEW, or CREATE TABLE and INSERT ... SELECT")
+        raise UnsupportedFeature(
+            "CREATE TABLE AS", hint="CREATE MATERIALIZED VIEW, or CREATE TABLE and INSERT ... SELECT"
+        )
     if "connector" in options(tree):
-        raise UnsupportedFeature("CREATE TABLE with a connector", hint="CREATE SOURCE and a materialized view over it")
+        raise UnsupportedFeature(
+            "CREATE TABLE with a connector", hint="CREATE SOURCE and a materialized view over it"
+        )
     definitions, key = _elements(tree)
     properties = tree.args.get("properties")
-    append_only = any(isinstance(p, AppendOnlyProperty) for p in (properties.expressions if properties else ()))
+    append_only = any(
+        isinstance(p, AppendOnlyProperty) for p in (properties.expressions if properties else ())
+    )
     if append_only and key:
         raise UnsupportedFeature("APPEND ONLY with a primary key", hint="leave out one of them")
     id_ = context.new_id()
@@ -63,7 +69,9 @@ def _elements(tree: exp.Create) -> tuple[list[ColumnDefinition], tuple[str, ...]
         if isinstance(element, exp.ColumnDef):
             definitions.append(column_definition(element))
         elif isinstance(element, exp.PrimaryKey):
-            key = tuple(folded(e.this if isinstance(e, exp.Ordered | exp.Column) else e) for e in element.expressions)
+            key = tuple(
+                folded(e.this if isinstance(e, exp.Ordered | exp.Column) else e) for e in element.expressions
+            )
         elif isinstance(element, exp.WatermarkColumnConstraint):
             raise UnsupportedFeature("WATERMARK on a table", hint="declare it on a source")
         else:
@@ -76,7 +84,9 @@ def _elements(tree: exp.Create) -> tuple[list[ColumnDefinition], tuple[str, ...]
     key = key or declared
     unknown = [k for k in key if k not in {d.name for d in definitions}]
     if unknown:
-        raise InvalidStatement(f'column "{unknown[0]}" named in the primary key does not exist', sqlstate="42703")
+        raise InvalidStatement(
+            f'column "{unknown[0]}" named in the primary key does not exist', sqlstate="42703"
+        )
     return definitions, key
 
 

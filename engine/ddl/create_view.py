@@ -86,7 +86,9 @@ def create_materialized_view(context: DdlContext, tree: exp.Create, catch_up: Ca
 def explain_create(context: DdlContext, tree: exp.Create) -> Reply:
     """EXPLAIN CREATE MATERIALIZED VIEW: the operators with maintenance and cost, and the state they keep."""
     if (tree.args.get("kind") or "").upper() != "VIEW" or not _is_materialized(tree):
-        raise UnsupportedFeature("EXPLAIN of this statement", hint="EXPLAIN CREATE MATERIALIZED VIEW, or EXPLAIN SELECT")
+        raise UnsupportedFeature(
+            "EXPLAIN of this statement", hint="EXPLAIN CREATE MATERIALIZED VIEW, or EXPLAIN SELECT"
+        )
     program = compile_view(context, tree, 0)
     state = [line for line in program.explain if line.startswith("state: ")]
     operators = [line for line in program.explain if not line.startswith("state: ")]
@@ -99,7 +101,9 @@ def compile_view(context: DdlContext, tree: exp.Create, id_: int) -> Program:
     program = materialize(operator, id_)
     listed = [folded(e if isinstance(e, exp.Identifier) else e.this) for e in _listed_columns(tree)]
     if listed:
-        raise UnsupportedFeature("a column list in CREATE MATERIALIZED VIEW", hint="name the columns with AS in the SELECT")
+        raise UnsupportedFeature(
+            "a column list in CREATE MATERIALIZED VIEW", hint="name the columns with AS in the SELECT"
+        )
     return program
 
 
@@ -115,14 +119,18 @@ def _listed_columns(tree: exp.Create) -> list[exp.Expr]:
 
 def _is_materialized(tree: exp.Create) -> bool:
     properties = tree.args.get("properties")
-    return any(isinstance(p, exp.MaterializedProperty) for p in (properties.expressions if properties else ()))
+    return any(
+        isinstance(p, exp.MaterializedProperty) for p in (properties.expressions if properties else ())
+    )
 
 
 def _query_text(tree: exp.Create) -> str:
     if not isinstance(tree.expression, exp.Query | exp.Subquery):
         raise InvalidStatement("CREATE VIEW needs AS SELECT ...")
     query = tree.expression.unnest() if isinstance(tree.expression, exp.Subquery) else tree.expression
-    return query.sql(dialect="risingwave").replace("FOR TIMESTAMP AS OF PROCTIME()", "FOR SYSTEM_TIME AS OF PROCTIME()")
+    return query.sql(dialect="risingwave").replace(
+        "FOR TIMESTAMP AS OF PROCTIME()", "FOR SYSTEM_TIME AS OF PROCTIME()"
+    )
 
 
 def _references(context: DdlContext, query: str) -> tuple[int, ...]:
@@ -149,7 +157,9 @@ def _inputs(context: DdlContext, view: CatalogObject) -> list[CatalogObject]:
 def _fill(context: DdlContext, view: CatalogObject, catch_up: CatchUp) -> None:
     inputs = _inputs(context, view)
     # the planner sees how much there is, and may hash: these statements run once
-    context.execute("SET LOCAL enable_hashjoin = on", "SET LOCAL enable_mergejoin = on", "SET LOCAL enable_seqscan = on")
+    context.execute(
+        "SET LOCAL enable_hashjoin = on", "SET LOCAL enable_mergejoin = on", "SET LOCAL enable_seqscan = on"
+    )
     for item in inputs:
         relation = item.relation()
         if relation.content is not None:
@@ -158,13 +168,19 @@ def _fill(context: DdlContext, view: CatalogObject, catch_up: CatchUp) -> None:
                 f"INSERT INTO {delta_name(item.id)} ({columns}, _w) SELECT {columns}, 1 FROM {relation.content} AS c"
             )
     step = f"SELECT engine.step_{view.id}(%s, %s, %s, false)"
-    context.connection.execute(step, (context.now, context.now, True))  # type: ignore[arg-type]
-    context.execute("SET LOCAL enable_hashjoin = off", "SET LOCAL enable_mergejoin = off", "SET LOCAL enable_seqscan = off")
-    clear = [f"TRUNCATE {delta_name(i.id)}" for i in inputs] + [f"TRUNCATE {_temporary(t)}" for t in temporaries(view)]
+    context.connection.execute(step, (context.now, context.now, True))
+    context.execute(
+        "SET LOCAL enable_hashjoin = off",
+        "SET LOCAL enable_mergejoin = off",
+        "SET LOCAL enable_seqscan = off",
+    )
+    clear = [f"TRUNCATE {delta_name(i.id)}" for i in inputs] + [
+        f"TRUNCATE {_temporary(t)}" for t in temporaries(view)
+    ]
     context.execute(*clear)
     for source in (i for i in inputs if i.kind == "source"):
         for _rows in catch_up(source):
-            context.connection.execute(step, (context.now, context.now, False))  # type: ignore[arg-type]
+            context.connection.execute(step, (context.now, context.now, False))
             context.execute(*clear)
     context.execute("DISCARD PLANS")
 
@@ -174,12 +190,13 @@ def _temporary(ddl: str) -> str:
     return "pg_temp." + ddl.split("IF NOT EXISTS ", 1)[1].split(" ", 1)[0]
 
 
-
-
 def dropped_temporaries(item: CatalogObject) -> list[str]:
     """DROP statements for the delta tables of a relation that goes."""
     if item.kind == "materialized view":
         return [f"DROP TABLE IF EXISTS {_temporary(t)}" for t in temporaries(item)]
     if item.kind in ("table", "source"):
-        return [f"DROP TABLE IF EXISTS {delta_name(item.id)}", f"DROP TABLE IF EXISTS pg_temp.input_{item.id}"]
+        return [
+            f"DROP TABLE IF EXISTS {delta_name(item.id)}",
+            f"DROP TABLE IF EXISTS pg_temp.input_{item.id}",
+        ]
     return []

@@ -11,7 +11,13 @@ from engine.ddl.names import object_name
 from engine.operators.base import quote
 from tailrace.errors import DependentObjects, InvalidStatement, UndefinedObject, UnsupportedFeature
 
-KINDS = {"SOURCE": "source", "TABLE": "table", "VIEW": "view", "MATERIALIZED VIEW": "materialized view", "INDEX": "index"}
+KINDS = {
+    "SOURCE": "source",
+    "TABLE": "table",
+    "VIEW": "view",
+    "MATERIALIZED VIEW": "materialized view",
+    "INDEX": "index",
+}
 
 
 def drop(context: DdlContext, tree: exp.Drop) -> Reply:

@@ -75,7 +75,11 @@ def column_definition(node: exp.ColumnDef) -> ColumnDefinition:
 def column_type(kind: exp.Expr) -> str:
     """A type as PostgreSQL text."""
     text = kind.sql(dialect="postgres")
-    if isinstance(kind, exp.DataType) and kind.this in (exp.DataType.Type.VARCHAR, exp.DataType.Type.CHAR) and kind.expressions:
+    if (
+        isinstance(kind, exp.DataType)
+        and kind.this in (exp.DataType.Type.VARCHAR, exp.DataType.Type.CHAR)
+        and kind.expressions
+    ):
         raise UnsupportedFeature(f"{text}: a length", hint="use VARCHAR")
     if text.upper() in ("SERIAL", "BIGSERIAL", "SMALLSERIAL", "CHAR"):
         raise UnsupportedFeature(f"type {text}", hint="use BIGINT or VARCHAR")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 
-from engine.flow.barrier import Fenced, Flow
+from engine.flow.barrier import FencedError, Flow
 from engine.flow.loop import Loop, listen
 from engine.flow.server import CommandServer
 from engine.layout import Layout
@@ -29,7 +29,7 @@ def open_flow(dsn: str) -> Flow:
     while True:
         try:
             return Flow.open(dsn, lambda: datetime.now(UTC))
-        except (psycopg.OperationalError, Fenced) as error:
+        except (psycopg.OperationalError, FencedError) as error:
             if time.monotonic() > deadline:
                 raise
             log.info("waiting: %s", str(error).strip().splitlines()[-1])
@@ -41,7 +41,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.flow", description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True, help="the engine's data directory")
     layout = Layout(parser.parse_args().data_dir)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
     stop, wake = threading.Event(), threading.Event()
 
     def end(*_: object) -> None:
@@ -54,12 +56,14 @@ def main() -> int:
     loop = Loop(flow, CommandServer(layout.flow_socket, wake.set), wake, stop)
     lost: Future[None] = Future()
     lost.add_done_callback(end)
-    listener = threading.Thread(target=listen, args=(layout.dsn(), loop.changed, lost, stop), name="listen", daemon=True)
+    listener = threading.Thread(
+        target=listen, args=(layout.dsn(), loop.changed, lost, stop), name="listen", daemon=True
+    )
     listener.start()
     print("ready", flush=True)  # noqa: T201 - the supervisor waits for this line
     try:
         loop.run()
-    except (psycopg.Error, Fenced) as error:
+    except (psycopg.Error, FencedError) as error:
         log.error("stopping: %s", str(error).strip())
         return 1
     finally:

@@ -51,7 +51,7 @@ _SETTINGS = {
 }
 
 
-class Fenced(TailraceError):
+class FencedError(TailraceError):
     """Another flow has taken over: this one must stop."""
 
     sqlstate = "57P01"
@@ -88,14 +88,14 @@ class Flow:
 
     @staticmethod
     def open(dsn: str, clock: Callable[[], datetime]) -> Flow:
-        """Connect, take the engine's lock (raises Fenced if another flow has it) and recover from the catalog."""
+        """Connect, take the engine's lock (raises FencedError if another flow has it) and recover from the catalog."""
         connection: Connection = psycopg.connect(dsn, autocommit=True, application_name="tailrace flow")
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
         for name, value in _SETTINGS.items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         if connection.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_KEY,)).fetchone() != (True,):
             connection.close()
-            raise Fenced("another flow runs on this database")
+            raise FencedError("another flow runs on this database")
         with connection.transaction():
             bootstrap(connection)
         flow = Flow(connection, clock)
@@ -115,7 +115,7 @@ class Flow:
 
     def _make_temporaries(self, item: CatalogObject) -> None:
         for statement in _temporaries(item):
-            self.connection.execute(toastable(statement) if self.wide else statement)  # type: ignore[arg-type]
+            self.connection.execute(toastable(statement) if self.wide else statement)
 
     def _widen(self) -> None:
         """Make the delta tables anew, for rows of any size."""
@@ -126,7 +126,9 @@ class Flow:
 
     # --- the barrier ------------------------------------------------------------------------------------------------
 
-    def barrier(self, batches: Mapping[int, Batch] | None = None, tables: Iterable[int] | None = None) -> BarrierResult:
+    def barrier(
+        self, batches: Mapping[int, Batch] | None = None, tables: Iterable[int] | None = None
+    ) -> BarrierResult:
         """Run one barrier over the sources' batches (by source id) and the tables that may have changed (None: all)."""
         batches = dict(batches or {})
         touched = [o for o in self.catalog.of_kind("table") if tables is None or o.id in set(tables)]
@@ -144,7 +146,11 @@ class Flow:
             self._widen()
             return self.barrier(batches, tables)
         except psycopg.DataError as error:
-            log.warning("barrier failed on data (%s: %s), looking for the row", error.sqlstate, error.diag.message_primary)
+            log.warning(
+                "barrier failed on data (%s: %s), looking for the row",
+                error.sqlstate,
+                error.diag.message_primary,
+            )
             self._restore()
             now = self._barrier_by_bisection(batches, touched)
         except BaseException:
@@ -168,7 +174,7 @@ class Flow:
             (now, rows, self._last_ms, self.epoch),
         )
         if done.rowcount != 1:
-            raise Fenced("another flow has advanced the epoch")
+            raise FencedError("another flow has advanced the epoch")
         self.epoch += 1
         return now
 
@@ -177,7 +183,9 @@ class Flow:
         most = sorted(self._spent.items(), key=lambda item: -item[1])[:5]
         rest = self._last_ms - sum(self._spent.values())
         where = ", ".join(f"{name} {ms:.0f}" for name, ms in most)
-        log.warning("slow barrier: %d rows in %.0f ms (%s; input and commit %.0f)", rows, self._last_ms, where, rest)
+        log.warning(
+            "slow barrier: %d rows in %.0f ms (%s; input and commit %.0f)", rows, self._last_ms, where, rest
+        )
 
     def _restore(self) -> None:
         """After a failed transaction: the epoch in memory is the one in PostgreSQL again."""
@@ -193,7 +201,7 @@ class Flow:
                 self._copy(self.catalog.objects[source_id], batch.rows)
                 changed.add(source_id)
         for table in tables:
-            if self.connection.execute(take_changes(table.id, table.columns)).rowcount > 0:  # type: ignore[arg-type]
+            if self.connection.execute(take_changes(table.id, table.columns)).rowcount > 0:
                 changed.add(table.id)
         self._walk(changed, now)
 
@@ -207,7 +215,7 @@ class Flow:
             if due:
                 started = time.perf_counter()
                 row = self.connection.execute(
-                    f"SELECT engine.step_{item.id}(%s, %s, false, %s)",  # type: ignore[arg-type]
+                    f"SELECT engine.step_{item.id}(%s, %s, false, %s)",
                     (now, last, self._readers[item.id]),
                 ).fetchone()
                 self._spent[item.name] = (time.perf_counter() - started) * 1000
@@ -218,7 +226,7 @@ class Flow:
         spec = self.spec(source.id)
         columns = names([c.name for c in spec.columns])
         statement = f"COPY {sources.input_name(source)} ({columns}) FROM STDIN (FORMAT BINARY)"
-        with self.connection.cursor() as cursor, cursor.copy(statement) as copy:  # type: ignore[arg-type]
+        with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
             copy.set_types(spec.types())
             write = copy.write_row
             for row in rows:
@@ -253,13 +261,15 @@ class Flow:
 
     # --- poison rows --------------------------------------------------------------------------------------------------
 
-    def _barrier_by_bisection(self, batches: Mapping[int, Batch], tables: Sequence[CatalogObject]) -> datetime:
+    def _barrier_by_bisection(
+        self, batches: Mapping[int, Batch], tables: Sequence[CatalogObject]
+    ) -> datetime:
         """The same barrier in pieces, one transaction: rows that raise a data exception alone are set aside."""
         with self.connection.transaction():
             now = self._begin(sum(len(b.rows) for b in batches.values()))
             for table in tables:
                 taken = self.connection.execute(
-                    f"DELETE FROM engine.changes_{table.id} RETURNING {names(table.columns)}, _w"  # type: ignore[arg-type]
+                    f"DELETE FROM engine.changes_{table.id} RETURNING {names(table.columns)}, _w"
                 ).fetchall()
                 self._bisect(table, taken, now)
             for source_id, batch in batches.items():
@@ -290,17 +300,27 @@ class Flow:
                 return
             if relation is None:
                 raise
-            log.error("poison row of %s set aside (%s): %s", relation.name, error.sqlstate, error.diag.message_primary)
+            log.error(
+                "poison row of %s set aside (%s): %s",
+                relation.name,
+                error.sqlstate,
+                error.diag.message_primary,
+            )
             self.connection.execute(
                 "INSERT INTO engine.poison_rows (source_id, origin, error, sqlstate) VALUES (%s, %s, %s, %s)",
-                (relation.id, repr(rows[0])[:2000], error.diag.message_primary or str(error), error.sqlstate or "22000"),
+                (
+                    relation.id,
+                    repr(rows[0])[:2000],
+                    error.diag.message_primary or str(error),
+                    error.sqlstate or "22000",
+                ),
             )
 
     def _insert_delta(self, table: CatalogObject, rows: Sequence[tuple[Any, ...]]) -> None:
         places = ", ".join(["%s"] * (len(table.columns) + 1))
         with self.connection.cursor() as cursor:
             cursor.executemany(
-                f"INSERT INTO pg_temp.delta_{table.id} ({names(table.columns)}, _w) VALUES ({places})",  # type: ignore[arg-type]
+                f"INSERT INTO pg_temp.delta_{table.id} ({names(table.columns)}, _w) VALUES ({places})",
                 rows,
             )
 
@@ -311,7 +331,7 @@ class Flow:
         ).fetchall()
         if found:
             tables = ", ".join(f"pg_temp.{name}" for (name,) in found)
-            self.connection.execute(f"TRUNCATE {tables}")  # type: ignore[arg-type]
+            self.connection.execute(f"TRUNCATE {tables}")
 
     # --- statements ---------------------------------------------------------------------------------------------------
 
@@ -321,7 +341,9 @@ class Flow:
         try:
             with self.connection.transaction():
                 self.connection.execute("SET LOCAL lock_timeout = '50ms'")
-                context = DdlContext(self.connection, self.catalog, user, self.barrier_time or self.clock(), sql)
+                context = DdlContext(
+                    self.connection, self.catalog, user, self.barrier_time or self.clock(), sql
+                )
                 reply = commands.execute(context, self._catch_up)
                 for item in context.created:
                     self._make_temporaries(item)
@@ -347,13 +369,14 @@ class Flow:
             self._copy(source, batch.rows)
             if source.body.get("program"):
                 step = f"SELECT engine.step_{source.id}(%s, %s, true, true)"
-                self.connection.execute(step, (self.barrier_time, self.barrier_time))  # type: ignore[arg-type]
+                self.connection.execute(step, (self.barrier_time, self.barrier_time))
             yield len(batch.rows)
 
     def positions(self, source_id: int) -> dict[int, Position]:
         """Where the shared reader of a source stands, by partition."""
         rows = self.connection.execute(
-            "SELECT partition, topic_id, next_offset FROM engine.source_positions WHERE source_id = %s", (source_id,)
+            "SELECT partition, topic_id, next_offset FROM engine.source_positions WHERE source_id = %s",
+            (source_id,),
         )
         return {partition: Position(topic_id, partition, offset) for partition, topic_id, offset in rows}
 

@@ -72,7 +72,9 @@ class Loop:
             reader.stop()
         self.server.close()
         while (command := self.server.take()) is not None:
-            error = TailraceError("the engine is stopping", sqlstate="57P01", hint="connect again in a moment")
+            error = TailraceError(
+                "the engine is stopping", sqlstate="57P01", hint="connect again in a moment"
+            )
             command.answer.set_result(error_reply(error))
 
     def changed(self, table_id: int) -> None:
@@ -112,7 +114,11 @@ class Loop:
             try:
                 return work()
             except psycopg.Error as error:
-                if self.flow.connection.broken or not (error.sqlstate or "").startswith(_RETRIED) or self.stop.is_set():
+                if (
+                    self.flow.connection.broken
+                    or not (error.sqlstate or "").startswith(_RETRIED)
+                    or self.stop.is_set()
+                ):
                     raise
                 attempts = None if attempts is None else attempts - 1
                 if attempts == 0:

@@ -125,13 +125,18 @@ class Accumulators:
 
     def _squares(self, call: AggregateCall) -> str:
         name, argument = self._key("sum of squares", call), f"d.{quote(call.argument or '')}::numeric"
-        partial = f"coalesce(sum({argument} * {argument} * {WEIGHT}) FILTER (WHERE {self._condition(call)}), 0)"
+        partial = (
+            f"coalesce(sum({argument} * {argument} * {WEIGHT}) FILTER (WHERE {self._condition(call)}), 0)"
+        )
         return self._cell(name, "numeric", partial, f"{{s}}{name} + {{x}}{name}")
 
     def _moment(self, call: AggregateCall, count: str) -> str:
         """M2, the sum of squared distances from the mean; the mean is kept beside it."""
         self.invertible = False
-        argument, where = f"d.{quote(call.argument or '')}::double precision", f"FILTER (WHERE {self._condition(call)})"
+        argument, where = (
+            f"d.{quote(call.argument or '')}::double precision",
+            f"FILTER (WHERE {self._condition(call)})",
+        )
         mean, moment = self._key("mean", call), self._key("m2", call)
         total = f"nullif({{s}}{count} + {{x}}{count}, 0)"
         step = f"({{x}}{mean} - {{s}}{mean})"

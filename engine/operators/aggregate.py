@@ -5,7 +5,8 @@ summed per group into partial accumulators and merged into the group's state by 
 the output's retraction and insertion (RETURNING OLD / NEW, PostgreSQL 18). Groups whose count falls to zero go.
 State: one row per group with its accumulators (see `accumulators`). Where a group sees a retraction and an accumulator is
 not invertible, the group is recomputed from the input's content, which is then indexed by the group columns.
-HAVING is applied to what is put out, before it is written. Key: the group columns. Cost: O(delta log n); O(group) for groups recomputed.
+HAVING is applied to what is put out, before it is written.
+Key: the group columns. Cost: O(delta log n); O(group) for groups recomputed.
 """
 
 from __future__ import annotations
@@ -95,9 +96,7 @@ class Aggregate(Operator):
             updates.append(f"{name} = {merged}")
         if recomputes:
             updates[0] = "_n = CASE WHEN EXCLUDED._reset THEN EXCLUDED._n ELSE s._n + EXCLUDED._n END"
-        upsert = (
-            f"INSERT INTO {state} AS s {target} {select} ON CONFLICT ({names(keys)}) DO UPDATE SET {', '.join(updates)}"
-        )
+        upsert = f"INSERT INTO {state} AS s {target} {select} ON CONFLICT ({names(keys)}) DO UPDATE SET {', '.join(updates)}"
         table = program.delta_table(self.columns)
         if not self.group:
             empty = f"SELECT 0, count(*){', false' if recomputes else ''}{_partials(cells)} FROM {below.delta} AS d WHERE false"
@@ -110,7 +109,9 @@ class Aggregate(Operator):
         self._emit(program, upsert, kept, table, state)
         live = " WHERE s._n > 0" if self.group else ""
         content = f"(SELECT {self._output('s.', kept, alias=True)} FROM {state} AS s{live})"
-        return Stream(table, content if self.having is None else f"(SELECT * FROM {content} AS c{self._filter})")
+        return Stream(
+            table, content if self.having is None else f"(SELECT * FROM {content} AS c{self._filter})"
+        )
 
     @property
     def _filter(self) -> str:
@@ -157,7 +158,9 @@ class Aggregate(Operator):
         columns = names(self.columns)
         old = [f"({t.format(p='old.')}) AS o{i}" for i, t in enumerate(kept.outputs)]
         new = [f"({t.format(p='new.')}) AS n{i}" for i, t in enumerate(kept.outputs)]
-        returning = ", ".join([names(self.key, "new."), "old._n AS _old", "new._n AS _new", "new.ctid AS _at", *old, *new])
+        returning = ", ".join(
+            [names(self.key, "new."), "old._n AS _old", "new._n AS _new", "new.ctid AS _at", *old, *new]
+        )
         was, now = [f"c.o{i}" for i in range(len(old))], [f"c.n{i}" for i in range(len(new))]
         live = ("c._old > 0", "c._new > 0") if self.group else ("c._old IS NOT NULL", "true")
         differs = f"ROW({', '.join(was)}) IS DISTINCT FROM ROW({', '.join(now)})" if was else "false"

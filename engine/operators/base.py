@@ -75,7 +75,7 @@ class Operator(ABC):
     def describe(self) -> Description:
         """One line of EXPLAIN."""
 
-    def origin(self, column: str) -> Origin | None:  # noqa: ARG002
+    def origin(self, column: str) -> Origin | None:
         """Where `column` is stored after `lower`, or None if it is computed."""
         return None
 

@@ -57,7 +57,9 @@ class Join(Operator):
         columns = f"{names(self.left.columns, 'l.')}, {names(self.right.columns, 'r.')}"
         table = program.delta_table(self.columns)
         into = f"INSERT INTO {table} ({names(self.columns)}, {WEIGHT}) SELECT {columns}"
-        both = f"{into}, {{sign}}l.{WEIGHT} * r.{WEIGHT} FROM {left.delta} AS l JOIN {right.delta} AS r ON {on}"
+        both = (
+            f"{into}, {{sign}}l.{WEIGHT} * r.{WEIGHT} FROM {left.delta} AS l JOIN {right.delta} AS r ON {on}"
+        )
         program.step(
             f"IF initial THEN {both.format(sign='')}; ELSE "
             f"{into}, l.{WEIGHT} FROM {left.delta} AS l JOIN {right.content} AS r ON {on}; "

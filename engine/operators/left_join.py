@@ -31,14 +31,20 @@ class LeftJoin(Join):
         on = join_condition(self.pairs, self.condition)
         columns = f"{names(self.left.columns, 'l.')}, {names(self.right.columns, 'r.')}"
         padded = ", ".join(
-            [names(self.left.columns, "l."), *(f"NULL::{c.type} AS {quote(c.name)}" for c in self.right.columns)]
+            [
+                names(self.left.columns, "l."),
+                *(f"NULL::{c.type} AS {quote(c.name)}" for c in self.right.columns),
+            ]
         )
         left_keys = ", ".join(quote(a) for a, _ in self.pairs)
         right_keys = ", ".join(f"{quote(b)} AS {quote(a)}" for a, b in self.pairs)
         table = program.delta_table(self.columns)
         touched = program.delta_table([self.left.column(a) for a, _ in self.pairs])
         affected = program.delta_table(self.left.columns)
-        all_left, into = names(self.left.columns), f"INSERT INTO {table} ({names(self.columns)}, {WEIGHT}) SELECT"
+        all_left, into = (
+            names(self.left.columns),
+            f"INSERT INTO {table} ({names(self.columns)}, {WEIGHT}) SELECT",
+        )
         same = " AND ".join(f"l.{quote(a)} = k.{quote(a)}" for a, _ in self.pairs)
         matched = f"EXISTS (SELECT 1 FROM {right.content} AS r WHERE {on})"
         count_now = f"(SELECT count(*) FROM {right.content} AS r WHERE {on})"
@@ -69,4 +75,3 @@ class LeftJoin(Join):
 
     def describe(self) -> Description:
         return Description("LeftJoin", join_condition(self.pairs, self.condition), "delta", Cost.DELTA_LOG)
-

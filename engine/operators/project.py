@@ -43,7 +43,8 @@ class Project(Operator):
 
     def _select(self) -> str:
         return ", ".join(
-            f"{sql(item)} AS {quote(column.name)}" for item, column in zip(self.items, self.columns, strict=True)
+            f"{sql(item)} AS {quote(column.name)}"
+            for item, column in zip(self.items, self.columns, strict=True)
         )
 
     def lower(self, program: ProgramBuilder) -> Stream:
@@ -100,7 +101,9 @@ class Filter(Operator):
         where = sql(self.condition)
         columns = names(self.columns)
         delta = f"(SELECT {columns}, {WEIGHT} FROM {below.delta} AS i WHERE {where})"
-        content = None if below.content is None else f"(SELECT {columns} FROM {below.content} AS i WHERE {where})"
+        content = (
+            None if below.content is None else f"(SELECT {columns} FROM {below.content} AS i WHERE {where})"
+        )
         return Stream(delta, content)
 
     def origin(self, column: str) -> Origin | None:

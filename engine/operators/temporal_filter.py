@@ -78,11 +78,12 @@ class TemporalFilter(Operator):
             f"ELSE {into}, {WEIGHT} FROM {below.delta} AS i WHERE {column} {self.op} {last}; "
             f"{into}, {weight} FROM {below.content} AS i WHERE {between}; END IF"
         )
-        if self.ages_out and below.content is not None and f"engine.state_{program.relation_id}_" in below.content:
-            if below.content.startswith("engine.state_"):
-                program.step(f"DELETE FROM {below.content} WHERE {column} {_OPPOSITE[self.op]} {now}")
+        if self.ages_out and below.content in program.stored:  # kept for this filter alone
+            program.step(f"DELETE FROM {below.content} WHERE {column} {_OPPOSITE[self.op]} {now}")
         # IS TRUE hides the comparison from the planner: a join probes by its own columns, never by this wide range
-        return Stream(table, f"(SELECT {columns} FROM {below.content} AS i WHERE ({column} {self.op} {now}) IS TRUE)")
+        return Stream(
+            table, f"(SELECT {columns} FROM {below.content} AS i WHERE ({column} {self.op} {now}) IS TRUE)"
+        )
 
     def origin(self, column: str) -> Origin | None:
         return self.input.origin(column)

@@ -52,4 +52,6 @@ class TemporalJoin(Operator):
 
     def describe(self) -> Description:
         kind = "left, " if self.outer else ""
-        return Description("TemporalJoin", kind + join_condition(self.pairs, self.condition), "delta", Cost.DELTA_LOG)
+        return Description(
+            "TemporalJoin", kind + join_condition(self.pairs, self.condition), "delta", Cost.DELTA_LOG
+        )

@@ -125,7 +125,9 @@ class TopN(Operator):
         groups = program.delta_table([self.input.column(p) for p in self.partition])
         ranked, table = program.delta_table(self.columns), program.delta_table(self.columns)
         if self.partition:
-            program.step(f"INSERT INTO {groups} ({names(self.partition)}) SELECT DISTINCT {names(self.partition)} FROM {below.delta}")
+            program.step(
+                f"INSERT INTO {groups} ({names(self.partition)}) SELECT DISTINCT {names(self.partition)} FROM {below.delta}"
+            )
         else:
             program.step(f"INSERT INTO {groups} ({WEIGHT}) SELECT 1 FROM {below.delta} LIMIT 1")
         order = ", ".join([*(k.sql() for k in self.order), names(self.input.key)])

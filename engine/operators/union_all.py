@@ -27,7 +27,9 @@ class UnionAll(Operator):
         width = max(len(b.key) for b in self.branches)
         types = []
         for position in range(width):
-            found = {b.column(b.key[position]).type if position < len(b.key) else "text" for b in self.branches}
+            found = {
+                b.column(b.key[position]).type if position < len(b.key) else "text" for b in self.branches
+            }
             types.append(found.pop() if len(found) == 1 else "text")
         return tuple(Column(f"_key{position}", type_, hidden=True) for position, type_ in enumerate(types))
 
@@ -53,7 +55,8 @@ class UnionAll(Operator):
         selects = []
         for number, branch in enumerate(self.branches):
             keys = [
-                f"{quote(branch.key[i])}::{k.type}" if i < len(branch.key) else "''" for i, k in enumerate(self._keys)
+                f"{quote(branch.key[i])}::{k.type}" if i < len(branch.key) else "''"
+                for i, k in enumerate(self._keys)
             ]
             shown = "".join(f", {e} AS {quote(k.name)}" for e, k in zip(keys, self._keys, strict=True))
             selects.append(f"SELECT {visible}, {number}::smallint AS {quote(BRANCH)}{shown}")
@@ -64,7 +67,7 @@ class UnionAll(Operator):
         contents = [f"{s} FROM {b.content} AS i" for s, b in zip(selects, streams, strict=True)]
         return Stream(delta, f"({' UNION ALL '.join(contents)})")
 
-    def origin(self, column: str) -> Origin | None:  # noqa: ARG002
+    def origin(self, column: str) -> Origin | None:
         return None
 
     def describe(self) -> Description:

@@ -13,7 +13,9 @@ from tailrace.errors import UnsupportedFeature
 from tailrace.sql.dialect import parse_statement
 from tailrace.sql.windows import expand_tumble
 
-_SPECIAL = re.compile(r"\b(tumble|hop|gap_fill)\s*\(|\bfor\s+system_time\b|\basof\b|\bproctime\s*\(", re.IGNORECASE)
+_SPECIAL = re.compile(
+    r"\b(tumble|hop|gap_fill)\s*\(|\bfor\s+system_time\b|\basof\b|\bproctime\s*\(", re.IGNORECASE
+)
 
 
 def to_postgres(sql: str) -> str:
@@ -28,7 +30,8 @@ def to_postgres(sql: str) -> str:
     for table in tree.find_all(exp.Table):
         if table.args.get("version"):
             raise UnsupportedFeature(
-                "temporal join in an ad-hoc query", hint="leave out FOR SYSTEM_TIME AS OF PROCTIME(): a query sees now anyway"
+                "temporal join in an ad-hoc query",
+                hint="leave out FOR SYSTEM_TIME AS OF PROCTIME(): a query sees now anyway",
             )
     for join in tree.find_all(exp.Join):
         if (join.method or "").upper() == "ASOF":

@@ -21,7 +21,7 @@ class AppendOnlyProperty(exp.Property):
     arg_types: ClassVar[dict[str, bool]] = {}
 
 
-class _Parser(RisingWave.Parser):  # type: ignore[name-defined, misc]
+class _Parser(RisingWave.Parser):  # type: ignore[valid-type, misc]
     def _parse_append_only(self) -> AppendOnlyProperty | None:
         if not self._match_text_seq("ONLY"):
             self.raise_error("Expected ONLY after APPEND")
