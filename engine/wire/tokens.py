@@ -164,7 +164,8 @@ def _boundaries(sql: str) -> Iterator[int]:
             if found == "'" and start and sql[start - 1] in "eE" and not _in_word(sql, start - 1):
                 start -= 1
             quoted = _TOKEN.match(sql, start)
-            position = len(sql) if quoted is None or quoted["bad"] else quoted.end()
+            closed = quoted is not None and (quoted["string"] or quoted["quoted"])
+            position = quoted.end() if quoted is not None and closed else len(sql)
 
 
 def _in_word(sql: str, position: int) -> bool:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.wire.tokens import Kind, split_statements, tokens
 
@@ -19,8 +23,12 @@ from engine.wire.tokens import Kind, split_statements, tokens
         (r"select e'\';' ; x", [r"select e'\';'", "x"]),
         ("select $$a;b$$; x", ["select $$a;b$$", "x"]),
         ("select $q$ $$; $q$; x", ["select $q$ $$; $q$", "x"]),
-        ("select 1 -- ; no\n; x", ["select 1", "x"]),
-        ("/* ; /* ; */ ; */ select 1; x", ["select 1", "x"]),
+        ("select 1 -- ; no\n; x", ["select 1 -- ; no", "x"]),
+        ("select 1 -- ;", ["select 1 -- ;"]),
+        ("-- only ;\n; /* this ; */", []),
+        ("select 'E';x", ["select 'E'", "x"]),
+        ("select name' ; ' ; x", ["select name' ; '", "x"]),
+        ("/* ; /* ; */ ; */ select 1; x", ["/* ; /* ; */ ; */ select 1", "x"]),
         ("select $1; x", ["select $1", "x"]),
         ("select 'open; x", ["select 'open; x"]),
         ("select /* open; x", ["select /* open; x"]),
@@ -30,6 +38,18 @@ from engine.wire.tokens import Kind, split_statements, tokens
 )
 def test_split(sql: str, statements: list[str]) -> None:
     assert split_statements(sql) == statements
+
+
+@given(
+    st.lists(
+        st.sampled_from(["'", '"', "$", "$a$", ";", "--", "\n", "/*", "*/", "e", "E'", "x", " ", "\\", "1"])
+    )
+)
+def test_split_agrees_with_the_lexer(pieces: list[str]) -> None:
+    sql = "".join(pieces)
+    ends = [token.start for token in tokens(sql) if token.text == ";" and token.kind is Kind.SYMBOL]
+    parts = [sql[start + 1 : end].strip() for start, end in pairwise((-1, *ends, len(sql)))]
+    assert split_statements(sql) == [part for part in parts if next(tokens(part), None) is not None]
 
 
 def test_kinds_and_values() -> None:
