@@ -182,6 +182,10 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefa
 
 
 def _settings(options: argparse.Namespace) -> StreamSettings:
+    if options.partitions < 1:
+        raise ValueError(f"--partitions must be at least 1, got {options.partitions}")
+    if not options.patience > 0:
+        raise ValueError(f"--patience must be above 0 seconds, got {options.patience:g}")
     return StreamSettings(
         devices=options.devices,
         rate=options.rate,

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from loader.errors import BrokerAwayError, LoaderError
 
 QUEUE_MESSAGES = 200_000
-LINGER_MS = 5
+LINGER_MS = 20
 _TOPIC_EXISTS = "TOPIC_ALREADY_EXISTS"
 # librdkafka would write every refused connection to stderr; the loader says it once, in its own words.
 _QUIET = {"log_level": 2, "log.connection.close": False}
