@@ -98,6 +98,15 @@ def _storage(type_: str) -> str:
     return "" if type_ in ("bytea", "jsonb") or type_.endswith("[]") else _PLAIN
 
 
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """An index by the expressions it is on, in order; `ddl` is None for one that must stay as it is."""
+
+    table: str
+    columns: tuple[str, ...]
+    ddl: str | None
+
+
 @dataclass(slots=True)
 class ProgramBuilder:
     """Collects what operators write while they are lowered."""
@@ -110,7 +119,7 @@ class ProgramBuilder:
     root: Operator | None = None  # the operator whose delta only later views read
     stored: set[str] = field(default_factory=set)  # state tables that `store` made
     _numbers: int = 0
-    _indexes: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
+    _indexes: list[_Index] = field(default_factory=list)
 
     def _next(self) -> int:
         self._numbers += 1
@@ -134,7 +143,7 @@ class ProgramBuilder:
         self.tables.append(f"CREATE TABLE {name} ({body}) WITH (fillfactor = 70)")
         if unique:
             self.tables.append(f"CREATE UNIQUE INDEX ON {name} ({names(unique)}) NULLS NOT DISTINCT")
-            self._indexes.add((name, tuple(quote(c) for c in unique)))
+            self._indexes.append(_Index(name, tuple(quote(c) for c in unique), None))
         return name
 
     def delta_table(self, columns: Sequence[Column]) -> str:
@@ -158,21 +167,27 @@ class ProgramBuilder:
         """Ask for an index on stored columns; False if they do not lie in one table. Kept indexes are not made twice."""
         if not origins or len({o.table for o in origins}) != 1:
             return False
-        wanted = (origins[0].table, tuple(o.expression for o in origins))
-        covered = any(
-            table == wanted[0] and set(columns[: len(wanted[1])]) == set(wanted[1])
-            for table, columns in self._indexes
-        )
-        if not covered:
-            self._indexes.add(wanted)
-            # fully qualified expressions: plain columns are quoted names, everything else is put into parentheses
-            items = ", ".join(e if e.startswith('"') and e.endswith('"') else f"({e})" for e in wanted[1])
-            self.tables.append(f"CREATE INDEX ON {wanted[0]} ({items})")
+        table, wanted = origins[0].table, [o.expression for o in origins]
+        for index in self._indexes:
+            if index.table == table and set(index.columns[: len(wanted)]) == set(wanted):
+                return True
+        for index in self._indexes:
+            # one index that begins with an older one's columns serves both, and leaves the planner no choice to get wrong
+            if index.ddl is not None and index.table == table and set(index.columns) < set(wanted):
+                wanted = [*index.columns, *(w for w in wanted if w not in index.columns)]
+                self.tables.remove(index.ddl)
+                self._indexes.remove(index)
+                break
+        # plain columns are quoted names, everything else is put into parentheses
+        items = ", ".join(e if e.startswith('"') and e.endswith('"') else f"({e})" for e in wanted)
+        ddl = f"CREATE INDEX ON {table} ({items})"
+        self.tables.append(ddl)
+        self._indexes.append(_Index(table, tuple(wanted), ddl))
         return True
 
     def known_index(self, table: str, columns: Sequence[str]) -> None:
         """Tell of an index that exists already (a scanned relation's key)."""
-        self._indexes.add((table, tuple(columns)))
+        self._indexes.append(_Index(table, tuple(columns), None))
 
     def searchable(self, operator: Operator, columns: Sequence[str]) -> Stream:
         """Lower `operator` so that its content exists and can be probed by `columns`; stores it if it must."""

@@ -3,7 +3,7 @@
 Why: offsets mean nothing without the topic's id, and a consumer that reconnects after the topic was
 re-created reads on in the new one without a word (measured: librdkafka 2.16 on Tansu continues at offset 10
 of the new topic and loses 0-9). An id never comes back, so what was read before a check that still sees it
-belongs to it. A check costs about 0.5 ms; there are at most 100 a second while messages flow and one a second
+belongs to it. A check costs about 0.5 ms; there are at most 250 a second while messages flow and one a second
 otherwise, which also notices new partitions. Used by the reader alone.
 """
 
@@ -18,7 +18,7 @@ from engine.connectors.decode import Decoded
 from engine.connectors.topic import Topic, TopicState
 from tailrace.errors import TailraceError
 
-_BUSY_INTERVAL_S: Final = 0.01
+_BUSY_INTERVAL_S: Final = 0.004
 _IDLE_INTERVAL_S: Final = 1.0
 _CHECK_TIMEOUT_S: Final = 5.0
 

@@ -23,6 +23,7 @@ from engine.connectors.source import Batch
 from engine.ddl.context import Reply
 from engine.flow.barrier import Flow
 from engine.flow.server import Command, CommandServer
+from engine.flow.statistics import analyze_grown
 from tailrace.errors import TailraceError
 
 log = logging.getLogger(__name__)
@@ -179,13 +180,14 @@ class Loop:
 
 
 def listen(dsn: str, changed: Callable[[int], None], failed: Future[None], stop: threading.Event) -> None:
-    """Wait for tables' notifications on a connection of its own; its loss is handed to `failed`. Runs in a thread."""
+    """Wait for tables' notifications, keep statistics fresh. Runs in a thread; a lost connection is handed to `failed`."""
     try:
         with psycopg.connect(dsn, autocommit=True, application_name="tailrace listener") as connection:
             connection.execute("LISTEN tailrace_changes")
             while not stop.is_set():
-                for notice in connection.notifies(timeout=1.0):
+                for notice in connection.notifies(timeout=0.5):
                     changed(int(notice.payload))
+                analyze_grown(connection)
     except psycopg.Error as error:
         if not stop.is_set():
             failed.set_exception(error)
