@@ -133,7 +133,8 @@ def _loads(value: bytes | None) -> Any:
         return None
 
 
-_EXPONENT = re.compile(rb"[0-9.][eE][+-]?[0-9]{4}")
+_BEYOND_NUMERIC = re.compile(rb"[0-9.][eE][+-]?[0-9]{4}|[0-9]{1000}")
+"""What may be a number with more digits than numeric holds: 131,072 before the point, 16,383 behind it."""
 
 
 def _text(value: bytes | None) -> str | None:
@@ -147,14 +148,14 @@ def _text(value: bytes | None) -> str | None:
 
 
 def _plain_json(value: bytes | None) -> Jsonb | None:
-    """The value as jsonb where it is JSON beyond doubt; None leaves the judgement to PostgreSQL (escapes, huge exponents)."""
+    """The value as jsonb where it is JSON beyond doubt; None leaves the judgement to PostgreSQL (escapes, huge numbers)."""
     if not value or b"\\u" in value:
         return None
     try:
         orjson.loads(value)
     except orjson.JSONDecodeError:
         return None
-    return None if _EXPONENT.search(value) else Jsonb(value, dumps=as_it_is)
+    return None if _BEYOND_NUMERIC.search(value) else Jsonb(value, dumps=as_it_is)
 
 
 def _column(column: SourceColumn, encode: str) -> _Column:

@@ -6,8 +6,7 @@ Guarantees:
 - a batch holds rows of one generation (gate.py), its positions are those after its last row;
 - a re-created topic, or a memory-only broker that started again, is a new generation, read from its first
   offset;
-- an offset below the first is moved up and one beyond the end is moved back to it, with an error in the log
-  and in `status`;
+- an offset below the first is moved up and one beyond the end is moved back to it, with an error in the log;
 - a broker that is away is tried again for ever, with back-off, logged once;
 - at most `max_pending_rows` rows and `max_pending_bytes` bytes wait (one read of librdkafka's 16 MB queue may
   come on top).

@@ -146,7 +146,10 @@ def open_consumer(
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",
+        # a fetch every 10 ms, or when 64 kB wait: answered at once it would be asked for again at once, and each
+        # fetch costs the embedded broker more as its log grows
         "fetch.wait.max.ms": 10,
+        "fetch.min.bytes": 64 << 10,
         "fetch.queue.backoff.ms": 20,
         "fetch.error.backoff.ms": 100,
         "fetch.max.bytes": 8 << 20,

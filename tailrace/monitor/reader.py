@@ -1,9 +1,8 @@
 """Measure freshness from outside: tail the topic, poll a view, pair the two.
 
-Job: an independent witness of produced-to-visible time. It has its own Kafka consumer (`fetch.wait.max.ms`
-10) and its own SQL session, and runs in a process of its own (`python -m tailrace.monitor`), so that it
-neither slows the loader, the engine or the screen, nor is slowed by them. Assumes that all views show the
-same barrier, so that one small view (`ingest_lag`: per partition the newest Kafka timestamp) tells for all;
+Job: an independent witness of produced-to-visible time. It has its own Kafka consumer and its own SQL
+session, and runs in a process of its own (`python -m tailrace.monitor`), so that it neither slows
+the loader, the engine or the screen, nor is slowed by them. Assumes that all views show the same barrier, so that one small view (`ingest_lag`: per partition the newest Kafka timestamp) tells for all;
 and that Kafka timestamps and this clock are of one machine or synchronised. Caller: the launcher, through
 `tailrace.monitor.__main__`.
 
@@ -32,7 +31,12 @@ class Tail:
     """The topic from its present end on."""
 
     def __init__(self, bootstrap: str, topic: str, *, since_ms: float) -> None:
-        self._consumer = open_consumer(bootstrap, "tailrace-freshness", **{"auto.offset.reset": "latest"})
+        self._consumer = open_consumer(
+            bootstrap,
+            "tailrace-freshness",
+            # what comes late is paired with the poll that showed it all the same, so the broker is asked seldom
+            **{"auto.offset.reset": "latest", "fetch.wait.max.ms": 250, "fetch.min.bytes": 1 << 20},
+        )
         self._since_ms = since_ms
         self._phase = 0
         ends = [
