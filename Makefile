@@ -55,10 +55,12 @@ test-slow: $(DEV) ## Run the slow tests [ARGS=...]
 
 .PHONY: check
 check: $(DEV) ## Check format, lint, types and the direction of imports
-	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m ruff check .
-	$(BIN)/python -m mypy
-	$(BIN)/lint-imports
+	@failed=0; \
+	$(BIN)/python -m ruff format --check . || failed=1; \
+	$(BIN)/python -m ruff check . || failed=1; \
+	$(BIN)/python -m mypy || failed=1; \
+	$(BIN)/lint-imports || failed=1; \
+	exit $$failed
 
 .PHONY: fmt
 fmt: $(DEV) ## Format the code and fix what lint can fix
