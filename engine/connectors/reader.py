@@ -42,6 +42,7 @@ _READ_MESSAGES: Final = 2_000
 _LOOK_UP_TIMEOUT_S: Final = 2.0
 _POLL_S: Final = 0.05
 _BACK_OFF_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
+_LASTED_S: Final = 10.0  # a consumer that read this long was no failed attempt: back-off starts anew
 _END_CHECK_S: Final = 1.0
 _REPORT_SKIPPED_S: Final = 10.0
 
@@ -127,10 +128,13 @@ class KafkaReader:
         failures = 0
         try:
             while not self._stopping.is_set():
+                begun = time.monotonic()
                 try:
                     self._read_generation()
                     failures = 0
                 except TailraceError as error:
+                    if time.monotonic() - begun > _LASTED_S:
+                        failures = 0
                     self._report(error)
                     self._stopping.wait(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])
                     failures += 1

@@ -110,7 +110,8 @@ class SourceColumn:
     type: str
     origin: str
     """'field' (the message's value), or what INCLUDE named: 'key' 'partition' 'offset' 'timestamp'
-    'payload'.
+    'payload'; besides, for the flow's own columns over ENCODE BYTES, the value as 'text' (varchar) or 'json' (jsonb),
+    NULL where it is not beyond doubt one.
     """
 
 

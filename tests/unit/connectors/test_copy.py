@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.connectors.decode import Decoder
-from engine.connectors.source import FIELD_TYPES
+from engine.connectors.source import FIELD_TYPES, SourceColumn
 from tests.unit.connectors.messages import Recorded, source
 from tests.unit.connectors.test_decode import FITS, NOT_OBJECTS, UNFIT
 
@@ -26,7 +27,11 @@ _INCLUDED = [
     ("t", "timestamptz", "timestamp"),
 ]
 TYPED = source("JSON", *_FIELDS, *_INCLUDED, ("x", "jsonb", "payload"))
-RAW = source("BYTES", ("data", "bytea", "field"), *_INCLUDED)
+_BYTES = source("BYTES", ("data", "bytea", "field"), *_INCLUDED)
+_READINGS = (SourceColumn("text_", "varchar", "text"), SourceColumn("json_", "jsonb", "json"))
+RAW = replace(
+    _BYTES, columns=(*_BYTES.columns, *_READINGS)
+)  # the flow asks for the bytes' text and JSON as well
 
 _texts = st.one_of(
     st.text(alphabet=st.characters(exclude_categories=["Cs"])),
@@ -99,3 +104,20 @@ def test_copy_takes_every_case_of_the_tables(connection: psycopg.Connection[Any]
     texts = [(type_, text) for type_, text, _ in FITS] + UNFIT
     messages = [Recorded(f'{{"{names[type_]}":{text}}}'.encode(), n) for n, (type_, text) in enumerate(texts)]
     copied(connection, messages + [Recorded(value) for value in NOT_OBJECTS])
+
+
+_LONG = [
+    b"0." + b"1" * 20_000,
+    b"1" * 140_000,
+    b"1e-20000",
+    b"-0.5E+0300",
+    b'"' + b"1" * 20_000 + b'"',
+    b"[" * 1100,
+]
+
+
+@pytest.mark.parametrize("value", _LONG, ids=range(len(_LONG)))
+def test_copy_takes_numbers_that_numeric_cannot_hold(
+    connection: psycopg.Connection[Any], value: bytes
+) -> None:
+    copied(connection, [Recorded(value), Recorded(b'{"f0":%s}' % value, 1)])
