@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     where.add_argument("--topic", default="telemetry.readings", help="topic of the readings")
     where.add_argument("--truth-topic", default="telemetry.truth", help="topic of the truth about faults")
     where.add_argument("--create-topics", action="store_true", help="create the topics if they are missing")
-    where.add_argument("--partitions", type=int, default=6, help="of the readings' topic, if created")
+    where.add_argument("--partitions", type=int, default=3, help="of the readings' topic, if created")
     where.add_argument(
         "--patience",
         type=float,

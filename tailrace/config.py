@@ -40,7 +40,7 @@ class Topic:
     partitions: int
 
 
-READINGS: Final = Topic("telemetry.readings", 6)
+READINGS: Final = Topic("telemetry.readings", 3)
 TRUTH: Final = Topic("telemetry.truth", 1)
 TOPICS: Final = (READINGS, TRUTH)
 

@@ -44,6 +44,9 @@ def main() -> int:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
+    sys.setswitchinterval(
+        0.001
+    )  # the barrier's thread answers PostgreSQL at once, although the readers decode
     stop, wake = threading.Event(), threading.Event()
 
     def end(*_: object) -> None:
