@@ -39,7 +39,7 @@ from tailrace.up.screen import psql_line
 from tailrace.up.services import Addresses, Services
 from tailrace.up.truth import Truth, read_truth
 from tailrace.up.ui import LivePage, Steps, show_summary, show_welcome
-from tailrace.verify.recount import real_ends
+from tailrace.verify.recount import Recount, real_ends
 
 KAFKA_FOR_ENGINE: Final = "TAILRACE_KAFKA_FOR_ENGINE"
 """Where a given engine finds a given broker, if that differs from where we do (containers)."""
@@ -268,13 +268,7 @@ class Launcher:
                 )
                 self._failures += [stuck] if stuck else []
             services.stop_monitor()
-            with steps.step("read the topic again") as step:
-                topic = closing.recount_topic(
-                    services.addresses.kafka,
-                    baseline.offsets,
-                    produced,
-                    lambda count: step.detail(f"{count:,} messages"),
-                )
+            topic = self._recount(steps, baseline, produced)
             with steps.step("draw up the account") as step:
                 report = closing.draw_up(
                     services.addresses.sql_url,
@@ -288,6 +282,18 @@ class Launcher:
                 )
         self._write(report)
         return report
+
+    def _recount(self, steps: Steps, baseline: closing.Baseline, produced: int) -> Recount | str:
+        services = self._services
+        if services.broker is not None and services.broker.restarts:
+            return "the broker was lost during the run, and with it the topic: it keeps topics in memory only"
+        with steps.step("read the topic again") as step:
+            return closing.recount_topic(
+                services.addresses.kafka,
+                baseline.offsets,
+                produced,
+                lambda count: step.detail(f"{count:,} messages"),
+            )
 
     def _end_loader(self, steps: Steps) -> Truth | None:
         services = self._services

@@ -67,6 +67,7 @@ class LiveView:
         self._before = Counts(0, 0, 0, 0, 0)
         self._produced = Rate()
         self._ingested = Rate()
+        self._answers = True
         self.events: list[str] = []
 
     def tell(self, text: str) -> None:
@@ -104,6 +105,7 @@ class LiveView:
         if services.engine is not None:
             self._parts.look()
         figures = poller.figures
+        self._note_answers(figures.error)
         account = self._account(services, figures.stages)
         self._produced.add(time.monotonic(), account.produced)
         self._ingested.add(figures.at, figures.stages.get("messages", 0))
@@ -120,19 +122,31 @@ class LiveView:
             stages=figures.stages,
             newest=figures.newest,
             components=services.states(),
-            events=tuple(self.events if figures.error is None else [*self.events, f"SQL: {figures.error}"]),
+            events=tuple(self.events),
             dashboard_url=services.addresses.dashboard_url,
             sql_url=services.addresses.sql_url,
             kafka=services.addresses.kafka,
         )
 
+    def _note_answers(self, error: str | None) -> None:
+        """Tell once that the SQL side stopped answering, and once that it answers again."""
+        if (error is None) != self._answers:
+            self._answers = error is None
+            self.tell(
+                "the SQL side answers again" if error is None else f"the SQL side does not answer: {error}"
+            )
+
     def _account(self, services: Services, rows: Mapping[str, int]) -> Account:
+        """What was accounted for was certainly produced, though the loader tells of it only once a second."""
         before = self._before
+        ingested = max(0, rows.get("readings", 0) - before.ingested)
+        rejected = max(0, rows.get("rejects", 0) - before.rejected)
+        duplicates = max(0, rows.get("duplicates", 0) - before.duplicates)
         return Account(
-            produced=int(services.loader_progress.get("produced", 0)),
-            ingested=max(0, rows.get("readings", 0) - before.ingested),
-            rejected=max(0, rows.get("rejects", 0) - before.rejected),
-            duplicates=max(0, rows.get("duplicates", 0) - before.duplicates),
+            produced=max(int(services.loader_progress.get("produced", 0)), ingested + rejected + duplicates),
+            ingested=ingested,
+            rejected=rejected,
+            duplicates=duplicates,
             late=max(0, rows.get("late", 0) - before.late),
         )
 
