@@ -193,13 +193,13 @@ class _Planner:
         if not joins:
             return scope
         if scope.ranked is not None:
-            raise _unbounded()
+            self._bound_rank(scope, conditions, tree)
         self._push(scope, source.this.alias_or_name, conditions)
         for join in joins:
             right = self._item(join.this, ctes)
             alias = join.this.alias_or_name
             if right.ranked is not None:
-                raise _unbounded()
+                self._bound_rank(right, [] if alias in protected else conditions, tree)
             if alias not in protected and alias not in temporal:
                 self._push(right, alias, conditions)
             scope = self._join(scope, right, join, conditions)
@@ -684,7 +684,8 @@ class _Planner:
                 limit = bound if limit is None else min(limit, bound)
         if limit is None:
             raise _unbounded()
-        reads = [c for s in [*tree.selects, *conditions] for c in s.find_all(exp.Column)]
+        joined = [j.args["on"] for j in tree.args.get("joins") or [] if j.args.get("on")]
+        reads = [c for s in [*tree.selects, *conditions, *joined] for c in s.find_all(exp.Column)]
         emitted = any(c.table == alias and c.name == rank.column for c in reads)
         for part in ("group", "having", "order"):
             node = tree.args.get(part)

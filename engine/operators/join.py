@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from engine.compile.program import ProgramBuilder
+from engine.compile.program import ProgramBuilder, consolidate, consolidate
 from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
 from engine.operators.project import sql
 
@@ -60,16 +60,26 @@ class Join(Operator):
         both = (
             f"{into}, {{sign}}l.{WEIGHT} * r.{WEIGHT} FROM {left.delta} AS l JOIN {right.delta} AS r ON {on}"
         )
+        net = ""
+        if self.append_only:  # who reads an append-only delta takes no negative weights
+            netted = program.delta_table(self.columns)
+            listed = names(self.columns)
+            net = (
+                f"INSERT INTO {netted} ({listed}, {WEIGHT}) {consolidate(table, listed)}; DELETE FROM {table}; "
+                f"INSERT INTO {table} ({listed}, {WEIGHT}) SELECT {listed}, {WEIGHT} FROM {netted} AS d; "
+            )
         program.step(
             f"IF initial THEN {both.format(sign='')}; ELSE "
             f"{into}, l.{WEIGHT} FROM {left.delta} AS l JOIN {right.content} AS r ON {on}; "
             f"{into}, r.{WEIGHT} FROM {left.content} AS l JOIN {right.delta} AS r ON {on}; "
             f"IF EXISTS (SELECT 1 FROM {left.delta}) AND EXISTS (SELECT 1 FROM {right.delta}) THEN "
-            f"PERFORM set_config('enable_hashjoin', 'on', true); {both.format(sign='-')}; "
+            f"PERFORM set_config('enable_hashjoin', 'on', true); {both.format(sign='-')}; {net}"
             f"PERFORM set_config('enable_hashjoin', 'off', true); END IF; END IF"
         )
         content = f"(SELECT {columns} FROM {left.content} AS l JOIN {right.content} AS r ON {on})"
-        return Stream(table, content)
+        # what was inserted on both sides comes twice and is taken back once: nobody behind an append-only join expects that
+        delta = f"({consolidate(table, names(self.columns))})" if self.append_only else table
+        return Stream(delta, content)
 
     def origin(self, column: str) -> Origin | None:
         side = self.left if any(c.name == column for c in self.left.columns) else self.right

@@ -1,0 +1,181 @@
+"""The flow on a database of its own, driven barrier by barrier with a clock that the test moves.
+
+`check` is the oracle: what a view holds must equal its query run as a batch over what is visible now. Rows are compared as
+multisets; floats with a relative tolerance, since the order of additions differs; numerics by value, not by scale.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, LiteralString, cast
+
+import psycopg
+from psycopg import sql
+from sqlglot import exp
+
+from engine.ddl.context import Reply
+from engine.flow.barrier import Flow
+from engine.roles import grant_database
+from tailrace.sql import parse_statement
+from tailrace.sql.windows import expand_tumble
+from tests.support.postgres import PostgresServer
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+Row = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class Clock:
+    """A wall clock that stands still until it is moved."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@dataclass(slots=True, repr=False)
+class FlowUnderTest:
+    """A flow, its clock, and a client's connection (role root, autocommit)."""
+
+    flow: Flow
+    client: psycopg.Connection[Row]
+    clock: Clock
+    server: PostgresServer
+    database: str
+    queries: dict[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"FlowUnderTest({self.database})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - hypothesis calls it; the fields are huge
+        printer.text(repr(self))
+
+    def ddl(self, *statements: str) -> Reply:
+        """Run DDL through the flow; the last reply."""
+        reply = Reply("NONE")
+        for statement in statements:
+            reply = self.flow.execute(statement)
+        return reply
+
+    def view(self, name: str, query: str) -> None:
+        """CREATE MATERIALIZED VIEW, remembered for `check`."""
+        self.ddl(f"CREATE MATERIALIZED VIEW {name} AS {query}")
+        self.queries[name] = query
+
+    def run(self, statement: str, *parameters: Any) -> None:
+        """A client's DML."""
+        self.client.execute(cast(LiteralString, statement), parameters or None)
+
+    def rows(self, query: str) -> list[Row]:
+        """What a client reads."""
+        return self.client.execute(cast(LiteralString, query)).fetchall()
+
+    def barrier(self, advance_s: float = 0) -> None:
+        self.clock.advance(advance_s)
+        self.flow.barrier()
+
+    def settle(self, *statements: str, advance_s: float = 0) -> None:
+        """Run a client's statements, then a barrier."""
+        for statement in statements:
+            self.run(statement)
+        self.barrier(advance_s)
+
+    def batch(self, query: str) -> list[Row]:
+        """The query run as a batch by PostgreSQL, now() being the barrier's time."""
+        assert self.flow.barrier_time is not None
+        return self.rows(as_batch(query, self.flow.barrier_time))
+
+    def check(self, *names: str) -> None:
+        """Compare views (all by default) with their queries."""
+        for name in names or self.queries:
+            assert_same(self.rows(f'SELECT * FROM "{name}"'), self.batch(self.queries[name]), name)
+
+    def clear(self) -> None:
+        """Drop everything, so that a database can serve many examples."""
+        for item in list(self.flow.catalog.objects.values()):
+            if item.id in self.flow.catalog.objects and not item.references:
+                self.ddl(f'DROP {item.kind.upper()} "{item.name}" CASCADE')
+        self.queries.clear()
+
+    def another_client(self) -> psycopg.Connection[Row]:
+        return psycopg.connect(self.server.dsn("root", self.database), autocommit=True)
+
+
+def as_batch(query: str, now: datetime) -> str:
+    """PostgreSQL's text of a view's query, with TUMBLE expanded and now() replaced by a literal."""
+    tree = expand_tumble(parse_statement(query))
+    literal = exp.cast(exp.Literal.string(now.isoformat()), "timestamptz", dialect="postgres")
+    return tree.transform(lambda n: literal.copy() if isinstance(n, exp.CurrentTimestamp) else n).sql("postgres")
+
+
+def assert_same(found: Iterable[Row], expected: Iterable[Row], name: str = "view") -> None:
+    """Equal as multisets; see the module's text."""
+    left, right = sorted(found, key=_order), sorted(expected, key=_order)
+    if len(left) == len(right) and all(_alike(a, b) for a, b in zip(left, right, strict=True)):
+        return
+    extra = [a for a in left if not any(_alike(a, b) for b in right)]
+    missing = [b for b in right if not any(_alike(a, b) for a in left)]
+    raise AssertionError(
+        f"{name} holds {len(left)} rows, its query as a batch gives {len(right)}\n"
+        f"only in the view:  {extra[:8]}\nonly in the batch: {missing[:8]}\nview: {left[:12]}\nbatch: {right[:12]}"
+    )
+
+
+def _order(row: Row) -> tuple[Any, ...]:
+    exact = [repr(_plain(v)) for v in row if not isinstance(v, float)]
+    return (exact, [f"{v:.6e}" for v in row if isinstance(v, float)])
+
+
+def _plain(value: Any) -> Any:
+    return value.normalize() if isinstance(value, Decimal) else value
+
+
+def _alike(left: Row, right: Row) -> bool:
+    return len(left) == len(right) and all(_equal(a, b) for a, b in zip(left, right, strict=True))
+
+
+def _equal(left: Any, right: Any) -> bool:
+    if isinstance(left, float) and isinstance(right, float):
+        return math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-9) or (math.isnan(left) and math.isnan(right))
+    if isinstance(left, Decimal) and isinstance(right, Decimal):
+        return left == right or math.isclose(left, right, rel_tol=1e-15)
+    return type(left) is type(right) and left == right
+
+
+@contextmanager
+def running_flow(server: PostgresServer) -> Iterator[FlowUnderTest]:
+    """A flow on a fresh database, dropped afterwards."""
+    name = f"flow_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    with psycopg.connect(server.dsn(dbname=name)) as connection:
+        grant_database(connection, name)
+    clock = Clock()
+    try:
+        flow = Flow.open(server.dsn(dbname=name), clock)
+        flow.barrier_time = None  # the catalog's first time is the real clock's; the tests' clock begins where it likes
+        with (
+            flow.connection,
+            psycopg.connect(server.dsn("root", name), autocommit=True) as client,
+        ):
+            yield FlowUnderTest(flow, client, clock, server, name)
+    finally:
+        with psycopg.connect(server.dsn(), autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def table_rows(text: str) -> Sequence[Row]:
+    """A drawn table of integers, one row a line, `.` for NULL."""
+    return [
+        tuple(None if word == "." else int(word) for word in line.split()) for line in text.strip().splitlines()
+    ]
