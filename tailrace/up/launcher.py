@@ -256,19 +256,14 @@ class Launcher:
         services, options = self._services, self._options
         with Steps(self._console) as steps:
             truth = self._end_loader(steps)
-            before = self._interrupts
-            with steps.step("wait for the views to have everything") as step:
-                produced = truth.produced if truth else 0
-                stuck = closing.drain(
-                    services.addresses.sql_url,
-                    baseline.counts,
-                    produced,
-                    on_progress=lambda rows: step.detail(f"{rows:,} of {produced:,}"),
-                    give_up=lambda: self._interrupts > before,
-                )
-                self._failures += [stuck] if stuck else []
-            services.stop_monitor()
-            topic = self._recount(steps, baseline, produced)
+            if truth is not None:
+                self._drain(steps, baseline, truth.produced)
+                services.stop_monitor()
+                topic = self._recount(steps, baseline, truth.produced)
+            else:  # only the topic knows what others have sent
+                topic = self._recount(steps, baseline, 0)
+                self._drain(steps, baseline, topic.messages if isinstance(topic, Recount) else 0)
+                services.stop_monitor()
             with steps.step("draw up the account") as step:
                 report = closing.draw_up(
                     services.addresses.sql_url,
@@ -282,6 +277,18 @@ class Launcher:
                 )
         self._write(report)
         return report
+
+    def _drain(self, steps: Steps, baseline: closing.Baseline, produced: int) -> None:
+        before = self._interrupts
+        with steps.step("wait for the views to have everything") as step:
+            stuck = closing.drain(
+                self._services.addresses.sql_url,
+                baseline.counts,
+                produced,
+                on_progress=lambda rows: step.detail(f"{rows:,} of {produced:,}"),
+                give_up=lambda: self._interrupts > before,
+            )
+        self._failures += [stuck] if stuck else []
 
     def _recount(self, steps: Steps, baseline: closing.Baseline, produced: int) -> Recount | str:
         services = self._services

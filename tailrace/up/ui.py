@@ -165,7 +165,8 @@ def show_summary(console: Console, report: Report, report_file: str) -> None:
     accounted = (
         f"{counts.ingested:,} ingested + {counts.rejected:,} rejected + {counts.duplicates:,} duplicates"
     )
-    table.add_row("produced", f"{report.produced:,} acknowledged by the broker")
+    said = "acknowledged by the broker" if report.sent_by_kind else "found in the topic"
+    table.add_row("produced", f"{report.produced:,} {said}")
     table.add_row("accounted for", f"{accounted} = {counts.ingested + counts.rejected + counts.duplicates:,}")
     recounted = f"{report.recount.messages:,} messages" if report.recount else "could not be read"
     table.add_row("topic, read again", recounted)
