@@ -190,3 +190,13 @@ def take_changes(id_: int, columns: Sequence[Column]) -> str:
         f"WITH taken AS (DELETE FROM engine.changes_{id_} RETURNING *) "
         f"INSERT INTO {delta_name(id_)} ({listed}, _w) SELECT {listed}, sum(_w) FROM taken GROUP BY {listed} HAVING sum(_w) <> 0"
     )
+
+
+def take_changes_as_text(id_: int, columns: Sequence[Column]) -> str:
+    """As `take_changes`, but the changes are returned, every value as text and the weight last: no value is beyond the client."""
+    listed = names(columns)
+    shown = ", ".join(f"{quote(c.name)}::text" for c in columns)
+    return (
+        f"WITH taken AS (DELETE FROM engine.changes_{id_} RETURNING *) "
+        f"SELECT {shown}, sum(_w)::integer FROM taken GROUP BY {listed} HAVING sum(_w) <> 0"
+    )

@@ -18,13 +18,13 @@ import psycopg
 from psycopg import IsolationLevel
 
 from engine.catalog.objects import Catalog, CatalogObject, bootstrap, load
-from engine.compile.program import toastable
+from engine.compile.program import delta_name, toastable
 from engine.connectors.kafka import read_range
 from engine.connectors.source import Batch, Position, SourceSpec
 from engine.ddl import commands
 from engine.ddl import create_source as sources
 from engine.ddl.context import DdlContext, Reply
-from engine.ddl.create_table import take_changes
+from engine.ddl.create_table import take_changes, take_changes_as_text
 from engine.ddl.create_table import temporaries as table_temporaries
 from engine.ddl.create_view import temporaries as view_temporaries
 from engine.operators.base import names
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 LOCK_KEY = 4566
+_DDL_ATTEMPTS = 3
+_Changes = list[tuple[CatalogObject, tuple[Any, ...]]]
 _CATCH_UP_ROWS = 20_000
 _SLOW_MS = 500.0
 _SETTINGS = {
@@ -194,8 +196,8 @@ class Flow:
             row = self.connection.execute("SELECT epoch FROM engine.barrier").fetchone()
             self.epoch = row[0] if row else 0
 
-    def _advance(self, batches: Mapping[int, Batch], tables: Sequence[CatalogObject], now: datetime) -> None:
-        """Fill the input deltas and run each view's step whose inputs changed."""
+    def _advance(self, batches: Mapping[int, Batch], tables: Sequence[CatalogObject], now: datetime) -> bool:
+        """Fill the input deltas and run each view's step whose inputs changed; False if nothing could change."""
         changed: set[int] = set()
         for source_id, batch in batches.items():
             if batch.rows:
@@ -205,6 +207,7 @@ class Flow:
             if self.connection.execute(take_changes(table.id, table.columns)).rowcount > 0:
                 changed.add(table.id)
         self._walk(changed, now)
+        return bool(changed) or self.uses_now
 
     def _walk(self, changed: set[int], now: datetime) -> None:
         """Run the steps of what is built on `changed`, in order of dependency, in one call; see `_walk_function`."""
@@ -279,65 +282,83 @@ class Flow:
     def _barrier_by_bisection(
         self, batches: Mapping[int, Batch], tables: Sequence[CatalogObject]
     ) -> datetime:
-        """The same barrier in pieces, one transaction: rows that raise a data exception alone are set aside."""
-        with self.connection.transaction():
-            now = self._begin(sum(len(b.rows) for b in batches.values()))
-            for table in tables:
-                taken = self.connection.execute(
-                    f"DELETE FROM engine.changes_{table.id} RETURNING {names(table.columns)}, _w"
-                ).fetchall()
-                self._bisect(table, taken, now)
-            for source_id, batch in batches.items():
-                self._bisect(self.catalog.objects[source_id], batch.rows, now)
-            self._bisect(None, [], now)
-            self._positions(batches)
+        """The same barrier in pieces, one transaction: rows that raise a data exception are set aside.
+
+        The tables' changes and the time go first and in one walk, since the tables' storage shows them all already; the
+        messages of the sources follow piece by piece.
+        """
+        before = self.barrier_time
+        try:
+            with self.connection.transaction():
+                now = self._begin(sum(len(b.rows) for b in batches.values()))
+                self._bisect_tables(tables, now)
+                self.barrier_time = now  # for the pieces to come the time has advanced
+                for source_id, batch in batches.items():
+                    self._bisect(self.catalog.objects[source_id], batch.rows, now)
+                self._positions(batches)
+        except BaseException:
+            self.barrier_time = before
+            self._restore()
+            raise
         return now
 
-    def _bisect(self, relation: CatalogObject | None, rows: Sequence[tuple[Any, ...]], now: datetime) -> None:
-        if relation is not None and not rows:
+    def _bisect_tables(self, tables: Sequence[CatalogObject], now: datetime) -> None:
+        """Find by trial which changes can be walked over together, then walk over those."""
+        waiting: list[_Changes] = [[]]
+        for table in tables:
+            taken = self.connection.execute(take_changes_as_text(table.id, table.columns)).fetchall()
+            waiting[0].extend((table, row) for row in taken)
+        sound: _Changes = []
+        while waiting:
+            piece = waiting.pop()
+            try:
+                with self.connection.transaction(force_rollback=True):
+                    self._walk_over([*sound, *piece], now)
+                sound.extend(piece)
+            except psycopg.DataError as error:
+                if not piece:
+                    raise
+                if len(piece) > 1:
+                    middle = len(piece) // 2
+                    waiting.extend((piece[middle:], piece[:middle]))
+                else:
+                    self._set_aside(*piece[0], error)
+        self._walk_over(sound, now)
+        self._clear()
+
+    def _walk_over(self, changes: _Changes, now: datetime) -> None:
+        with self.connection.cursor() as cursor:
+            for table, row in changes:
+                places = ", ".join(f"%s::text::{c.type}" for c in table.columns)
+                cursor.execute(
+                    f"INSERT INTO {delta_name(table.id)} ({names(table.columns)}, _w) VALUES ({places}, %s)",
+                    row,
+                )
+        self._walk({table.id for table, _ in changes}, now)
+
+    def _bisect(self, source: CatalogObject, rows: Sequence[tuple[Any, ...]], now: datetime) -> None:
+        if not rows:
             return
         try:
             with self.connection.transaction():
-                changed: set[int] = set()
-                if relation is not None:
-                    changed.add(relation.id)
-                    if relation.kind == "source":
-                        self._copy(relation, rows)
-                    else:
-                        self._insert_delta(relation, rows)
-                self._walk(changed, now)
+                self._copy(source, rows)
+                self._walk({source.id}, now)
                 self._clear()
         except psycopg.DataError as error:
             if len(rows) > 1:
                 middle = len(rows) // 2
-                self._bisect(relation, rows[:middle], now)
-                self._bisect(relation, rows[middle:], now)
-                return
-            if relation is None:
-                raise
-            log.error(
-                "poison row of %s set aside (%s): %s",
-                relation.name,
-                error.sqlstate,
-                error.diag.message_primary,
-            )
-            self.connection.execute(
-                "INSERT INTO engine.poison_rows (source_id, origin, error, sqlstate) VALUES (%s, %s, %s, %s)",
-                (
-                    relation.id,
-                    repr(rows[0])[:2000],
-                    error.diag.message_primary or str(error),
-                    error.sqlstate or "22000",
-                ),
-            )
+                self._bisect(source, rows[:middle], now)
+                self._bisect(source, rows[middle:], now)
+            else:
+                self._set_aside(source, rows[0], error)
 
-    def _insert_delta(self, table: CatalogObject, rows: Sequence[tuple[Any, ...]]) -> None:
-        places = ", ".join(["%s"] * (len(table.columns) + 1))
-        with self.connection.cursor() as cursor:
-            cursor.executemany(
-                f"INSERT INTO pg_temp.delta_{table.id} ({names(table.columns)}, _w) VALUES ({places})",
-                rows,
-            )
+    def _set_aside(self, relation: CatalogObject, row: tuple[Any, ...], error: psycopg.DataError) -> None:
+        message = error.diag.message_primary or str(error)
+        log.error("poison row of %s set aside (%s): %s", relation.name, error.sqlstate, message)
+        self.connection.execute(
+            "INSERT INTO engine.poison_rows (source_id, origin, error, sqlstate) VALUES (%s, %s, %s, %s)",
+            (relation.id, repr(row)[:2000], message, error.sqlstate or "22000"),
+        )
 
     def _clear(self) -> None:
         """Empty every delta table, as a commit would."""
@@ -352,13 +373,26 @@ class Flow:
 
     def execute(self, sql: str, user: str = "root") -> Reply:
         """Run one DDL or EXPLAIN statement in its own barrier transaction; raises TailraceError."""
-        self.barrier()
+        for attempt in range(_DDL_ATTEMPTS):
+            self.barrier()
+            try:
+                return self._execute(sql, user)
+            except psycopg.DataError:  # a row that came after the barrier: the next one sets it aside
+                if attempt == _DDL_ATTEMPTS - 1:
+                    raise
+        raise AssertionError
+
+    def _execute(self, sql: str, user: str) -> Reply:
         try:
             with self.connection.transaction():
+                # what was committed since the last barrier is seen by this transaction: a new view starts behind it
+                now = self._begin(0)
+                if self._advance({}, list(self.catalog.of_kind("table")), now):
+                    self._clear()
+                self.barrier_time = now
+                self.connection.execute("SET LOCAL synchronous_commit = on")
                 self.connection.execute("SET LOCAL lock_timeout = '50ms'")
-                context = DdlContext(
-                    self.connection, self.catalog, user, self.barrier_time or self.clock(), sql
-                )
+                context = DdlContext(self.connection, self.catalog, user, now, sql)
                 reply = commands.execute(context, self._catch_up)
                 for item in context.created:
                     self._make_temporaries(item)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from engine.compile.program import ProgramBuilder, consolidate, consolidate
+from engine.compile.program import ProgramBuilder, consolidate
 from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
 from engine.operators.project import sql
 
@@ -61,7 +61,9 @@ class Join(Operator):
             f"{into}, {{sign}}l.{WEIGHT} * r.{WEIGHT} FROM {left.delta} AS l JOIN {right.delta} AS r ON {on}"
         )
         net = ""
-        if self.append_only:  # who reads an append-only delta takes no negative weights
+        if (
+            self.append_only
+        ):  # what comes on both sides comes twice and is taken back once: nobody behind expects that
             netted = program.delta_table(self.columns)
             listed = names(self.columns)
             net = (
@@ -77,9 +79,7 @@ class Join(Operator):
             f"PERFORM set_config('enable_hashjoin', 'off', true); END IF; END IF"
         )
         content = f"(SELECT {columns} FROM {left.content} AS l JOIN {right.content} AS r ON {on})"
-        # what was inserted on both sides comes twice and is taken back once: nobody behind an append-only join expects that
-        delta = f"({consolidate(table, names(self.columns))})" if self.append_only else table
-        return Stream(delta, content)
+        return Stream(table, content)
 
     def origin(self, column: str) -> Origin | None:
         side = self.left if any(c.name == column for c in self.left.columns) else self.right

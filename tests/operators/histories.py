@@ -26,7 +26,11 @@ TABLES = {
 _SETTINGS: dict[str, Any] = {
     "deadline": None,
     "print_blob": True,
-    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+    "suppress_health_check": [
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+    ],
 }
 _NO_SHRINKING = [p for p in Phase if p not in (Phase.shrink, Phase.explain)]
 quick = settings(max_examples=6, phases=_NO_SHRINKING, **_SETTINGS)
@@ -79,7 +83,9 @@ def _inserts(draw: st.DrawFn) -> Step:
 @st.composite
 def _updates(draw: st.DrawFn) -> Step:
     table = draw(st.sampled_from(["t", "u", "bag"]))
-    changed = draw(st.lists(st.sampled_from(["g", "h", "i", "x", "n", "ts"]), min_size=1, max_size=3, unique=True))
+    changed = draw(
+        st.lists(st.sampled_from(["g", "h", "i", "x", "n", "ts"]), min_size=1, max_size=3, unique=True)
+    )
     values = tuple(draw(_columns[c]) for c in changed)
     where = draw(st.sampled_from(["g", "i", *([] if table == "bag" else ["id"])]))
     sets = ", ".join(f"{c} = %s" for c in changed)

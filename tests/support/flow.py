@@ -115,7 +115,9 @@ def as_batch(query: str, now: datetime) -> str:
     """PostgreSQL's text of a view's query, with TUMBLE expanded and now() replaced by a literal."""
     tree = expand_tumble(parse_statement(query))
     literal = exp.cast(exp.Literal.string(now.isoformat()), "timestamptz", dialect="postgres")
-    return tree.transform(lambda n: literal.copy() if isinstance(n, exp.CurrentTimestamp) else n).sql("postgres")
+    return tree.transform(lambda n: literal.copy() if isinstance(n, exp.CurrentTimestamp) else n).sql(
+        "postgres"
+    )
 
 
 def assert_same(found: Iterable[Row], expected: Iterable[Row], name: str = "view") -> None:
@@ -146,7 +148,9 @@ def _alike(left: Row, right: Row) -> bool:
 
 def _equal(left: Any, right: Any) -> bool:
     if isinstance(left, float) and isinstance(right, float):
-        return math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-9) or (math.isnan(left) and math.isnan(right))
+        return math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-9) or (
+            math.isnan(left) and math.isnan(right)
+        )
     if isinstance(left, Decimal) and isinstance(right, Decimal):
         return left == right or math.isclose(left, right, rel_tol=1e-15)
     return type(left) is type(right) and left == right
@@ -163,12 +167,15 @@ def running_flow(server: PostgresServer) -> Iterator[FlowUnderTest]:
     clock = Clock()
     try:
         flow = Flow.open(server.dsn(dbname=name), clock)
-        flow.barrier_time = None  # the catalog's first time is the real clock's; the tests' clock begins where it likes
-        with (
-            flow.connection,
-            psycopg.connect(server.dsn("root", name), autocommit=True) as client,
-        ):
-            yield FlowUnderTest(flow, client, clock, server, name)
+        flow.barrier_time = (
+            None  # the catalog's first time is the real clock's; the tests' clock begins where it likes
+        )
+        with psycopg.connect(server.dsn("root", name), autocommit=True) as client:
+            running = FlowUnderTest(flow, client, clock, server, name)
+            try:
+                yield running
+            finally:
+                running.flow.connection.close()  # a test may have opened another one
     finally:
         with psycopg.connect(server.dsn(), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -177,5 +184,6 @@ def running_flow(server: PostgresServer) -> Iterator[FlowUnderTest]:
 def table_rows(text: str) -> Sequence[Row]:
     """A drawn table of integers, one row a line, `.` for NULL."""
     return [
-        tuple(None if word == "." else int(word) for word in line.split()) for line in text.strip().splitlines()
+        tuple(None if word == "." else int(word) for word in line.split())
+        for line in text.strip().splitlines()
     ]

@@ -1,0 +1,155 @@
+"""The barrier around the operators: poison rows, wide rows, slow transactions, views made while clients write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.ddl.context import DdlContext
+from engine.flow import barrier
+from tests.support.flow import FlowUnderTest
+
+
+def _poisoned(engine: FlowUnderTest) -> list[tuple[Any, ...]]:
+    return engine.rows("SELECT source_name, sqlstate FROM rw_catalog.rw_poison_rows ORDER BY seen_at")
+
+
+def _forget_poison(engine: FlowUnderTest) -> None:
+    engine.flow.connection.execute("DELETE FROM engine.poison_rows")
+
+
+def test_overflow_sets_the_row_aside_and_the_rest_goes_on(engine: FlowUnderTest) -> None:
+    _forget_poison(engine)
+    engine.ddl(
+        "CREATE TABLE t (id int PRIMARY KEY, a int, b int)", "CREATE TABLE u (id int PRIMARY KEY, a int)"
+    )
+    engine.view("products", "SELECT id, a * b AS p FROM t")
+    engine.view("pairs", "SELECT t.id, u.id AS other FROM t JOIN u ON t.a = u.a")
+    engine.run("INSERT INTO u VALUES (1, 2), (2, 7)")
+    engine.run("INSERT INTO t VALUES (1, 2, 3), (2, 2000000000, 2000000000), (3, 7, 7), (4, 7, 8)")
+    engine.barrier()
+    assert engine.rows("SELECT * FROM products ORDER BY id") == [(1, 6), (3, 49), (4, 56)]
+    engine.check("pairs")
+    assert _poisoned(engine) == [("t", "22003")]
+    engine.settle("INSERT INTO t VALUES (5, 1, 1)", "DELETE FROM t WHERE id = 2")
+    engine.check()
+
+
+def test_a_view_over_time_moves_on_beside_a_poison_row(engine: FlowUnderTest) -> None:
+    engine.ddl("CREATE TABLE t (id int PRIMARY KEY, a int, ts timestamptz)")
+    engine.view("recent", "SELECT id FROM t WHERE ts > now() - INTERVAL '10 seconds'")
+    engine.view("closed", "SELECT id FROM t WHERE ts < now() - INTERVAL '10 seconds'")
+    engine.view("squares", "SELECT id, a * a AS s FROM t")
+    engine.settle("INSERT INTO t VALUES (1, 1, '2026-01-01Z'), (2, 2, '2026-01-01 00:00:15Z')")
+    assert engine.flow.barrier_time is not None
+    engine.run(
+        "INSERT INTO t SELECT 10 + i, CASE WHEN i = 3 THEN 2000000000 ELSE i END,"
+        " %s::timestamptz + i * interval '3 seconds' FROM generate_series(-5, 5) AS i",
+        engine.flow.barrier_time,
+    )
+    engine.barrier(11)
+    engine.settle("DELETE FROM t WHERE id = 13")
+    engine.check()
+    engine.barrier(11)
+    engine.check()
+
+
+def test_values_no_client_can_hold_survive_the_search_for_poison(engine: FlowUnderTest) -> None:
+    engine.ddl("CREATE TABLE t (id int PRIMARY KEY, a int, ts timestamptz, j jsonb, b bytea)")
+    engine.view("all_rows", "SELECT id, a * a AS s, ts::varchar AS ts, j, b FROM t")
+    engine.settle(
+        "INSERT INTO t VALUES (1, 1, 'infinity', '{\"k\": [1, null]}', '\\x00ff'), (2, 1, '20000-01-01', NULL, NULL),"
+        " (3, 2000000000, NULL, NULL, NULL)"
+    )
+    assert [r[0] for r in engine.rows("SELECT id FROM all_rows ORDER BY id")] == [1, 2]
+    engine.settle("DELETE FROM t WHERE id = 3")
+    engine.check()
+
+
+def test_a_row_over_8_kb_widens_the_delta_tables(engine: FlowUnderTest) -> None:
+    engine.ddl("CREATE TABLE t (id int PRIMARY KEY, body varchar)")
+    engine.view("bodies", "SELECT id, body, length(body) AS n FROM t")
+    engine.view("sizes", "SELECT max(length(body)) AS n FROM t")
+    engine.run("INSERT INTO t SELECT 1, string_agg(md5(i::text), '') FROM generate_series(1, 600) AS i")
+    engine.settle("INSERT INTO t VALUES (2, 'short')")
+    engine.check()
+    assert engine.rows("SELECT n FROM sizes") == [(19200,)]
+    engine.settle("DELETE FROM t WHERE id = 1")
+    engine.check()
+
+
+def test_a_slow_transaction_is_not_lost(engine: FlowUnderTest) -> None:
+    engine.ddl("CREATE TABLE t (id int PRIMARY KEY, g int)", "CREATE TABLE log (g int) APPEND ONLY")
+    engine.view("groups", "SELECT g, count(*) AS n FROM t GROUP BY g")
+    engine.view("logged", "SELECT g FROM log")
+    with engine.another_client() as slow:
+        with slow.transaction():
+            slow.execute("INSERT INTO log VALUES (1)")
+            slow.execute("INSERT INTO t VALUES (1, 1)")
+            engine.settle("INSERT INTO log VALUES (2)")
+            engine.check()
+        with slow.transaction():
+            slow.execute("UPDATE t SET g = 2")
+            engine.barrier()
+            engine.check()
+    engine.barrier()
+    engine.check()
+    assert engine.rows("SELECT * FROM groups") == [(2, 1)]
+
+
+def test_a_view_made_while_a_client_commits_has_neither_gap_nor_overlap(
+    engine: FlowUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.ddl("CREATE TABLE t (id int PRIMARY KEY, g int)")
+    engine.settle("INSERT INTO t VALUES (1, 1)")
+    before = barrier.Flow.barrier
+
+    def overtaken(flow: barrier.Flow, *arguments: Any) -> barrier.BarrierResult:
+        result = before(flow, *arguments)
+        engine.run("INSERT INTO t VALUES (2, 1), (1, 5)")
+        return result
+
+    with monkeypatch.context() as patched:
+        patched.setattr(barrier.Flow, "barrier", overtaken)
+        engine.view("groups", "SELECT g, count(*) AS n FROM t GROUP BY g")
+    engine.check()
+    engine.barrier()
+    engine.check()
+
+
+def test_a_failed_statement_leaves_nothing(engine: FlowUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine.ddl("CREATE TABLE t (id int PRIMARY KEY, g int)")
+    engine.settle("INSERT INTO t VALUES (1, 1)")
+
+    def fail(context: DdlContext, *_: object) -> None:
+        context.execute("CREATE TABLE engine.half (a int)")
+        engine.run("INSERT INTO t VALUES (2, 2)")
+        raise RuntimeError("power cut")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(barrier.commands, "execute", fail)
+        with pytest.raises(RuntimeError, match="power cut"):
+            engine.ddl("CREATE TABLE v (id int)")
+    engine.view("copies", "SELECT * FROM t")
+    engine.settle("INSERT INTO t VALUES (3, 3)")
+    engine.check()
+
+
+def test_another_flow_is_fenced_off(engine: FlowUnderTest) -> None:
+    with pytest.raises(barrier.FencedError):
+        barrier.Flow.open(engine.server.dsn(dbname=engine.database), engine.clock)
+
+
+def test_state_survives_a_new_session(engine: FlowUnderTest) -> None:
+    engine.ddl("CREATE TABLE t (id int PRIMARY KEY, g int, ts timestamptz)")
+    engine.view("groups", "SELECT g, count(*) AS n, min(id) AS m FROM t GROUP BY g")
+    engine.view("recent", "SELECT id FROM t WHERE ts > now() - INTERVAL '10 seconds'")
+    engine.settle("INSERT INTO t VALUES (1, 1, '2026-01-01Z'), (2, 1, '2027-01-01Z')")
+    engine.run("INSERT INTO t VALUES (3, 2, '2026-01-01 00:00:08Z')")
+    engine.flow.connection.close()
+    engine.flow = barrier.Flow.open(engine.server.dsn(dbname=engine.database), engine.clock)
+    engine.barrier(5)
+    engine.check()
+    engine.barrier(10)
+    engine.check()
