@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
@@ -111,6 +112,17 @@ def histories(draw: st.DrawFn) -> tuple[Step, ...]:
     steps = draw(st.lists(_steps, min_size=4, max_size=24))
     at = draw(st.sampled_from([0, 0, len(steps) // 2, len(steps)]))
     return (*steps[:at], CREATE, *steps[at:])
+
+
+def views(operator: str) -> dict[str, str]:
+    """The queries of views/<operator>.sql by name; each stands under a comment with its name, and ends with a semicolon."""
+    text = (Path(__file__).parent / "views" / f"{operator}.sql").read_text()
+    found = {}
+    for block in text.split(";\n"):
+        if block.strip():
+            name, query = block.strip().removeprefix("-- ").split("\n", 1)
+            found[name] = query
+    return found
 
 
 Check = Callable[[FlowUnderTest], None]

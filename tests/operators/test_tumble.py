@@ -1,20 +1,14 @@
-"""Tumbling windows against the batch."""
+"""Tumbling windows against the batch; the views are in views/tumble.sql."""
 
 from __future__ import annotations
 
 import pytest
 from hypothesis import given
 
-from tests.operators.histories import Step, histories, play, quick, thorough
+from tests.operators.histories import Step, histories, play, quick, thorough, views
 from tests.support.flow import FlowUnderTest
 
-VIEWS = {
-    "windows": "SELECT g, window_start, window_end, count(*) AS n, sum(x) AS s FROM TUMBLE(t, ts, INTERVAL '10 seconds') GROUP BY g, window_start, window_end",
-    "rows": "SELECT id, ts, window_start FROM TUMBLE(log, ts, INTERVAL '7 seconds') WHERE i > 0",
-    "whole_window": "SELECT window_end, max(i) AS m, avg(n) AS a FROM TUMBLE(bag, ts, INTERVAL '1 minute') GROUP BY window_end",
-    "two": "SELECT a.window_start, a.g, b.g AS h FROM TUMBLE(t, ts, INTERVAL '10 seconds') AS a JOIN TUMBLE(u, ts, INTERVAL '10 seconds') AS b ON a.window_start = b.window_start",
-    "appended": "SELECT g, window_start, count(*) AS n, min(x) AS a, max(ts) AS b FROM TUMBLE(log, ts, INTERVAL '10 seconds') GROUP BY g, window_start",
-}
+VIEWS = views("tumble")
 
 
 @quick
@@ -24,6 +18,7 @@ def test_random_histories(engine: FlowUnderTest, history: tuple[Step, ...]) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @thorough
 @given(history=histories())
 def test_many_random_histories(engine: FlowUnderTest, history: tuple[Step, ...]) -> None:

@@ -57,7 +57,7 @@ class FlowUnderTest:
     def __repr__(self) -> str:
         return f"FlowUnderTest({self.database})"
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - hypothesis calls it; the fields are huge
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(repr(self))
 
     def ddl(self, *statements: str) -> Reply:
