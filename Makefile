@@ -27,6 +27,9 @@ SEED ?=
 DATA_DIR ?=
 REPORT ?=
 
+# Test files that run side by side; JOBS=0 runs them one by one, in this process.
+JOBS ?= 2
+
 .PHONY: help
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,8 +49,8 @@ demo: $(RUNTIME) ## Run everything on this machine [DURATION= DEVICES= RATE= BUR
 	    $(if $(REPORT),--report "$(REPORT)")
 
 .PHONY: test
-test: $(DEV) ## Run the tests, all but the slow ones [ARGS=...]
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+test: $(DEV) ## Run the tests, all but the slow ones [JOBS=2 ARGS=...]
+	@$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: test-slow
 test-slow: $(DEV) ## Run the slow tests [ARGS=...]
