@@ -18,7 +18,7 @@ DEV := $(VENV)/.stamp-dev
 PYTHON ?=
 export PYTHON
 
-# `make demo` hands these to `tailrace up` when they are given: make demo DURATION=30 DEVICES=500
+# `make demo` hands these to `tailrace up` when they are given: make demo DURATION=30 ARGS="--sql-port 0"
 DURATION ?=
 DEVICES ?=
 RATE ?=
@@ -38,7 +38,7 @@ help: ## List the targets
 setup: $(DEV) ## Make .venv and install Tailrace with its development tools
 
 .PHONY: demo
-demo: $(RUNTIME) ## Run everything on this machine [DURATION= DEVICES= RATE= BURST= SEED= DATA_DIR= REPORT=]
+demo: $(RUNTIME) ## Run everything here [DURATION= DEVICES= RATE= BURST= SEED= DATA_DIR= REPORT= ARGS=]
 	@exec $(BIN)/tailrace up \
 	    $(if $(DURATION),--duration "$(DURATION)") \
 	    $(if $(DEVICES),--devices "$(DEVICES)") \
@@ -46,7 +46,7 @@ demo: $(RUNTIME) ## Run everything on this machine [DURATION= DEVICES= RATE= BUR
 	    $(if $(BURST),--burst "$(BURST)") \
 	    $(if $(SEED),--seed "$(SEED)") \
 	    $(if $(DATA_DIR),--data-dir "$(DATA_DIR)") \
-	    $(if $(REPORT),--report "$(REPORT)")
+	    $(if $(REPORT),--report "$(REPORT)") $(ARGS)
 
 .PHONY: test
 test: $(DEV) ## Run the tests, all but the slow ones [JOBS=2 ARGS=...]
