@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from tests.support.processes import free_port
 
-PARTITIONS = 6
+PARTITIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
