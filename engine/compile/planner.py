@@ -317,11 +317,12 @@ class _Planner:
                 a, b = self._bind(scope, condition.this), self._bind(scope, condition.expression)
                 reads_a = {c.name for c in a.find_all(exp.Column)}
                 reads_b = {c.name for c in b.find_all(exp.Column)}
-                if reads_a and reads_b and reads_a <= left_names and reads_b <= right_names:
-                    equalities.append((a, b))
-                    continue
                 if reads_a and reads_b and reads_a <= right_names and reads_b <= left_names:
-                    equalities.append((b, a))
+                    a, b, reads_a, reads_b = b, a, reads_b, reads_a
+                # one side twice is not two keys: the planner would compare the other sides among each other
+                fresh = all(a != c and b != d for c, d in equalities)
+                if reads_a and reads_b and reads_a <= left_names and reads_b <= right_names and fresh:
+                    equalities.append((a, b))
                     continue
             rest.append(condition)
         left, left_columns = self._computed(left, [a for a, _ in equalities])

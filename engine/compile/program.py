@@ -9,6 +9,7 @@ Delta tables are temporary (ON COMMIT DELETE ROWS), made anew for each flow sess
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -179,7 +180,7 @@ class ProgramBuilder:
                 self._indexes.remove(index)
                 break
         # plain columns are quoted names, everything else is put into parentheses
-        items = ", ".join(e if e.startswith('"') and e.endswith('"') else f"({e})" for e in wanted)
+        items = ", ".join(e if _is_plain(e) else f"({e})" for e in wanted)
         ddl = f"CREATE INDEX ON {table} ({items})"
         self.tables.append(ddl)
         self._indexes.append(_Index(table, tuple(wanted), ddl))
@@ -189,17 +190,37 @@ class ProgramBuilder:
         """Tell of an index that exists already (a scanned relation's key)."""
         self._indexes.append(_Index(table, tuple(columns), None))
 
-    def searchable(self, operator: Operator, columns: Sequence[str]) -> Stream:
-        """Lower `operator` so that its content exists and can be probed by `columns`; stores it if it must."""
+    def ordered_index(self, origins: Sequence[Origin], order: Sequence[str]) -> bool:
+        """Ask for an index whose last columns are sorted as `order` says ('DESC NULLS FIRST', ...); as `index` otherwise."""
+        if len(set(order)) <= 1 and set(order) <= {"ASC NULLS LAST", "DESC NULLS FIRST"}:
+            return self.index(origins)  # read forwards or backwards
+        if len({o.table for o in origins}) != 1:
+            return False
+        sorts = [""] * (len(origins) - len(order)) + [f" {o}" for o in order]
+        items = ", ".join(
+            (o.expression if _is_plain(o.expression) else f"({o.expression})") + sort
+            for o, sort in zip(origins, sorts, strict=True)
+        )
+        self.tables.append(f"CREATE INDEX ON {origins[0].table} ({items})")
+        self._indexes.append(_Index(origins[0].table, tuple(o.expression for o in origins), None))
+        return True
+
+    def searchable(self, operator: Operator, columns: Sequence[str], order: Sequence[str] = ()) -> Stream:
+        """Lower `operator` so that its content exists and can be probed by `columns`; stores it if it must.
+
+        `order` holds the sort directions of the last columns, where they are read in order.
+        """
         stream = self.pin(operator, operator.lower(self))
         if stream.content is not None:
             origins = [operator.origin(c) for c in columns]
             known = [o for o in origins if o is not None]
-            if len(known) == len(origins) and (not columns or self.index(known)):
+            if len(known) == len(origins) and (not columns or self.ordered_index(known, order)):
                 return stream
-        return self.store(operator, stream, columns)
+        return self.store(operator, stream, columns, order)
 
-    def store(self, operator: Operator, stream: Stream, index: Sequence[str] = ()) -> Stream:
+    def store(
+        self, operator: Operator, stream: Stream, index: Sequence[str] = (), order: Sequence[str] = ()
+    ) -> Stream:
         """Keep the operator's content in a state table of its own."""
         stream = self.pin(operator, stream)
         table = self.state_table(operator.columns, None if operator.append_only else operator.key)
@@ -207,8 +228,13 @@ class ProgramBuilder:
         for statement in apply_delta(table, stream.delta, operator):
             self.step(statement)
         if index:
-            self.index([Origin(table, quote(c)) for c in index])
+            self.ordered_index([Origin(table, quote(c)) for c in index], order)
         return Stream(stream.delta, table)
+
+
+def _is_plain(expression: str) -> bool:
+    """Is it a quoted column name, nothing computed?"""
+    return re.fullmatch(r'"([^"]|"")*"', expression) is not None
 
 
 def consolidate(delta: str, columns: str) -> str:

@@ -131,7 +131,12 @@ def equal(left: str, right: str, columns: Sequence[str]) -> str:
 
 
 def equal_nulls(left: str, right: str, columns: Sequence[str]) -> str:
-    """The match in which NULL equals NULL, in the form that an index can still serve (IS NOT DISTINCT FROM cannot)."""
+    """The match for a row `right` that holds a NULL among `columns` (see `no_nulls`): NULL equals NULL.
+
+    In the form that an index can still serve, which IS NOT DISTINCT FROM is not.
+    """
+    if len(columns) == 1:
+        return f"{left}.{quote(columns[0])} IS NULL"
     parts = (
         f"({left}.{quote(c)} = {right}.{quote(c)} OR ({left}.{quote(c)} IS NULL AND {right}.{quote(c)} IS NULL))"
         for c in columns

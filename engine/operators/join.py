@@ -18,10 +18,13 @@ from engine.operators.project import sql
 
 
 def join_condition(pairs: tuple[tuple[str, str], ...], condition: exp.Expr | None) -> str:
-    """`l.a = r.b AND ... AND condition`; the condition's columns are qualified by l and r."""
+    """`l.a = r.b AND ... AND condition`; the condition's columns are qualified by l and r.
+
+    IS TRUE hides the condition from the planner, which must probe by the pairs and by nothing else.
+    """
     parts = [f"l.{quote(a)} = r.{quote(b)}" for a, b in pairs]
     if condition is not None:
-        parts.append(f"({sql(condition)})")
+        parts.append(f"({sql(condition)}) IS TRUE")
     return " AND ".join(parts)
 
 

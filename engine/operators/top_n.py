@@ -39,8 +39,12 @@ class SortKey:
 
     def sql(self, prefix: str = "") -> str:
         """For ORDER BY."""
-        direction = "DESC" if self.descending else "ASC"
-        return f"{prefix}{quote(self.column)} {direction} NULLS {'FIRST' if self.nulls_first else 'LAST'}"
+        return f"{prefix}{quote(self.column)} {self.direction}"
+
+    @property
+    def direction(self) -> str:
+        """ASC or DESC, and where NULLs go."""
+        return f"{'DESC' if self.descending else 'ASC'} NULLS {'FIRST' if self.nulls_first else 'LAST'}"
 
 
 def precedes(order: tuple[SortKey, ...], left: str, right: str) -> str:
@@ -118,7 +122,8 @@ class TopN(Operator):
         if self.input.append_only:
             below = program.pin(self.input, self.input.lower(program))
         else:
-            below = program.searchable(self.input, [*self.partition, *(k.column for k in self.order)])
+            ordered = [*self.partition, *(k.column for k in self.order)]
+            below = program.searchable(self.input, ordered, [k.direction for k in self.order])
         columns, inner = names(self.columns), names(self.input.columns)
         self._state = state = program.state_table(self.columns, self.key)
         program.index([Origin(state, quote(p)) for p in self.partition])

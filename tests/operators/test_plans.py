@@ -1,0 +1,190 @@
+"""What PostgreSQL plans for the maintenance statements: state is probed by index, never scanned.
+
+auto_explain reports the plan of every statement of every step as a notice. Plans are looked at three times: made while
+state was empty, run on grown state, and made anew after ANALYZE. A full scan is fine where the table stays small whatever
+comes (the one row of a global aggregate, the first n of a top-N over everything), and where an ordered index is read up to
+a LIMIT.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg.errors import Diagnostic
+
+from tests.operators.histories import TABLES, views
+from tests.sql.relations import RELATIONS
+from tests.support.flow import FlowUnderTest
+
+SQL = Path(__file__).parents[2] / "sql"
+PIPELINE = (
+    "staging/rejects", "staging/duplicates", "staging/readings", "windows/readings_10s", "windows/device_activity_10s",
+    "windows/baselines", "serving/latest_readings", "anomalies/anomalies_threshold", "anomalies/anomalies_zscore",
+    "anomalies/anomalies_stuck", "anomalies/anomalies_silent", "anomalies/anomalies", "ops/ingest_lag",
+    "ops/pipeline_counts",
+)  # fmt: skip
+SMALL_ROWS = 12
+RECOMPUTED_WHOLE = {"whole"}
+"""Global min, max and float sums: one group, the whole input, recomputed after a retraction; EXPLAIN says O(group)."""
+
+
+class Plans:
+    """Collects plans while `on`."""
+
+    def __init__(self, engine: FlowUnderTest) -> None:
+        self.on = False
+        self.found: list[dict[str, Any]] = []
+        connection = engine.flow.connection
+        connection.execute("LOAD 'auto_explain'")
+        for name, value in {
+            "auto_explain.log_min_duration": "0",
+            "auto_explain.log_nested_statements": "on",
+            "auto_explain.log_format": "json",
+            "auto_explain.log_level": "notice",
+            "client_min_messages": "notice",
+        }.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        connection.add_notice_handler(self._take)
+
+    def _take(self, notice: Diagnostic) -> None:
+        text = notice.message_primary or ""
+        if self.on and "plan:" in text:
+            self.found.append(json.loads(text.split("plan:", 1)[1]))
+
+    def full_scans(self, small: set[str]) -> set[str]:
+        """What reads the whole of a state table: the table and the statement."""
+        bad = set()
+        for plan in self.found:
+            for table in _full_scans(plan["Plan"]):
+                if table not in small:
+                    bad.add(f"{table}: {' '.join(plan['Query Text'].split())[:1500]}")
+        return bad
+
+
+def _full_scans(node: dict[str, Any], *, limited: bool = False) -> Iterator[str]:
+    kind, table = node["Node Type"], node.get("Relation Name", "")
+    if re.match(r"(state|table)_\d", table) and (
+        kind == "Seq Scan"
+        or (kind in ("Index Scan", "Index Only Scan") and "Index Cond" not in node and not limited)
+    ):
+        yield table
+    if (
+        kind == "Bitmap Index Scan"
+        and "Index Cond" not in node
+        and re.match(r"(state|table)_\d", node["Index Name"])
+    ):
+        yield node["Index Name"]
+    limited = kind == "Limit" or (limited and kind in ("Result", "Subquery Scan", "Incremental Sort"))
+    for child in node.get("Plans", ()):
+        yield from _full_scans(child, limited=limited)
+
+
+def _small_tables(engine: FlowUnderTest) -> set[str]:
+    found = set()
+    for (name,) in engine.flow.connection.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'engine' AND tablename ~ '^(state|table)_'"
+    ).fetchall():
+        row = engine.flow.connection.execute(f"SELECT count(*) FROM engine.{name}").fetchone()
+        if row is not None and row[0] <= SMALL_ROWS:
+            found.add(name)
+    return found
+
+
+def _watch(engine: FlowUnderTest, plans: Plans, steps: list[str], growth: list[str]) -> None:
+    """Run `steps` on empty state, on state grown by `growth`, and after ANALYZE; then fail on what scanned state."""
+    stages = []
+    for stage in ("planned on empty state", "grown", "analyzed"):
+        if stage == "grown":
+            for statement in growth:
+                engine.run(statement)
+            engine.barrier(1)
+        if stage == "analyzed":
+            engine.flow.connection.execute("ANALYZE")
+        plans.found, plans.on = [], True
+        for statement in steps:
+            engine.settle(statement, advance_s=1)
+        plans.on = False
+        stages.append((stage, list(plans.found)))
+    small = _small_tables(engine)
+    bad = {}
+    for stage, found in stages:
+        assert found
+        plans.found = found
+        if scans := plans.full_scans(small):
+            bad[stage] = scans
+    listed = "\n".join(f"{stage}:\n  " + "\n  ".join(sorted(s)) for stage, s in bad.items())
+    assert not bad, f"state tables are read as a whole\n{listed}"
+
+
+@pytest.fixture(scope="module")
+def module_plans(module_engine: FlowUnderTest) -> Plans:
+    return Plans(module_engine)
+
+
+@pytest.fixture
+def plans(engine: FlowUnderTest, module_plans: Plans) -> Plans:
+    return module_plans
+
+
+OPERATORS = sorted(p.stem for p in (Path(__file__).parent / "views").glob("*.sql"))
+VALUES = "i / 10, chr(97 + i / 20), i % 500, i * 0.5, i * 0.25, '2026-01-01Z'::timestamptz + i * interval '1 second'"
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_operators_probe_their_state(engine: FlowUnderTest, plans: Plans, operator: str) -> None:
+    for table, columns in TABLES.items():
+        engine.ddl(f"CREATE TABLE {table} ({columns}){' APPEND ONLY' if table == 'log' else ''}")
+    for name, query in views(operator).items():
+        if name not in RECOMPUTED_WHOLE:
+            engine.view(name, query)
+    keyed = "INSERT INTO {} SELECT i, " + VALUES + " FROM generate_series({}, {}) AS i"
+    plain = "INSERT INTO bag SELECT " + VALUES + " FROM generate_series({}, {}) AS i"
+    steps = [
+        *(keyed.format(t, 3001, 3003) for t in ("t", "u", "log")),
+        plain.format(3001, 3003),
+        "UPDATE t SET i = i + 1, x = 7, g = g + 1 WHERE id IN (3001, 3002)",
+        "UPDATE u SET h = NULL, i = i + 2, g = NULL WHERE id = 3003",
+        "DELETE FROM bag WHERE g = 300",
+        "DELETE FROM t WHERE id BETWEEN 3001 AND 3003",
+        "DELETE FROM u WHERE id BETWEEN 3001 AND 3003",
+    ]
+    growth = [*(keyed.format(t, 1, 1200) for t in ("t", "u", "log")), plain.format(1, 1200)]
+    _watch(engine, plans, steps, growth)
+    engine.check()
+
+
+def test_the_pipeline_probes_its_state(engine: FlowUnderTest, plans: Plans) -> None:
+    """The product's views, over a table in the place of `messages`."""
+    for table in ("devices", "metric_limits", "messages"):
+        relation = RELATIONS[table]
+        columns = ", ".join(f"{c} {t}" for c, t in relation.columns.items())
+        key = f", PRIMARY KEY ({', '.join(relation.key)})" if relation.key else ""
+        engine.ddl(f"CREATE TABLE {table} ({columns}{key}){'' if key else ' APPEND ONLY'}")
+    for path in PIPELINE:
+        text = (SQL / f"{path}.sql").read_text()
+        engine.ddl(text[text.index("CREATE") :].rstrip().rstrip(";"))
+    message = (
+        "INSERT INTO messages SELECT i % 3, i, '2026-01-01Z'::timestamptz + i * interval '0.1 second', 'e' || i % 1900,"
+        " 'dev-' || i % 97, 'm' || i % 3, CASE WHEN i % 50 = 0 THEN 1e9 WHEN i % 7 = 0 THEN 5 ELSE i % 11 END,"
+        " '2026-01-01Z'::timestamptz + i * interval '0.1 second', CASE WHEN i % 40 = 0 THEN 'not_json' END, NULL"
+        " FROM generate_series({}, {}) AS i"
+    )
+    steps = [
+        "INSERT INTO devices VALUES ('dev-1', 'pump', 'north')",
+        "INSERT INTO metric_limits VALUES ('pump', 'm1', 0, 10, 'C')",
+        message.format(2001, 2010),
+        message.format(2005, 2014),
+        message.format(2040, 2041),
+    ]
+    growth = [
+        "INSERT INTO devices SELECT 'dev-' || i, 'type-' || i % 20, 'north' FROM generate_series(1, 97) AS i",
+        "INSERT INTO metric_limits SELECT 'type-' || i, 'm' || j, 0, 10, 'C'"
+        " FROM generate_series(0, 19) AS i, generate_series(0, 2) AS j",
+        message.format(1, 2000),
+    ]
+    _watch(engine, plans, steps, growth)
