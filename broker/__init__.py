@@ -1,0 +1,1 @@
+"""A durable node that speaks Kafka's protocol: topics on disk, consumer groups, idempotent and transactional producers."""

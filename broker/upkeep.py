@@ -1,0 +1,52 @@
+"""What has to be done from time to time: retention, compaction, snapshots, late transactions, deleted files.
+
+Job: one task for as long as the broker runs. A step that fails is told and tried again next time; the others go
+on. Caller: the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+
+from broker.compaction import compact
+from broker.node import Node
+from broker.partition import Partition
+from broker.retention import expire
+
+logger = logging.getLogger(__name__)
+
+
+async def keep_up(node: Node) -> None:
+    """Run until cancelled."""
+    cleaned: dict[Partition, int] = {}
+    while True:
+        await asyncio.sleep(node.options.upkeep_ms / 1000)
+        await run_once(node, cleaned)
+
+
+async def run_once(node: Node, cleaned: dict[Partition, int]) -> None:
+    """All steps; `cleaned` remembers up to which offset each partition was compacted."""
+    now_ms = time.time_ns() // 1_000_000
+    for partition in list(node.topics.partitions()):
+        try:
+            deleted = expire(partition, now_ms)
+            if deleted:
+                logger.info("%s-%d: %d old segments deleted", partition.topic, partition.index, deleted)
+            if partition.config.compacts:
+                cleaned[partition] = await compact(partition, cleaned.get(partition, 0))
+            if not partition.is_deleted:
+                partition.snapshot(now_ms)
+        except (OSError, ValueError) as error:
+            logger.error("%s-%d: upkeep failed: %s", partition.topic, partition.index, error)
+    for gone in [partition for partition in cleaned if partition.is_deleted]:
+        del cleaned[gone]
+    try:
+        node.transactions.abort_late(now_ms)
+        await asyncio.to_thread(os.fsync, node.offsets.descriptor)
+        await asyncio.to_thread(node.topics.sweep_deleted)
+    except OSError as error:
+        logger.error("upkeep failed: %s", error)
+    node.measure_disk()
