@@ -30,7 +30,7 @@ class Source:
 async def compact(partition: Partition, cleaned_to: int) -> int:
     """Compact what is sealed, if enough of it is new since offset `cleaned_to`; returns the offset cleaned to."""
     log, config = partition.log, partition.config
-    if log.active.size and time.time_ns() // 1_000_000 - log.active.newest_ms > config.segment_ms:
+    if log.active.size and time.time_ns() // 1_000_000 - log.active.modified_ms > config.segment_ms:
         log.roll()
     sealed = [segment for segment in log.segments[:-1] if segment.next_offset <= partition.stable_offset]
     dirty = sum(segment.size for segment in sealed if segment.next_offset > cleaned_to)

@@ -69,7 +69,7 @@ class Flusher:
         for segment, size, descriptor, partition in work:
             try:
                 await asyncio.to_thread(_fsync_and_close, descriptor)
-                _mark(segment, size)
+                _mark(partition, segment, size)
             except OSError as error:
                 logger.error("%s: fsync failed: %s", segment.path, error)
                 failure = error
@@ -97,11 +97,11 @@ class Flusher:
         partition.log.active.seal()
         for segment in partition.log.unsynced():
             os.fsync(segment.descriptor)
-            _mark(segment, segment.size)
+            _mark(partition, segment, segment.size)
 
 
-def _mark(segment: Segment, size: int) -> None:
-    if segment.path.exists():  # else deleted meanwhile
+def _mark(partition: Partition, segment: Segment, size: int) -> None:
+    if not partition.is_deleted and segment in partition.log.segments:  # else deleted or compacted meanwhile
         segment.mark_synced(size)
 
 

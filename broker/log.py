@@ -34,9 +34,9 @@ class Log:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._start_file = folder / "start.json"
-        self.segments = [Segment(folder, base) for base in _bases(folder)] or [Segment(folder, 0)]
-        self._recover()
         stored = json.loads(self._start_file.read_bytes())["offset"] if self._start_file.exists() else 0
+        self.segments = [Segment(folder, base) for base in _bases(folder)] or [Segment(folder, stored)]
+        self._recover()
         self.start_offset = min(max(stored, self.segments[0].base_offset), self.next_offset)
 
     def _recover(self) -> None:
@@ -77,6 +77,7 @@ class Log:
         """Begin a new segment."""
         self.active.seal()
         self.segments.append(Segment(self.folder, self.next_offset))
+        self.active.create()
         self._bases.append(self.active.base_offset)
 
     def read(self, offset: int, max_bytes: int, end_offset: int, *, whole_batch: bool) -> bytes:
@@ -125,7 +126,7 @@ class Log:
                 header = place.header
                 if header.base_offset >= end_offset:
                     return None
-                if header.max_timestamp < timestamp or header.is_control:
+                if header.max_timestamp < timestamp:
                     continue
                 for record in batch.records(segment.read(place.position, header.size), header):
                     if record.timestamp >= timestamp and record.offset >= self.start_offset:

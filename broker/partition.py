@@ -166,5 +166,8 @@ class Partition:
         wanted = self.high_watermark if offset == -1 else offset
         if not 0 <= wanted <= self.high_watermark:
             raise Refusal(ErrorCode.offset_out_of_range, f"offset {wanted}, the end is {self.high_watermark}")
-        self.log.delete_before(wanted)
+        try:
+            self.log.delete_before(wanted)
+        except OSError as error:
+            raise Refusal(ErrorCode.kafka_storage_error, f"the disk refuses: {error.strerror}") from error
         return self.log.start_offset

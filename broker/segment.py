@@ -133,6 +133,10 @@ class Segment:
 
     # writing
 
+    def create(self) -> None:
+        """Make the empty file: its name keeps the next offset even if nothing is ever written to it."""
+        os.ftruncate(self.descriptor, 0)
+
     def append(self, header: Header, buffers: list[bytes | memoryview]) -> None:
         """Write one batch at the end; raises OSError, and then nothing of it is in the file."""
         wanted = header.size

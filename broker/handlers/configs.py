@@ -95,6 +95,8 @@ def _altered(
                 topic.configure(overrides)
         except Refusal as refusal:
             answer |= {"error_code": refusal.code, "error_message": refusal.message}
+        except OSError as error:
+            answer |= {"error_code": ErrorCode.kafka_storage_error, "error_message": str(error)}
         responses.append(answer)
     return {"responses": responses}
 
