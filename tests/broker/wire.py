@@ -1,0 +1,207 @@
+"""One connection on which any request of Kafka's protocol can be sent in any version.
+
+The codec is kafka-python's, which is made from the protocol's own schemas: requests are its classes, built
+with `version=`. Here are the connection, the frames, and short forms for the requests that tests send most.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections import deque
+from typing import Any
+
+from kafka.protocol.api_message import ApiMessage
+from kafka.protocol.consumer import FetchRequest, ListOffsetsRequest
+from kafka.protocol.metadata import ApiVersionsRequest
+from kafka.protocol.parser import KafkaProtocol
+from kafka.protocol.producer import InitProducerIdRequest, ProduceRequest
+from kafka.record.default_records import DefaultRecordBatchBuilder
+from kafka.record.memory_records import MemoryRecords
+
+NONE = 0
+OFFSET_OUT_OF_RANGE = 1
+CORRUPT_MESSAGE = 2
+UNKNOWN_TOPIC_OR_PARTITION = 3
+MESSAGE_TOO_LARGE = 10
+INVALID_TOPIC_EXCEPTION = 17
+TOPIC_ALREADY_EXISTS = 36
+INVALID_PARTITIONS = 37
+OUT_OF_ORDER_SEQUENCE_NUMBER = 45
+DUPLICATE_SEQUENCE_NUMBER = 46
+INVALID_PRODUCER_EPOCH = 47
+PRODUCER_FENCED = 90
+EARLIEST = -2
+LATEST = -1
+
+# Versions that name topics (newer ones go by id) and that every supported client still speaks.
+PRODUCE_VERSION = 9
+FETCH_VERSION = 12
+_TIMEOUT_S = 30
+
+
+class Wire:
+    """A connection to the broker. Used as a context manager."""
+
+    def __init__(self, bootstrap: str) -> None:
+        host, _, port = bootstrap.rpartition(":")
+        self._socket = socket.create_connection((host, int(port)), _TIMEOUT_S)
+        self._protocol = KafkaProtocol(client_id="wire")
+        self._received: deque[Any] = deque()
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def send(self, request: ApiMessage) -> None:
+        self._protocol.send_request(request)
+        self._socket.sendall(self._protocol.send_bytes())
+
+    def send_raw(self, frame: bytes) -> None:
+        """Send bytes as they are, after their length."""
+        self.send_bytes(struct.pack(">i", len(frame)) + frame)
+
+    def send_bytes(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def receive_raw(self, most: int) -> bytes:
+        """Some bytes of what comes; none when the broker has closed the connection."""
+        try:
+            return self._socket.recv(most)
+        except ConnectionResetError:
+            return b""
+
+    def receive(self) -> Any:
+        """The next response; ConnectionError when the broker has closed the connection."""
+        while not self._received:
+            data = self._socket.recv(1 << 20)
+            if not data:
+                raise ConnectionError("the broker closed the connection")
+            self._received.extend(response for _, response in self._protocol.receive_bytes(data))
+        return self._received.popleft()
+
+    def call(self, request: ApiMessage) -> Any:
+        self.send(request)
+        return self.receive()
+
+    def versions(self) -> dict[int, range]:
+        """The versions that the broker says it knows, by API key."""
+        response = self.call(ApiVersionsRequest(version=0))
+        assert response.error_code == NONE
+        return {api.api_key: range(api.min_version, api.max_version + 1) for api in response.api_keys}
+
+    def produce(self, topic: str, batch: bytes, *, partition: int = 0, version: int = PRODUCE_VERSION) -> Any:
+        """Produce one batch with acks=all; the partition's part of the response."""
+        response = self.call(produce_request(topic, batch, partition=partition, version=version))
+        return response.responses[0].partition_responses[0]
+
+    def fetch(self, topic: str, offset: int, **options: Any) -> Any:
+        """Fetch from one partition; the partition's part of the response. Options as of `fetch_request`."""
+        response = self.call(fetch_request(topic, offset, **options))
+        assert response.error_code == NONE
+        return response.responses[0].partitions[0]
+
+    def list_offset(self, topic: str, timestamp_ms: int, *, partition: int = 0, version: int = 5) -> Any:
+        request = ListOffsetsRequest(
+            version=version,
+            replica_id=-1,
+            isolation_level=0,
+            topics=[ListOffsetsRequest.ListOffsetsTopic(
+                version=version,
+                name=topic,
+                partitions=[ListOffsetsRequest.ListOffsetsTopic.ListOffsetsPartition(
+                    version=version, partition_index=partition, timestamp=timestamp_ms
+                )],
+            )],
+        )
+        return self.call(request).topics[0].partitions[0]
+
+    def new_producer(self) -> tuple[int, int]:
+        """Id and epoch of a new idempotent producer."""
+        response = self.call(
+            InitProducerIdRequest(version=1, transactional_id=None, transaction_timeout_ms=60_000)
+        )
+        assert response.error_code == NONE
+        return response.producer_id, response.producer_epoch
+
+
+def produce_request(
+    topic: str, batch: bytes, *, partition: int = 0, version: int = PRODUCE_VERSION, acks: int = -1
+) -> ProduceRequest:
+    data = ProduceRequest.TopicProduceData
+    partitions = [data.PartitionProduceData(version=version, index=partition, records=batch)]
+    return ProduceRequest(
+        version=version,
+        transactional_id=None,
+        acks=acks,
+        timeout_ms=10_000,
+        topic_data=[data(version=version, name=topic, partition_data=partitions)],
+    )
+
+
+def fetch_request(
+    topic: str,
+    offset: int,
+    *,
+    partition: int = 0,
+    max_wait_ms: int = 0,
+    min_bytes: int = 1,
+    max_bytes: int = 1 << 24,
+    partition_max_bytes: int = 1 << 24,
+    version: int = FETCH_VERSION,
+) -> FetchRequest:
+    part = FetchRequest.FetchTopic.FetchPartition(
+        version=version,
+        partition=partition,
+        current_leader_epoch=-1,
+        fetch_offset=offset,
+        last_fetched_epoch=-1,
+        log_start_offset=-1,
+        partition_max_bytes=partition_max_bytes,
+    )
+    return FetchRequest(
+        version=version,
+        replica_id=-1,
+        max_wait_ms=max_wait_ms,
+        min_bytes=min_bytes,
+        max_bytes=max_bytes,
+        isolation_level=0,
+        session_id=0,
+        session_epoch=-1,
+        topics=[FetchRequest.FetchTopic(version=version, topic=topic, partitions=[part])],
+        forgotten_topics_data=[],
+        rack_id="",
+    )
+
+
+def batch_of(
+    values: list[bytes],
+    *,
+    producer: tuple[int, int] = (-1, -1),
+    sequence: int = -1,
+    timestamp_ms: int = 1_795_000_000_000,
+) -> bytes:
+    """An uncompressed record batch of the values, without keys, all of one create time."""
+    builder = DefaultRecordBatchBuilder(
+        magic=2,
+        compression_type=0,
+        is_transactional=False,
+        producer_id=producer[0],
+        producer_epoch=producer[1],
+        base_sequence=sequence,
+        batch_size=1 << 30,
+    )
+    for number, value in enumerate(values):
+        builder.append(number, timestamp_ms, None, value, [])
+    return bytes(builder.build())
+
+
+def values_in(records: bytes | None) -> list[tuple[int, bytes | None]]:
+    """Offset and value of every whole record that a fetch returned."""
+    found, batches = [], MemoryRecords(bytes(records or b""))
+    while (batch := batches.next_batch()) is not None:
+        assert batch.validate_crc()
+        found.extend((record.offset, record.value) for record in batch)
+    return found
