@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import KafkaError
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ConfigSource, ResourceType
 
-from tests.broker.topics import Topics, code_of
+from tests.broker.topics import Sender, Topics, code_of
 from tests.support.processes import wait_until
 
 _SECONDS = 20
@@ -21,7 +21,9 @@ def _describe(topics: Topics, name: str, kind: ResourceType = ResourceType.TOPIC
     return future.result(_SECONDS)
 
 
-def _alter(topics: Topics, name: str, key: str, value: str | None, operation: AlterConfigOpType) -> int | None:
+def _alter(
+    topics: Topics, name: str, key: str, value: str | None, operation: AlterConfigOpType
+) -> int | None:
     """Kafka's code of the refusal, None when the setting was changed."""
     entry = ConfigEntry(key, value, incremental_operation=operation)
     resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry])
@@ -65,9 +67,16 @@ def test_a_list_grows_and_shrinks(topics: Topics) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("no.such.setting", "1"), ("retention.ms", "soon"), ("cleanup.policy", "burn"), ("max.message.bytes", "-1")],
+    [
+        ("no.such.setting", "1"),
+        ("retention.ms", "soon"),
+        ("cleanup.policy", "burn"),
+        ("max.message.bytes", "-1"),
+    ],
 )
-def test_a_bad_setting_is_refused_and_changes_nothing(topics: Topics, topic: str, key: str, value: str) -> None:
+def test_a_bad_setting_is_refused_and_changes_nothing(
+    topics: Topics, topic: str, key: str, value: str
+) -> None:
     before = {name: entry.value for name, entry in _describe(topics, topic).items()}
     assert _alter(topics, topic, key, value, AlterConfigOpType.SET) == KafkaError.INVALID_CONFIG
     assert {name: entry.value for name, entry in _describe(topics, topic).items()} == before
@@ -88,8 +97,6 @@ def test_the_broker_describes_its_own_settings(topics: Topics) -> None:
 
 
 def test_the_size_limit_of_messages_follows_the_setting(topics: Topics) -> None:
-    from tests.broker.topics import Sender
-
     name = topics.create(max_message_bytes=5_000)
     sender = Sender(topics.bootstrap)
 

@@ -42,7 +42,9 @@ def test_a_long_poll_is_answered_when_a_message_comes(kafka: Kafka, topic: str, 
     assert time.monotonic() - produced_at < 10
 
 
-def test_a_long_poll_over_many_partitions_is_answered_by_any(kafka: Kafka, topics: Topics, wire: Wire) -> None:
+def test_a_long_poll_over_many_partitions_is_answered_by_any(
+    kafka: Kafka, topics: Topics, wire: Wire
+) -> None:
     name = topics.create(partitions=3)
     request = fetch_request(name, 0, max_wait_ms=25_000)
     (template,) = request.topics[0].partitions
@@ -147,6 +149,7 @@ def test_the_high_watermark_is_exact(topic: str, wire: Wire) -> None:
 
 def test_the_high_watermark_never_runs_ahead_of_what_can_be_read(kafka: Kafka, topic: str) -> None:
     """Readers race a writer: whatever lies below a watermark that was told is there when asked for."""
+
     def write() -> None:
         with Wire(kafka.bootstrap) as writer:
             for _ in range(40):
@@ -174,7 +177,9 @@ def test_the_high_watermark_never_runs_ahead_of_what_can_be_read(kafka: Kafka, t
 
 def test_consumers_watermarks_agree_with_the_log(kafka: Kafka, topic: str) -> None:
     produce(kafka.bootstrap, topic, [b"x"] * 123)
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "unused", "auto.offset.reset": "earliest"})
+    consumer = Consumer(
+        {"bootstrap.servers": kafka.bootstrap, "group.id": "unused", "auto.offset.reset": "earliest"}
+    )
     try:
         consumer.assign([TopicPartition(topic, 0, 0)])
         seen = 0

@@ -56,7 +56,12 @@ def test_times_need_not_rise(topic: str, wire: Wire) -> None:
     """A late message does not hide what follows: the first one at or after the time is what counts."""
     for offset_ms in (5_000, 1_000, 7_000, 2_000):
         wire.produce(topic, batch_of([b"x"], timestamp_ms=_START_MS + offset_ms))
-    assert [wire.list_offset(topic, _START_MS + after).offset for after in (500, 1_500, 6_000, 7_001)] == [0, 0, 2, -1]
+    assert [wire.list_offset(topic, _START_MS + after).offset for after in (500, 1_500, 6_000, 7_001)] == [
+        0,
+        0,
+        2,
+        -1,
+    ]
 
 
 def test_the_message_of_the_latest_time(topic: str, wire: Wire) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import NewPartitions, NewTopic
-from kafka.protocol.metadata import MetadataRequest
+from kafka.protocol.admin import CreateTopicsRequest
 
 from tests.broker.conftest import Kafka
 from tests.broker.topics import Topics, code_of, consume, ends, produce
@@ -15,25 +17,23 @@ from tests.support.processes import wait_until
 _SECONDS = 20
 
 
-def _create(topics: Topics, name: str, partitions: int = 1, replicas: int = 1, **options: object) -> int | None:
+def _create(
+    topics: Topics, name: str, partitions: int = 1, replicas: int = 1, **options: object
+) -> int | None:
     """Kafka's code of the refusal, None when the topic was created."""
-    new = NewTopic(name, num_partitions=partitions, replication_factor=replicas, config=options.pop("config", {}))
+    new = NewTopic(
+        name, num_partitions=partitions, replication_factor=replicas, config=options.pop("config", {})
+    )
     return _refusal(topics.admin.create_topics([new], operation_timeout=_SECONDS, **options)[name])
 
 
-def _refusal(future) -> int | None:
+def _refusal(future: Future) -> int | None:
     error = future.exception(_SECONDS)
     return None if error is None else code_of(error)
 
 
 def _delete(topics: Topics, name: str) -> int | None:
     return _refusal(topics.admin.delete_topics([name], operation_timeout=_SECONDS)[name])
-
-
-def _id_of(wire: Wire, name: str) -> object:
-    asked = [MetadataRequest.MetadataRequestTopic(version=10, name=name)]
-    found = wire.call(MetadataRequest(version=10, topics=asked, allow_auto_topic_creation=False)).topics[0]
-    return found.topic_id if found.error_code == NONE else None
 
 
 def test_an_existing_topic_is_not_created_again(topics: Topics, topic: str) -> None:
@@ -62,15 +62,13 @@ def test_the_longest_and_oddest_names_are_taken(kafka: Kafka, topics: Topics) ->
 
 @pytest.mark.parametrize("partitions", [0, -7])
 def test_a_bad_number_of_partitions_is_refused(topics: Topics, wire: Wire, partitions: int) -> None:
-    from kafka.protocol.admin import CreateTopicsRequest
-
     name = topics.name()
     new = CreateTopicsRequest.CreatableTopic(
         version=4, name=name, num_partitions=partitions, replication_factor=1, assignments=[], configs=[]
     )
     response = wire.call(CreateTopicsRequest(version=4, topics=[new], timeout_ms=5_000, validate_only=False))
     assert response.topics[0].error_code == KafkaError.INVALID_PARTITIONS
-    assert _id_of(wire, name) is None
+    assert wire.topic_id(name) is None
 
 
 def test_more_replicas_than_brokers_are_refused(kafka: Kafka, topics: Topics) -> None:
@@ -89,7 +87,7 @@ def test_an_unknown_setting_is_refused(topics: Topics) -> None:
 def test_validate_only_creates_nothing(topics: Topics, wire: Wire) -> None:
     name = topics.name()
     assert _create(topics, name, validate_only=True) is None
-    assert _id_of(wire, name) is None
+    assert wire.topic_id(name) is None
 
 
 def test_the_default_number_of_partitions_and_replicas(topics: Topics) -> None:
@@ -99,17 +97,19 @@ def test_the_default_number_of_partitions_and_replicas(topics: Topics) -> None:
     assert len(topics.admin.list_topics(topic=name, timeout=10).topics[name].partitions) >= 1
 
 
-def test_a_deleted_topic_is_gone_and_comes_back_empty_with_a_new_id(kafka: Kafka, topics: Topics, wire: Wire) -> None:
+def test_a_deleted_topic_is_gone_and_comes_back_empty_with_a_new_id(
+    kafka: Kafka, topics: Topics, wire: Wire
+) -> None:
     name = topics.create()
-    first = _id_of(wire, name)
+    first = wire.topic_id(name)
     assert first
     produce(kafka.bootstrap, name, [b"old"] * 10)
     assert _delete(topics, name) is None
-    wait_until(lambda: _id_of(wire, name) is None, what="the topic is gone")
+    wait_until(lambda: wire.topic_id(name) is None, what="the topic is gone")
     assert name not in topics.admin.list_topics(timeout=10).topics
     assert _create(topics, name) is None
     topics.wait_for_leaders(name, 1)
-    second = _id_of(wire, name)
+    second = wire.topic_id(name)
     assert second
     assert second != first
     assert ends(kafka.bootstrap, name) == (0, 0)
@@ -142,7 +142,7 @@ def test_partitions_of_an_unknown_topic(topics: Topics) -> None:
     assert _refusal(future) == KafkaError.UNKNOWN_TOPIC_OR_PART
 
 
-def _delete_records(topics: Topics, name: str, before: int):
+def _delete_records(topics: Topics, name: str, before: int) -> Future:
     place = TopicPartition(name, 0, before)
     (future,) = topics.admin.delete_records([place], request_timeout=_SECONDS).values()
     return future
@@ -157,12 +157,16 @@ def test_deleted_records_cannot_be_read(kafka: Kafka, topics: Topics, topic: str
     assert wire.fetch(topic, 5).error_code == OFFSET_OUT_OF_RANGE
     part = wire.fetch(topic, 6)
     assert (part.error_code, part.log_start_offset) == (NONE, 6)
-    assert [pair for pair in values_in(part.records) if pair[0] >= 6] == [(n, b"%d" % n) for n in range(6, 10)]
+    assert [pair for pair in values_in(part.records) if pair[0] >= 6] == [
+        (n, b"%d" % n) for n in range(6, 10)
+    ]
     found = consume(kafka.bootstrap, topic, 4, offset=0, auto_offset_reset="earliest")
     assert [message.offset() for message in found] == [6, 7, 8, 9]
 
 
-def test_deletion_within_a_batch_hides_what_is_before(kafka: Kafka, topics: Topics, topic: str, wire: Wire) -> None:
+def test_deletion_within_a_batch_hides_what_is_before(
+    kafka: Kafka, topics: Topics, topic: str, wire: Wire
+) -> None:
     wire.produce(topic, batch_of([b"%d" % number for number in range(10)]))
     assert _delete_records(topics, topic, 4).result(_SECONDS).low_watermark == 4
     found = consume(kafka.bootstrap, topic, 6, offset=4)

@@ -27,7 +27,13 @@ from tests.broker.wire import (
 
 _UNSUPPORTED_VERSION = 35
 _LAST_BY_NAME = {ProduceRequest: 12, FetchRequest: 12}
-_FIRST = {ProduceRequest: 3, FetchRequest: 4, ListOffsetsRequest: 1, MetadataRequest: 0, InitProducerIdRequest: 0}
+_FIRST = {
+    ProduceRequest: 3,
+    FetchRequest: 4,
+    ListOffsetsRequest: 1,
+    MetadataRequest: 0,
+    InitProducerIdRequest: 0,
+}
 _NEEDED = {
     "Produce": 0, "Fetch": 1, "ListOffsets": 2, "Metadata": 3, "OffsetCommit": 8, "OffsetFetch": 9,
     "FindCoordinator": 10, "JoinGroup": 11, "Heartbeat": 12, "LeaveGroup": 13, "SyncGroup": 14,
@@ -66,7 +72,8 @@ def test_api_versions_of_the_future_is_answered_in_version_0(kafka: Kafka) -> No
         wire.send_raw(struct.pack(">hhih", ApiVersionsRequest.API_KEY, 99, 7, -1) + b"\0\2x\2y\0")
         head = b""
         while len(head) < 10:
-            assert (piece := wire.receive_raw(10 - len(head)))
+            piece = wire.receive_raw(10 - len(head))
+            assert piece, "the connection was closed"
             head += piece
     _size, correlation, error = struct.unpack(">iih", head)
     assert (correlation, error) == (7, _UNSUPPORTED_VERSION)
@@ -123,9 +130,7 @@ def test_produce_and_fetch_answer_in_each_version(wire: Wire, topic: str) -> Non
 def test_produce_and_fetch_by_topic_id(wire: Wire, topic: str) -> None:
     """Produce v13 and Fetch v13 and above name a topic by its id alone."""
     announced = wire.versions()
-    asked = [MetadataRequest.MetadataRequestTopic(version=10, name=topic)]
-    found = wire.call(MetadataRequest(version=10, topics=asked, allow_auto_topic_creation=False))
-    topic_id = found.topics[0].topic_id
+    topic_id = wire.topic_id(topic)
     batch = batch_of([b"by id"])
     expected = [(0, b"by id")]
     if 13 in announced[ProduceRequest.API_KEY]:

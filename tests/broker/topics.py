@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -41,7 +42,12 @@ class Topics:
 
     def create(self, partitions: int = 1, **config: str | int) -> str:
         """Create a topic, wait until it can be used, and return its name; `max_message_bytes=` and the like."""
-        name = self.name()
+        return self.adopt(self.name(), partitions, **config)
+
+    def adopt(self, name: str, partitions: int = 1, **config: str | int) -> str:
+        """Create a topic under a name that the test has chosen."""
+        if name not in self._made:
+            self._made.append(name)
         settings = {key.replace("_", "."): str(value) for key, value in config.items()}
         new = NewTopic(name, num_partitions=partitions, replication_factor=1, config=settings)
         self.admin.create_topics([new], operation_timeout=_TIMEOUT_S)[name].result(_TIMEOUT_S)
@@ -53,7 +59,9 @@ class Topics:
         with Wire(self.bootstrap) as wire:
             for partition in range(partitions):
                 wait_until(
-                    lambda number=partition: wire.list_offset(name, LATEST, partition=number).error_code == NONE,
+                    lambda number=partition: (
+                        wire.list_offset(name, LATEST, partition=number).error_code == NONE
+                    ),
                     _TIMEOUT_S,
                     f"a leader of {name}/{partition}",
                 )
@@ -92,7 +100,9 @@ class Sender:
             self.failed.append((error, message))
 
 
-def produce(bootstrap: str, topic: str, values: Sequence[bytes], partition: int = 0, **config: Any) -> list[int]:
+def produce(
+    bootstrap: str, topic: str, values: Sequence[bytes], partition: int = 0, **config: Any
+) -> list[int]:
     """Produce the values with acks=all to one partition; their offsets."""
     sender = Sender(bootstrap, **config)
     for value in values:
@@ -102,16 +112,16 @@ def produce(bootstrap: str, topic: str, values: Sequence[bytes], partition: int 
     return [message.offset() for message in sender.delivered]
 
 
-def consume(
-    bootstrap: str, topic: str, count: int, partition: int = 0, offset: int = 0, **config: Any
-) -> list[Message]:
-    """Read exactly `count` messages of a partition from an offset on; fails the test when they do not come."""
+@contextmanager
+def reader(bootstrap: str, topic: str, partition: int, offset: int, **config: Any) -> Iterator[Consumer]:
+    """A consumer, without a group, that is about to read a partition from an offset on."""
     settings = {key.replace("_", "."): value for key, value in config.items()}
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
             "group.id": "unused",
             "enable.auto.commit": False,
+            "enable.partition.eof": True,
             "auto.offset.reset": "error",
             "fetch.wait.max.ms": 50,
             **settings,
@@ -119,17 +129,43 @@ def consume(
     )
     try:
         consumer.assign([TopicPartition(topic, partition, offset)])
-        found: list[Message] = []
-        deadline = time.monotonic() + _TIMEOUT_S
-        while len(found) < count:
-            assert time.monotonic() < deadline, f"{len(found)} of {count} messages came"
-            for message in consumer.consume(count - len(found), 0.5):
-                if error := message.error():
-                    raise KafkaException(error)
-                found.append(message)
-        return found
+        yield consumer
     finally:
         consumer.close()
+
+
+def consume(
+    bootstrap: str, topic: str, count: int, partition: int = 0, offset: int = 0, **config: Any
+) -> list[Message]:
+    """Read exactly `count` messages of a partition from an offset on; fails the test when they do not come."""
+    found: list[Message] = []
+    deadline = time.monotonic() + _TIMEOUT_S
+    with reader(bootstrap, topic, partition, offset, **config) as consumer:
+        while len(found) < count:
+            assert time.monotonic() < deadline, f"{len(found)} of {count} messages came"
+            found += _messages(consumer.consume(count - len(found), 0.5))
+    return found
+
+
+def consume_to_end(bootstrap: str, topic: str, partition: int = 0, offset: int = 0) -> list[Message]:
+    """Read all that a partition holds from an offset on, however many those are."""
+    found: list[Message] = []
+    deadline = time.monotonic() + _TIMEOUT_S
+    with reader(bootstrap, topic, partition, offset) as consumer:
+        while True:
+            assert time.monotonic() < deadline, f"no end after {len(found)} messages"
+            came = consumer.consume(1_000, 0.5)
+            found += _messages(came)
+            if any(message.error() for message in came):
+                return found
+
+
+def _messages(came: list[Message]) -> list[Message]:
+    """Without the mark of the end; raises KafkaException for any other error."""
+    for message in came:
+        if (error := message.error()) and error.code() != KafkaError._PARTITION_EOF:
+            raise KafkaException(error)
+    return [message for message in came if message.error() is None]
 
 
 def ends(bootstrap: str, topic: str, partition: int = 0) -> tuple[int, int]:
@@ -142,7 +178,9 @@ def ends(bootstrap: str, topic: str, partition: int = 0) -> tuple[int, int]:
         consumer.close()
 
 
-def poll_until(consumers: Sequence[Consumer], condition: Callable[[], bool], timeout_s: float, what: str) -> list[Message]:
+def poll_until(
+    consumers: Sequence[Consumer], condition: Callable[[], bool], timeout_s: float, what: str
+) -> list[Message]:
     """Poll the consumers in turn until the condition holds; the messages that came meanwhile."""
     found: list[Message] = []
     deadline = time.monotonic() + timeout_s

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import socket
 import struct
+import uuid
 from collections import deque
 from typing import Any
 
 from kafka.protocol.api_message import ApiMessage
 from kafka.protocol.consumer import FetchRequest, ListOffsetsRequest
-from kafka.protocol.metadata import ApiVersionsRequest
+from kafka.protocol.metadata import ApiVersionsRequest, MetadataRequest
 from kafka.protocol.parser import KafkaProtocol
 from kafka.protocol.producer import InitProducerIdRequest, ProduceRequest
 from kafka.record.default_records import DefaultRecordBatchBuilder
@@ -92,6 +93,14 @@ class Wire:
         assert response.error_code == NONE
         return {api.api_key: range(api.min_version, api.max_version + 1) for api in response.api_keys}
 
+    def topic_id(self, name: str) -> uuid.UUID | None:
+        """The id of a topic; None when there is no such topic."""
+        asked = [MetadataRequest.MetadataRequestTopic(version=10, name=name)]
+        found = self.call(MetadataRequest(version=10, topics=asked, allow_auto_topic_creation=False)).topics[
+            0
+        ]
+        return found.topic_id if found.error_code == NONE else None
+
     def produce(self, topic: str, batch: bytes, *, partition: int = 0, version: int = PRODUCE_VERSION) -> Any:
         """Produce one batch with acks=all; the partition's part of the response."""
         response = self.call(produce_request(topic, batch, partition=partition, version=version))
@@ -108,13 +117,17 @@ class Wire:
             version=version,
             replica_id=-1,
             isolation_level=0,
-            topics=[ListOffsetsRequest.ListOffsetsTopic(
-                version=version,
-                name=topic,
-                partitions=[ListOffsetsRequest.ListOffsetsTopic.ListOffsetsPartition(
-                    version=version, partition_index=partition, timestamp=timestamp_ms
-                )],
-            )],
+            topics=[
+                ListOffsetsRequest.ListOffsetsTopic(
+                    version=version,
+                    name=topic,
+                    partitions=[
+                        ListOffsetsRequest.ListOffsetsTopic.ListOffsetsPartition(
+                            version=version, partition_index=partition, timestamp=timestamp_ms
+                        )
+                    ],
+                )
+            ],
         )
         return self.call(request).topics[0].partitions[0]
 

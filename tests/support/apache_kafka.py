@@ -21,7 +21,7 @@ from tests.support.processes import free_port, wait_until
 
 VERSION = "4.1.0"
 _START_S = 60
-_FETCH_S = 300
+_FETCH_S = 150
 _HEAP = ("-Xms256m", "-Xmx768m")
 _POM = f"""\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -88,7 +88,14 @@ def _fetch() -> str | None:
     fresh.mkdir(parents=True)
     try:
         (fresh / "pom.xml").write_text(_POM)
-        command = ["mvn", "-B", "-q", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=."]
+        command = [
+            "mvn",
+            "-B",
+            "-q",
+            "dependency:copy-dependencies",
+            "-DincludeScope=runtime",
+            "-DoutputDirectory=.",
+        ]
         try:
             ran = subprocess.run(
                 command, cwd=fresh, capture_output=True, text=True, check=False, timeout=_FETCH_S
@@ -99,11 +106,12 @@ def _fetch() -> str | None:
             return f"Maven could not fetch Apache Kafka's jars: {(ran.stdout + ran.stderr)[-300:].strip()}"
         if not target.is_dir():
             fresh.rename(target)
-        return None
-    except FileExistsError:
-        return None  # another run was quicker
+    except OSError:
+        if not target.is_dir():  # else another run was quicker
+            raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+    return None
 
 
 def java_command(main_class: str, *arguments: str, heap: tuple[str, ...] = _HEAP) -> list[str]:
@@ -124,11 +132,11 @@ def running_kafka(directory: Path) -> Iterator[tuple[str, int]]:
     """Bootstrap address and process id of a new, empty Apache Kafka that keeps its log in `directory`."""
     port = free_port()
     properties = directory / "server.properties"
-    properties.write_text(
-        _PROPERTIES.format(port=port, controller=free_port(), data=directory / "data")
-    )
+    properties.write_text(_PROPERTIES.format(port=port, controller=free_port(), data=directory / "data"))
     subprocess.run(
-        java_command("kafka.tools.StorageTool", "format", "-t", "b2YtdGFpbHJhY2UtdGVzdA", "-c", str(properties)),
+        java_command(
+            "kafka.tools.StorageTool", "format", "-t", "b2YtdGFpbHJhY2UtdGVzdA", "-c", str(properties)
+        ),
         check=True,
         capture_output=True,
     )
