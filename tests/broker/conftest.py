@@ -42,7 +42,7 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     elif request.param == "apache":
         if reason := why_no_kafka():
             pytest.skip(reason)
-        with running_kafka(tmp_path_factory.mktemp("apache")) as (bootstrap, _pid):
+        with running_kafka(tmp_path_factory.mktemp("apache")) as bootstrap:
             yield Kafka(bootstrap, "apache")
     else:
         with BrokerProcess(tmp_path_factory.mktemp("tailrace")) as broker:

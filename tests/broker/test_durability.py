@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import ConfigResource, ResourceType
 
 from tests.broker.topics import Sender, Topics, consume, consume_to_end, ends, produce
@@ -127,6 +127,31 @@ def test_a_duplicate_is_known_after_a_restart(own_broker: BrokerProcess, how: st
         assert wire.produce(name, batches[3]).base_offset == 6
         assert wire.new_producer()[0] != producer[0]
         assert wire.fetch(name, 0).high_watermark == 8
+
+
+@pytest.mark.parametrize("commit", [True, False])
+def test_an_open_transaction_is_ended_after_a_kill(own_broker: BrokerProcess, commit: bool) -> None:
+    with Wire(own_broker.bootstrap) as wire:
+        if 26 not in wire.versions():
+            pytest.skip("the broker announces no transactions")
+    name = _created(own_broker)
+    producer = Producer({"bootstrap.servers": own_broker.bootstrap, "transactional.id": "across"})
+    producer.init_transactions(_SECONDS)
+    producer.begin_transaction()
+    producer.produce(name, b"before", partition=0)
+    assert producer.flush(_SECONDS) == 0
+    own_broker.kill()
+    own_broker.start()
+    producer.produce(name, b"after", partition=0)
+    assert producer.flush(_SECONDS) == 0
+    if commit:
+        producer.commit_transaction(_SECONDS)
+    else:
+        producer.abort_transaction(_SECONDS)
+    produce(own_broker.bootstrap, name, [b"plain"])
+    expected = [b"before", b"after", b"plain"] if commit else [b"plain"]
+    found = consume(own_broker.bootstrap, name, len(expected), isolation_level="read_committed")
+    assert [message.value() for message in found] == expected
 
 
 def _segment_with(broker: BrokerProcess, marker: bytes) -> Path:

@@ -65,7 +65,6 @@ def test_compaction_keeps_the_last_value_of_every_key(kafka: Kafka, topics: Topi
         segment_bytes=_SEGMENT_BYTES,
         min_cleanable_dirty_ratio="0.01",
         delete_retention_ms=0,
-        max_compaction_lag_ms=1_000,
     )
     sender = Sender(kafka.bootstrap, acks="all")
     numbers = random.Random(5)

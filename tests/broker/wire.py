@@ -20,18 +20,17 @@ from kafka.protocol.producer import InitProducerIdRequest, ProduceRequest
 from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.record.memory_records import MemoryRecords
 
+from tests.support.processes import wait_until
+
 NONE = 0
 OFFSET_OUT_OF_RANGE = 1
 CORRUPT_MESSAGE = 2
 UNKNOWN_TOPIC_OR_PARTITION = 3
 MESSAGE_TOO_LARGE = 10
-INVALID_TOPIC_EXCEPTION = 17
-TOPIC_ALREADY_EXISTS = 36
-INVALID_PARTITIONS = 37
+COORDINATOR_LOAD_IN_PROGRESS = 14
 OUT_OF_ORDER_SEQUENCE_NUMBER = 45
 DUPLICATE_SEQUENCE_NUMBER = 46
 INVALID_PRODUCER_EPOCH = 47
-PRODUCER_FENCED = 90
 EARLIEST = -2
 LATEST = -1
 
@@ -131,12 +130,22 @@ class Wire:
         )
         return self.call(request).topics[0].partitions[0]
 
-    def new_producer(self) -> tuple[int, int]:
+    def new_producer(self, version: int = 1) -> tuple[int, int]:
         """Id and epoch of a new idempotent producer."""
-        response = self.call(
-            InitProducerIdRequest(version=1, transactional_id=None, transaction_timeout_ms=60_000)
+        request = InitProducerIdRequest(
+            version=version,
+            transactional_id=None,
+            transaction_timeout_ms=60_000,
+            producer_id=-1,
+            producer_epoch=-1,
         )
-        assert response.error_code == NONE
+
+        def answer() -> Any:  # Apache Kafka that has just started asks to come again
+            response = self.call(request)
+            return None if response.error_code == COORDINATOR_LOAD_IN_PROGRESS else response
+
+        response = wait_until(answer, what="the transaction coordinator has loaded")
+        assert response.error_code == NONE, version
         return response.producer_id, response.producer_epoch
 
 

@@ -128,8 +128,8 @@ def run_tool(main_class: str, *arguments: str, given: str = "", timeout_s: float
 
 
 @contextmanager
-def running_kafka(directory: Path) -> Iterator[tuple[str, int]]:
-    """Bootstrap address and process id of a new, empty Apache Kafka that keeps its log in `directory`."""
+def running_kafka(directory: Path) -> Iterator[str]:
+    """The bootstrap address of a new, empty Apache Kafka that keeps its log in `directory`."""
     port = free_port()
     properties = directory / "server.properties"
     properties.write_text(_PROPERTIES.format(port=port, controller=free_port(), data=directory / "data"))
@@ -141,8 +141,7 @@ def running_kafka(directory: Path) -> Iterator[tuple[str, int]]:
         capture_output=True,
     )
     log = directory / "kafka.log"
-    read, write = os.pipe()
-    guard = [sys.executable, "-m", "tailrace.guard", "--grace", "5", "--pid-fd", str(write), "--"]
+    guard = [sys.executable, "-m", "tailrace.guard", "--grace", "5", "--"]
     with (
         log.open("wb") as output,
         subprocess.Popen(
@@ -150,16 +149,12 @@ def running_kafka(directory: Path) -> Iterator[tuple[str, int]]:
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
-            pass_fds=[write],
         ) as kafka,
     ):
-        os.close(write)
         try:
-            with os.fdopen(read) as told:
-                pid = int(told.readline())
             wait_until(lambda: listens(port) or kafka.poll() is not None, _START_S, f"Kafka on port {port}")
             assert kafka.poll() is None, log.read_text()
-            yield f"127.0.0.1:{port}", pid
+            yield f"127.0.0.1:{port}"
         finally:
             kafka.terminate()
             kafka.wait(20)

@@ -1,0 +1,279 @@
+"""Brokers side by side: `python bench/broker.py [--brokers tailrace,tansu,apache] [--count N] [--rounds N]`.
+
+Tailrace's own broker, Tansu from its wheel (in memory), and Apache Kafka where Java and Maven are; all of
+them run, and each is measured in turn, round by round, by the same client (librdkafka) on the same machine:
+
+- produce: readings of 133 bytes to 3 partitions, acks=all, linger 5 ms, uncompressed; messages/s until the
+  last acknowledgement
+- consume: the same messages from the start, by one consumer
+- CPU: what the broker's processes used for both, per million messages
+- latency: from produce() to the message in the consumer's hands, at 3,000 messages/s, client defaults
+- memory: resident, of all the broker's processes, the highest after a round
+
+`--messages N` instead: N messages of 200 bytes into Tailrace's broker alone, its memory on the way, and how
+long it takes to start again on that log, after an orderly stop and after kill -9.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from rich.console import Console
+from rich.table import Table
+
+from tests.broker.topics import Topics
+from tests.support.apache_kafka import running_kafka, why_no_kafka
+from tests.support.broker import running_broker
+from tests.support.tailrace_broker import BrokerProcess
+
+_PARTITIONS = 3
+_RATE_PER_S = 3_000
+_LATENCY_S = 10.0
+_READING = (
+    b'{"event_id":"01JD-%012d","device_id":"dev-%06d","metric":"temperature","value":21.37,'
+    b'"ts":"2026-11-23T23:16:17.123Z"}'
+)
+_STEP = 1_000_000
+_PATIENCE_S = 300.0
+
+
+@dataclass(slots=True)
+class Subject:
+    """A running broker and what has been measured of it: messages/s, ms, CPU seconds per million, MiB."""
+
+    bootstrap: str
+    processes: list[psutil.Process]
+    produce: list[float] = field(default_factory=list)
+    consume: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    latency: list[float] = field(default_factory=list)
+    resident: list[float] = field(default_factory=list)
+
+    def cpu_s(self) -> float:
+        return sum(sum(process.cpu_times()[:2]) for process in self.processes)
+
+    def resident_mib(self) -> float:
+        return sum(process.memory_info().rss for process in self.processes) / 2**20
+
+
+@contextmanager
+def _tailrace(directory: Path) -> Iterator[str]:
+    with BrokerProcess(directory) as broker:
+        yield broker.bootstrap
+
+
+def _tansu(directory: Path) -> AbstractContextManager[str]:
+    return running_broker(directory / "tansu.log")
+
+
+_STARTS: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
+    "tailrace": _tailrace,
+    "tansu": _tansu,
+    "apache": running_kafka,
+}
+
+
+def _broker_processes() -> set[psutil.Process]:
+    """Everything that this process has started, without the guards."""
+    below = psutil.Process().children(recursive=True)
+    return {process for process in below if "tailrace.guard" not in process.cmdline()}
+
+
+def _send(bootstrap: str, topic: str, values: list[bytes]) -> float:
+    """Produce all values in turn to the partitions; seconds until all are acknowledged."""
+    failed: list[object] = []
+
+    def on_delivery(error: object, _message: object) -> None:
+        if error is not None:
+            failed.append(error)
+
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 5, "on_delivery": on_delivery}
+        | {"queue.buffering.max.messages": 1_000_000, "queue.buffering.max.kbytes": 1 << 20}
+    )
+    begun = time.perf_counter()
+    for number, value in enumerate(values):
+        while True:
+            try:
+                producer.produce(topic, value, partition=number % _PARTITIONS)
+                break
+            except BufferError:
+                producer.poll(0.05)
+        if number % 1_000 == 0:
+            producer.poll(0)
+    left = producer.flush(_PATIENCE_S)
+    taken_s = time.perf_counter() - begun
+    if left or failed:
+        raise SystemExit(f"{left} messages without an answer, {len(failed)} refused: {failed[:1]}")
+    return taken_s
+
+
+def _receive(bootstrap: str, topic: str, count: int) -> float:
+    """Read `count` messages from the start of all partitions; seconds."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench", "enable.auto.commit": False})
+    try:
+        consumer.assign([TopicPartition(topic, number, 0) for number in range(_PARTITIONS)])
+        begun, seen = time.perf_counter(), 0
+        while seen < count:
+            for message in consumer.consume(10_000, 1.0):
+                if error := message.error():
+                    raise KafkaException(error)
+                seen += 1
+            if time.perf_counter() - begun > _PATIENCE_S:
+                raise SystemExit(f"{seen} of {count} messages came")
+        return time.perf_counter() - begun
+    finally:
+        consumer.close()
+
+
+def _throughput(subject: Subject, values: list[bytes]) -> None:
+    with Topics(subject.bootstrap) as topics:
+        topic = topics.create(_PARTITIONS)
+        cpu_s = subject.cpu_s()
+        subject.produce.append(len(values) / _send(subject.bootstrap, topic, values))
+        subject.consume.append(len(values) / _receive(subject.bootstrap, topic, len(values)))
+        subject.cpu.append((subject.cpu_s() - cpu_s) * 1e6 / len(values))
+        subject.resident.append(subject.resident_mib())
+
+
+def _latency(subject: Subject) -> None:
+    """Messages carry the time they were handed over; the consumer is at the end before the first is."""
+    with Topics(subject.bootstrap) as topics:
+        topic = topics.create(_PARTITIONS)
+        consumer = Consumer({"bootstrap.servers": subject.bootstrap, "group.id": "bench"})
+        consumer.assign([TopicPartition(topic, number, 0) for number in range(_PARTITIONS)])
+        consumer.poll(1.0)
+        total = int(_RATE_PER_S * _LATENCY_S)
+        pacer = threading.Thread(target=_pace, args=(subject.bootstrap, topic, total))
+        pacer.start()
+        seen_ms: list[float] = []
+        deadline = time.perf_counter() + _LATENCY_S + _PATIENCE_S
+        while len(seen_ms) < total and time.perf_counter() < deadline:
+            if (message := consumer.poll(1.0)) is not None and message.error() is None:
+                seen_ms.append((time.perf_counter_ns() - int(message.value()[:20])) / 1e6)
+        pacer.join()
+        consumer.close()
+        if len(seen_ms) < total:
+            raise SystemExit(f"{len(seen_ms)} of {total} messages came")
+        subject.latency += seen_ms[total // 10 :]  # without the first second's
+
+
+def _pace(bootstrap: str, topic: str, total: int) -> None:
+    producer = Producer({"bootstrap.servers": bootstrap})
+    begun = time.perf_counter()
+    for number in range(total):
+        while time.perf_counter() < begun + number / _RATE_PER_S:
+            time.sleep(0.0005)
+        value = b"%020d" % time.perf_counter_ns() + b"x" * 113
+        producer.produce(topic, value, partition=number % _PARTITIONS)
+        producer.poll(0)
+    producer.flush(_PATIENCE_S)
+
+
+def compare(names: list[str], count: int, rounds: int) -> None:
+    """Measure the named brokers beside each other and print the table."""
+    values = [_READING % (number, number % 2000) for number in range(count)]
+    with ExitStack() as running:
+        directory = Path(running.enter_context(tempfile.TemporaryDirectory()))
+        subjects: dict[str, Subject] = {}
+        for name in names:
+            (directory / name).mkdir()
+            before = _broker_processes()
+            bootstrap = running.enter_context(_STARTS[name](directory / name))
+            subjects[name] = Subject(bootstrap, list(_broker_processes() - before))
+        for _ in range(rounds):
+            for subject in subjects.values():
+                _throughput(subject, values)
+        for subject in subjects.values():
+            _latency(subject)
+        _print(subjects, count, rounds)
+
+
+def _print(subjects: dict[str, Subject], count: int, rounds: int) -> None:
+    first = next(iter(subjects))
+    table = Table(
+        title=f"{count:,} messages of 133 bytes, median of {rounds}; in brackets: {first} = 1",
+        title_justify="left",
+    )
+    table.add_column("")
+    for name in subjects:
+        table.add_column(name, justify="right")
+    measures: list[tuple[str, str, Callable[[Subject], float]]] = [
+        ("produce, messages/s", ",.0f", lambda subject: statistics.median(subject.produce)),
+        ("consume, messages/s", ",.0f", lambda subject: statistics.median(subject.consume)),
+        ("broker's CPU, s per million", ".2f", lambda subject: statistics.median(subject.cpu)),
+        ("latency p50, ms", ".1f", lambda subject: _percentile(subject.latency, 50)),
+        ("latency p99, ms", ".1f", lambda subject: _percentile(subject.latency, 99)),
+        ("resident, MiB", ",.0f", lambda subject: max(subject.resident)),
+    ]
+    for title, form, measure in measures:
+        found = {name: measure(subject) for name, subject in subjects.items()}
+        table.add_row(title, *(f"{value:{form}} ({value / found[first]:.2f})" for value in found.values()))
+    Console(width=110).print(table)
+
+
+def _percentile(values: list[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100)[percent - 1]
+
+
+def soak(total: int) -> None:
+    """Fill our broker with `total` messages and print its memory, then how long it takes to start again."""
+    console = Console()
+    with tempfile.TemporaryDirectory() as name, BrokerProcess(Path(name)) as broker:
+        topic = Topics(broker.bootstrap).create(_PARTITIONS, retention_ms=-1, retention_bytes=-1)
+        for done in range(0, total, _STEP):
+            count = min(_STEP, total - done)
+            taken_s = _send(
+                broker.bootstrap, topic, [b"%012d" % n + b"x" * 188 for n in range(done, done + count)]
+            )
+            resident_mib = psutil.Process(broker.pid).memory_info().rss / 2**20
+            console.print(
+                f"{done + count:>12,} messages  {count / taken_s:>9,.0f}/s  {resident_mib:,.0f} MiB resident"
+            )
+        log_bytes = sum(path.stat().st_size for path in broker.data_dir.rglob("*") if path.is_file())
+        console.print(f"log: {log_bytes / 1e9:.2f} GB")
+        for title, end in (("an orderly stop", broker.stop), ("kill -9", broker.kill)):
+            end()
+            begun = time.perf_counter()
+            broker.start()
+            console.print(
+                f"ready {time.perf_counter() - begun:.2f} s after it was started again, after {title}"
+            )
+        taken_s = _receive(broker.bootstrap, topic, total)
+        resident_mib = psutil.Process(broker.pid).memory_info().rss / 2**20
+        console.print(
+            f"read again in {taken_s:,.0f} s, {total / taken_s:,.0f}/s  {resident_mib:,.0f} MiB resident"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compare brokers; see the module's text.")
+    parser.add_argument("--brokers", default="tailrace,tansu,apache", help="which ones, the first is 1")
+    parser.add_argument("--count", type=int, default=300_000, help="messages of a round (300,000)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds (3)")
+    parser.add_argument("--messages", type=int, help="fill our broker with so many and start it again")
+    options = parser.parse_args()
+    if options.messages:
+        soak(options.messages)
+        return
+    names = options.brokers.split(",")
+    if unknown := set(names) - set(_STARTS):
+        parser.error(f"--brokers knows {', '.join(_STARTS)}, not {', '.join(sorted(unknown))}")
+    if "apache" in names and (reason := why_no_kafka()):
+        print(f"without Apache Kafka: {reason}")
+        names.remove("apache")
+    compare(names, options.count, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
