@@ -166,7 +166,7 @@ def test_init_producer_id_answers_in_each_version(wire: Wire) -> None:
 def test_find_coordinator_names_the_broker(kafka: Kafka, wire: Wire, version: int) -> None:
     if version not in wire.versions()[FindCoordinatorRequest.API_KEY]:
         pytest.skip(f"the broker does not announce FindCoordinator v{version}")
-    response = wire.call(
+    response = wire.call_coordinator(
         FindCoordinatorRequest(version=version, key="group", key_type=0, coordinator_keys=["group"])
     )
     found = response.coordinators[0] if version >= 4 else response

@@ -27,7 +27,6 @@ OFFSET_OUT_OF_RANGE = 1
 CORRUPT_MESSAGE = 2
 UNKNOWN_TOPIC_OR_PARTITION = 3
 MESSAGE_TOO_LARGE = 10
-COORDINATOR_LOAD_IN_PROGRESS = 14
 OUT_OF_ORDER_SEQUENCE_NUMBER = 45
 DUPLICATE_SEQUENCE_NUMBER = 46
 INVALID_PRODUCER_EPOCH = 47
@@ -37,6 +36,7 @@ LATEST = -1
 # Versions that name topics (newer ones go by id) and that every supported client still speaks.
 PRODUCE_VERSION = 9
 FETCH_VERSION = 12
+_NOT_YET = {14, 15}  # COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE
 _TIMEOUT_S = 30
 
 
@@ -85,6 +85,16 @@ class Wire:
     def call(self, request: ApiMessage) -> Any:
         self.send(request)
         return self.receive()
+
+    def call_coordinator(self, request: ApiMessage) -> Any:
+        """As `call`, again while the answer is to come again: Apache Kafka that has just started says so."""
+
+        def answer() -> Any:
+            response = self.call(request)
+            part = response.coordinators[0] if getattr(response, "coordinators", None) else response
+            return None if part.error_code in _NOT_YET else response
+
+        return wait_until(answer, 20, "a coordinator")
 
     def versions(self) -> dict[int, range]:
         """The versions that the broker says it knows, by API key."""
@@ -139,12 +149,7 @@ class Wire:
             producer_id=-1,
             producer_epoch=-1,
         )
-
-        def answer() -> Any:  # Apache Kafka that has just started asks to come again
-            response = self.call(request)
-            return None if response.error_code == COORDINATOR_LOAD_IN_PROGRESS else response
-
-        response = wait_until(answer, what="the transaction coordinator has loaded")
+        response = self.call_coordinator(request)
         assert response.error_code == NONE, version
         return response.producer_id, response.producer_epoch
 
