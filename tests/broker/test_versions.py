@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import ExitStack
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -180,6 +181,29 @@ def test_responses_keep_the_order_of_requests_sent_at_once(wire: Wire, topic: st
         wire.send(produce_request(topic, batch_of([b"%d" % number])))
     offsets = [wire.receive().responses[0].partition_responses[0].base_offset for _ in range(20)]
     assert offsets == list(range(20))
+
+
+def test_a_request_behind_a_parked_fetch_is_answered_after_it(wire: Wire, topic: str) -> None:
+    wire.send(fetch_request(topic, 0, max_wait_ms=400))
+    wire.send(produce_request(topic, batch_of([b"behind"])))
+    assert wire.receive().responses[0].partitions[0].error_code == NONE
+    assert wire.receive().responses[0].partition_responses[0].error_code == NONE
+
+
+def test_a_request_that_comes_byte_by_byte_is_answered(wire: Wire, topic: str) -> None:
+    for byte in wire.encoded(produce_request(topic, batch_of([b"slow"]))):
+        wire.send_bytes(bytes([byte]))
+    assert wire.receive().responses[0].partition_responses[0].error_code == NONE
+    assert values_in(wire.fetch(topic, 0).records) == [(0, b"slow")]
+
+
+def test_two_hundred_connections_are_served(kafka: Kafka, topic: str) -> None:
+    with ExitStack() as opened:
+        wires = [opened.enter_context(Wire(kafka.bootstrap)) for _ in range(200)]
+        for wire in wires:
+            wire.send(produce_request(topic, batch_of([b"x"])))
+        answers = [wire.receive().responses[0].partition_responses[0] for wire in wires]
+    assert sorted(answer.base_offset for answer in answers) == list(range(200))
 
 
 def test_garbage_ends_its_own_connection_and_no_other(kafka: Kafka, wire: Wire) -> None:

@@ -56,8 +56,12 @@ class Wire:
         self._socket.close()
 
     def send(self, request: ApiMessage) -> None:
+        self._socket.sendall(self.encoded(request))
+
+    def encoded(self, request: ApiMessage) -> bytes:
+        """The request's frame, to be sent by `send_bytes`; its response is then the next to be received."""
         self._protocol.send_request(request)
-        self._socket.sendall(self._protocol.send_bytes())
+        return bytes(self._protocol.send_bytes())
 
     def send_raw(self, frame: bytes) -> None:
         """Send bytes as they are, after their length."""
