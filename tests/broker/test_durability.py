@@ -10,12 +10,20 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import ConfigResource, ResourceType
 
 from tests.broker.topics import Sender, Topics, consume, consume_to_end, ends, produce
-from tests.broker.wire import NONE, OUT_OF_ORDER_SEQUENCE_NUMBER, Wire, batch_of, fetch_request
+from tests.broker.wire import (
+    NONE,
+    OUT_OF_ORDER_SEQUENCE_NUMBER,
+    Wire,
+    batch_of,
+    fetch_request,
+    produce_request,
+)
 from tests.support.processes import alive
 from tests.support.tailrace_broker import BrokerProcess
 
@@ -127,6 +135,22 @@ def test_a_duplicate_is_known_after_a_restart(own_broker: BrokerProcess, how: st
         assert wire.produce(name, batches[3]).base_offset == 6
         assert wire.new_producer()[0] != producer[0]
         assert wire.fetch(name, 0).high_watermark == 8
+
+
+def test_more_segments_than_files_may_be_open(own_broker: BrokerProcess) -> None:
+    """A long log of small segments is no reason to run out of file descriptors, now or at the next start."""
+    name = _created(own_broker, segment_bytes=1_024)
+    value = b"x" * 1_000
+    with Wire(own_broker.bootstrap) as wire:
+        for begun in range(0, 2_500, 100):
+            for _ in range(100):
+                wire.send(produce_request(name, batch_of([value])))
+            offsets = [wire.receive().responses[0].partition_responses[0].base_offset for _ in range(100)]
+            assert offsets == list(range(begun, begun + 100))
+    own_broker.restart()
+    found = consume_to_end(own_broker.bootstrap, name)
+    assert [message.offset() for message in found] == list(range(2_500))
+    assert psutil.Process(own_broker.pid).num_fds() < 200
 
 
 @pytest.mark.parametrize("commit", [True, False])
