@@ -45,7 +45,7 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         with running_kafka(tmp_path_factory.mktemp("apache")) as bootstrap:
             yield Kafka(bootstrap, "apache")
     else:
-        with BrokerProcess(tmp_path_factory.mktemp("tailrace")) as broker:
+        with BrokerProcess(tmp_path_factory.mktemp("tailrace"), "--upkeep-ms", "500") as broker:
             yield Kafka(broker.bootstrap, "tailrace")
 
 

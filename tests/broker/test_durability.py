@@ -308,6 +308,19 @@ def test_a_full_disk_refuses_and_goes_on_when_there_is_room(small_disk: Path) ->
         _there(broker, name, {**acknowledged, offset: b"room again"})
 
 
+def test_a_log_at_its_limit_refuses_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    with BrokerProcess(tmp_path, "--max-disk", "4M", "--upkeep-ms", "200") as broker:
+        topics = Topics(broker.bootstrap)
+        name = topics.create(retention_ms=-1)
+        acknowledged = _fill(broker, name)
+        _there(broker, name, acknowledged)
+        (future,) = topics.admin.delete_records([TopicPartition(name, 0, -1)]).values()
+        end = future.result(_SECONDS).low_watermark
+        offset = produce(broker.bootstrap, name, [b"room again"], message_timeout_ms=15_000)[0]
+        assert offset == end
+        _there(broker, name, {offset: b"room again"}, end)
+
+
 def _fill(broker: BrokerProcess, name: str) -> dict[int, bytes]:
     """Produce until a message has not been taken; value by offset of what was acknowledged."""
     sender = Sender(broker.bootstrap, message_timeout_ms=3_000, compression_type="none")
@@ -321,6 +334,7 @@ def _fill(broker: BrokerProcess, name: str) -> dict[int, bytes]:
     return {message.offset(): message.value() for message in sender.delivered}
 
 
-def _there(broker: BrokerProcess, name: str, acknowledged: dict[int, bytes]) -> None:
-    found = {message.offset(): message.value() for message in consume_to_end(broker.bootstrap, name)}
+def _there(broker: BrokerProcess, name: str, acknowledged: dict[int, bytes], start: int = 0) -> None:
+    read = consume_to_end(broker.bootstrap, name, offset=start)
+    found = {message.offset(): message.value() for message in read}
     assert acknowledged.items() <= found.items()
