@@ -35,7 +35,7 @@ LATEST = -1
 
 # Versions that name topics (newer ones go by id) and that every supported client still speaks.
 PRODUCE_VERSION = 9
-FETCH_VERSION = 12
+FETCH_VERSION = 11
 _NOT_YET = {14, 15}  # COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE
 _TIMEOUT_S = 30
 
