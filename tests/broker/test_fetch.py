@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 
@@ -21,6 +23,7 @@ from tests.broker.wire import (
     produce_request,
     values_in,
 )
+from tests.support.tailrace_broker import BrokerProcess
 
 
 def test_with_nothing_to_read_the_answer_comes_at_max_wait(topic: str, wire: Wire) -> None:
@@ -76,6 +79,23 @@ def test_min_bytes_holds_the_answer_back(kafka: Kafka, topic: str, wire: Wire) -
         for _ in range(3):
             assert other.produce(topic, batch).error_code == NONE
     assert len(values_in(wire.receive().responses[0].partitions[0].records)) == 3
+
+
+def test_a_message_that_comes_together_with_the_poll_is_not_missed(own_broker: BrokerProcess) -> None:
+    """Both requests lie in the sockets when our broker looks at them: the poll first, then the message."""
+    name = Topics(own_broker.bootstrap).create()
+    with Wire(own_broker.bootstrap) as poller, Wire(own_broker.bootstrap) as sender:
+        assert sender.produce(name, batch_of([b"0"])).error_code == NONE
+        for offset in range(1, 6):
+            assert poller.fetch(name, offset - 1).error_code == NONE
+            begun = time.monotonic()
+            os.kill(own_broker.pid, signal.SIGSTOP)
+            poller.send(fetch_request(name, offset, max_wait_ms=20_000))
+            sender.send(produce_request(name, batch_of([b"%d" % offset])))
+            os.kill(own_broker.pid, signal.SIGCONT)
+            assert values_in(poller.receive().responses[0].partitions[0].records)[0][0] == offset
+            assert sender.receive().responses[0].partition_responses[0].error_code == NONE
+            assert time.monotonic() - begun < 10
 
 
 def test_a_client_that_leaves_in_a_long_poll_harms_nobody(kafka: Kafka, topic: str, wire: Wire) -> None:
