@@ -14,6 +14,7 @@ import os
 import struct
 from array import array
 from bisect import bisect_left, bisect_right
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ INDEX_INTERVAL_BYTES: Final = 32 * 1024
 _ENTRY: Final = struct.Struct(">qqq")
 _SCAN_BYTES: Final = 1 << 20
 _HINTS: Final = 16
+MAX_OPEN: Final = 256
+"""Files open at a time, of all segments of all partitions; the one not used for longest is closed for another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +114,14 @@ class Segment:
 
     @property
     def descriptor(self) -> int:
-        """The file's descriptor; opened when first needed."""
+        """The file's descriptor; opened when needed, for use at once: asking another segment's may close it."""
         if self._descriptor < 0:
+            if len(_open) >= MAX_OPEN:
+                next(iter(_open)).close()
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            _open[self] = None
+        else:
+            _open.move_to_end(self)
         return self._descriptor
 
     @property
@@ -242,9 +250,13 @@ class Segment:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+            del _open[self]
 
     def delete(self) -> None:
         """Remove both files."""
         self.close()
         self.index_path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
+
+
+_open: Final[OrderedDict[Segment, None]] = OrderedDict()  # the least recently used first

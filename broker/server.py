@@ -92,7 +92,7 @@ def _lock(data_dir: Path) -> int:
 
 
 def _allow_many_files() -> None:
-    """Every segment in use holds a descriptor open: take as many as we may have."""
+    """Every client holds a descriptor open, segments up to MAX_OPEN: take as many as we may have."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 65_536 if most == resource.RLIM_INFINITY else min(most, 65_536)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
