@@ -34,6 +34,8 @@ class Partition:
         self.config = config
         self.log = Log(folder)
         self.producers = Producers()
+        self.stamped_ms = -1
+        """The log's time, in ms, that the last call of `append` put in place of the producer's; -1 if it did not."""
         self.is_deleted = False
         self.waiters: set[Callable[[int], None]] = set()
         self.on_write: Callable[[Partition, int], None] = lambda _partition, _bytes: None
@@ -75,6 +77,7 @@ class Partition:
         """Write what a producer sent; returns its first offset. Raises Refusal."""
         header = self._judge(records)
         now_ms = time.time_ns() // 1_000_000
+        self.stamped_ms = -1
         if header.producer_id >= 0:
             earlier = self.producers.check(header)
             if earlier is not None:
@@ -82,6 +85,7 @@ class Partition:
         if self.config.stamps:
             records = batch.stamped(records, header, now_ms)
             header = header._replace(max_timestamp=now_ms)
+            self.stamped_ms = now_ms
         base_offset = self._write(header, records, now_ms)
         self.producers.note(header, base_offset, now_ms)
         return base_offset

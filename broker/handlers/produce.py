@@ -50,7 +50,12 @@ def _written(node: Node, topic: str, part: Any, request: Any, written: list[Part
             "error_message": refusal.message,
         }
     written.append(partition)
-    return {"index": part.index, "base_offset": base_offset, "log_start_offset": partition.log.start_offset}
+    return {
+        "index": part.index,
+        "base_offset": base_offset,
+        "log_append_time": partition.stamped_ms,
+        "log_start_offset": partition.log.start_offset,
+    }
 
 
 def _check_transaction(node: Node, partition: Partition, records: bytes) -> None:
