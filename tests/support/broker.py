@@ -27,7 +27,7 @@ def running_broker(log: Path) -> Iterator[str]:
         subprocess.Popen(guard, stdin=subprocess.PIPE, stdout=output, stderr=output) as broker,
     ):
         try:
-            wait_until(lambda: listens(port) or broker.poll() is not None, 20, f"broker on port {port}")
+            wait_until(lambda: _listens(port) or broker.poll() is not None, 20, f"broker on port {port}")
             assert broker.poll() is None, log.read_text()
             yield f"127.0.0.1:{port}"
         finally:
@@ -35,8 +35,7 @@ def running_broker(log: Path) -> Iterator[str]:
             broker.wait(10)
 
 
-def listens(port: int) -> bool:
-    """Whether something accepts connections on the port of 127.0.0.1."""
+def _listens(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
     except OSError:

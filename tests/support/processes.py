@@ -54,6 +54,15 @@ def processes_of(data_dir: Path) -> dict[int, str]:
     return found
 
 
+def listens(port: int) -> bool:
+    """Whether something accepts connections on the port of 127.0.0.1."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that was free just now."""
     with socket.socket() as probe:
