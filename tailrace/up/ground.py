@@ -2,8 +2,7 @@
 
 Job: find out before anything starts, and say which option or cure helps. Assumes nothing of the directory.
 Caller: the launcher. The directory's `state.json` remembers what the next `up` must know: the format, the
-broker's port (the source's definition holds it), the seed of the fleet, and how many generations of the
-topics there have been.
+broker's port (the source's definition holds it), and the seed of the fleet.
 """
 
 from __future__ import annotations
@@ -60,7 +59,6 @@ class State:
     format: int = config.DATA_FORMAT
     broker_port: int | None = None
     seed: int | None = None
-    generation: int = 0
     runs: int = 0
 
 
@@ -71,6 +69,7 @@ class DataDir:
         self.path = path.absolute()
         self.logs = self.path / "logs"
         self.engine = self.path / "engine"
+        self.broker = self.path / "broker"
         self.summary = self.path / "loader-summary.json"
         self._state_file = self.path / "state.json"
         try:

@@ -195,9 +195,7 @@ class Launcher:
     def _take_stock(self, say: Callable[[str], None]) -> closing.Baseline:
         """Counts before the run, once the views have what an older topic still holds."""
         addresses = self._services.addresses
-        offsets: dict[int, int] = {}
-        if addresses.broker_port is None:
-            offsets = real_ends(addresses.kafka, config.READINGS.name)
+        offsets = real_ends(addresses.kafka, config.READINGS.name)
         with figures.connect_patiently(addresses.sql_url) as connection:
             if any(offsets.values()):
                 closing.settle(connection, on_progress=lambda rows: say(f"{rows:,} earlier messages"))
@@ -216,10 +214,6 @@ class Launcher:
             ("kafka", addresses.kafka),
             ("seed", f"{self._seed} (--seed {self._seed} repeats the fleet and its faults)"),
         ]
-        if self._services.broker is not None and self._data.state.generation > 1:
-            lines.append(
-                ("topics", f"generation {self._data.state.generation}: the broker's memory began anew")
-            )
         show_welcome(self._console, lines)
 
     # while it runs
@@ -292,8 +286,6 @@ class Launcher:
 
     def _recount(self, steps: Steps, baseline: closing.Baseline, produced: int) -> Recount | str:
         services = self._services
-        if services.broker is not None and services.broker.restarts:
-            return "the broker was lost during the run, and with it the topic: it keeps topics in memory only"
         with steps.step("read the topic again") as step:
             return closing.recount_topic(
                 services.addresses.kafka,
@@ -321,7 +313,6 @@ class Launcher:
             "setup_s": round(self._setup_s, 2),
             "duration_s": round(self._live.elapsed_s, 2),
             "steps_s": steps,
-            "generation": self._data.state.generation,
             "runs": self._data.state.runs,
             "loader": dict(truth.told) if truth else None,
             "component_restarts": {**self._services.restarts(), **self._live.engine_restarts},

@@ -114,7 +114,6 @@ class LiveView:
             elapsed_s=self.elapsed_s,
             duration_s=self._options.duration_s,
             seed=self._seed,
-            generation=self._data.state.generation,
             produced_rate=float(services.loader_progress.get("rate", 0.0)) or self._produced.per_second,
             ingested_rate=self._ingested.per_second,
             account=account,

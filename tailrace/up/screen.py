@@ -98,9 +98,7 @@ def _header(snapshot: Snapshot) -> Text:
     head = Text(" Tailrace ", style="bold reverse")
     head.append(f"  {snapshot.phase}", style="bold not reverse")
     head.append(f"  {clock_text(snapshot.elapsed_s)}{until}", style="not bold not reverse")
-    head.append(
-        f"  seed {snapshot.seed}  topics' generation {snapshot.generation}", style="dim not bold not reverse"
-    )
+    head.append(f"  seed {snapshot.seed}", style="dim not bold not reverse")
     head.append("  Ctrl-C stops", style="dim not bold not reverse")
     return head
 

@@ -2,9 +2,9 @@
 back.
 
 Job: own the processes. Starting waits until each answers; `watch`, called several times a second, notices a
-death and repairs it in the background, so that the screen goes on: the engine and the dashboard start
-again, the broker starts again with empty topics (a new generation, since it keeps them in memory only), the
-monitor with it. The loader is not started again: what it had sent but not yet counted would be unknown.
+death and repairs it in the background, so that the screen goes on: broker, engine, dashboard and monitor
+start again. The broker comes back with all its topics, so that whoever uses it just goes on. The loader is
+not started again: what it had sent but not yet counted would be unknown.
 Caller: the launcher.
 """
 
@@ -77,7 +77,9 @@ class Services:
 
     def _make_broker(self) -> Component | None:
         port = self.addresses.broker_port
-        return Component(broker_command(port, self._data.logs / "broker.log")) if port else None
+        if not port:
+            return None
+        return Component(broker_command(self._data.broker, port, self._data.logs / "broker.log"))
 
     def _make_engine(self) -> Component | None:
         port = self.addresses.sql_port
@@ -131,11 +133,8 @@ class Services:
             self._note_up(broker)
 
     def create_topics(self) -> list[topics.TopicState]:
-        """Make what is missing; a new generation counts in the data directory when the broker is ours."""
-        states = topics.create_topics(self.addresses.kafka)
-        if self.broker is not None:
-            self._data.remember(generation=self._data.state.generation + 1)
-        return states
+        """Make what is missing."""
+        return topics.create_topics(self.addresses.kafka)
 
     def start_engine(self) -> None:
         """Start it, if it is ours, and wait for its ready line."""
@@ -235,11 +234,7 @@ class Services:
     def _repair_broker(self, component: Component) -> None:
         component.restart()
         self._await_broker()
-        self.create_topics()
-        generation = self._data.state.generation
-        self._tell(f"the broker is back, empty (it keeps topics in memory): generation {generation} begins")
-        self.monitor.stop(2.0)
-        self._repair_monitor(self.monitor)
+        self._tell("the broker is back, with its topics")
 
     def _repair_engine(self, component: Component) -> None:
         self._engine_url = None

@@ -60,7 +60,6 @@ class Snapshot:
     elapsed_s: float
     duration_s: float | None
     seed: int
-    generation: int
     produced_rate: float
     ingested_rate: float
     account: Account

