@@ -32,6 +32,7 @@ _ZEROS: Final = {
     "bool": False,
     "float64": 0.0,
 }
+_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MS: Final = datetime.timedelta(milliseconds=1)
 
 
@@ -154,9 +155,7 @@ def _converter(field: Field[Any]) -> Callable[[Any], Any]:
     if kind.startswith("timedelta"):
         return lambda ms: ms * _MS
     if kind == "datetime_i64":
-        return lambda ms: (
-            None if ms is None or ms < 0 else datetime.datetime.fromtimestamp(ms / 1000, datetime.UTC)
-        )
+        return lambda ms: None if ms is None or ms < 0 else _EPOCH + ms * _MS
     nested = _nested(field.type)
     if nested is None:
         return tuple if get_origin(field.type) is tuple else lambda value: value
