@@ -137,7 +137,13 @@ def _send(bootstrap: str, topic: str, values: list[bytes]) -> float:
 
 def _receive(bootstrap: str, topic: str, count: int) -> float:
     """Read `count` messages from the start of all partitions; seconds."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench", "enable.auto.commit": False})
+    consumer = Consumer(
+        {"bootstrap.servers": bootstrap, "group.id": "bench", "enable.auto.commit": False}
+        | {
+            "queued.min.messages": 1_000_000,
+            "fetch.queue.backoff.ms": 5,
+        }  # else the client pauses for 1 s when full
+    )
     try:
         consumer.assign([TopicPartition(topic, number, 0) for number in range(_PARTITIONS)])
         begun, seen = time.perf_counter(), 0
@@ -276,8 +282,8 @@ def soak(total: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare brokers; see the module's text.")
     parser.add_argument("--brokers", default="tailrace,tansu,apache", help="which ones, the first is 1")
-    parser.add_argument("--count", type=int, default=300_000, help="messages of a round (300,000)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds (3)")
+    parser.add_argument("--count", type=int, default=1_000_000, help="messages of a round (1,000,000)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds (5)")
     parser.add_argument("--messages", type=int, help="fill our broker with so many and start it again")
     options = parser.parse_args()
     if options.messages:
