@@ -2,8 +2,8 @@
 
 Job: rewrite the sealed segments of a partition whose keys have come again. Works in a thread on copies: the new
 file is complete and fsynced before it takes the old one's place on the loop. Records keep their offsets. A record
-without a value (a tombstone) goes, too, once it is older than delete.retention.ms. Markers, and everything that
-an open or an aborted transaction may still need, stay as they are. Caller: upkeep.
+without a value (a tombstone) goes, too, once it is older than delete.retention.ms. Markers stay. A
+partition that still holds an aborted transaction is left as it is, since its records must not win over others. Caller: upkeep.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,13 +94,11 @@ def _stays(record: batch.Record, latest: dict[bytes, int], keep_tombstones_since
     return record.has_value or record.timestamp >= keep_tombstones_since
 
 
-def _batches(source: Source) -> list[tuple[bytes, batch.Header]]:
-    """The batches of one segment's file."""
-    data, found, position = source.path.read_bytes(), [], 0
-    while (header := batch.read_header(data, position)) is not None:
-        found.append((data[position : position + header.size], header))
-        position += header.size
-    return found
+def _batches(source: Source) -> Iterator[tuple[bytes, batch.Header]]:
+    """The batches of one segment's file, one in memory at a time."""
+    with source.path.open("rb") as file:
+        while (header := batch.read_header(front := file.read(batch.HEADER_BYTES))) is not None:
+            yield front + file.read(header.size - batch.HEADER_BYTES), header
 
 
 def swap(segment: Segment, compacted: Path) -> Segment:

@@ -54,8 +54,13 @@ def handle_fetch(node: Node, request: Any, _client: Any) -> Any:
 
 async def _wait(node: Node, request: Any, wait_s: float) -> list[bytes]:
     """Until the bytes written to the partitions asked for make up `min_bytes`, or the time is over."""
+    answer, size, failed = _read(
+        node, request
+    )  # others wrote since the handler, before this task's first turn
+    missing = request.min_bytes - size
+    if failed or missing <= 0:
+        return _encoded(request.__version__, answer)
     enough = asyncio.Event()
-    missing = request.min_bytes
 
     def written(added: int) -> None:
         nonlocal missing
@@ -64,20 +69,13 @@ async def _wait(node: Node, request: Any, wait_s: float) -> list[bytes]:
             enough.set()
 
     watched = [
-        topic.partitions[part.partition]
+        node.topics.partition(asked.topic, part.partition)
         for asked in request.topics
-        if (topic := node.topics.by_name.get(asked.topic)) is not None
         for part in asked.partitions
     ]
     for partition in watched:
         partition.waiters.add(written)
     try:
-        answer, size, failed = _read(
-            node, request
-        )  # others wrote between the handler and this task's first turn
-        missing -= size
-        if failed or missing <= 0:
-            return _encoded(request.__version__, answer)
         async with asyncio.timeout(wait_s):
             await enough.wait()
     except TimeoutError:
