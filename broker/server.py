@@ -38,7 +38,7 @@ async def serve(options: Options, ready: Callable[[int], None]) -> None:
     _allow_many_files()
     lock = _lock(options.data_dir)
     try:
-        node = Node(options)
+        node = _open(options)
         connections: set[Connection] = set()
         server = await _listen(node, connections)
         node.port = server.sockets[0].getsockname()[1]
@@ -54,6 +54,16 @@ async def serve(options: Options, ready: Callable[[int], None]) -> None:
         node.close()
     finally:
         os.close(lock)
+
+
+def _open(options: Options) -> Node:
+    try:
+        return Node(options)
+    except (OSError, ValueError, KeyError) as error:
+        raise StartError(
+            f"the data in {options.data_dir} cannot be opened: {error}",
+            "make room or mend what it names, or choose another directory with --data-dir",
+        ) from error
 
 
 async def _listen(node: Node, connections: set[Connection]) -> asyncio.Server:

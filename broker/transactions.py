@@ -65,7 +65,17 @@ class Transactions:
                 self._set(name, _decoded(stored))
         for transaction in self._by_id.values():
             if transaction.stage in (Stage.COMMITTING, Stage.ABORTING):
-                self._finish(transaction)
+                self._finish_after_crash(transaction)
+
+    def _finish_after_crash(self, transaction: Transaction) -> None:
+        try:
+            self._finish(transaction)
+        except (
+            Refusal
+        ) as refusal:  # a full disk must not keep the broker from starting: its next request tries again
+            logger.error(
+                "producer %d: its transaction is not ended yet: %s", transaction.producer_id, refusal
+            )
 
     def _set(self, name: str, transaction: Transaction) -> None:
         self._by_id[name] = self._by_producer[transaction.producer_id] = transaction
@@ -163,8 +173,11 @@ class Transactions:
         committed = known.stage is Stage.COMMITTING
         for name, index in sorted(known.partitions):
             topic = self._topics.by_name.get(name)
-            if topic is not None and topic.partitions[index].producers.has_open(known.producer_id):
-                topic.partitions[index].end_transaction(known.producer_id, known.epoch, committed=committed)
+            if topic is None or index >= len(topic.partitions):
+                continue  # deleted meanwhile, perhaps made again
+            partition = topic.partitions[index]
+            if partition.producers.has_open(known.producer_id):
+                partition.end_transaction(known.producer_id, known.epoch, committed=committed)
         for group, offsets in known.offsets.items() if committed else ():
             self._offsets.put(group, offsets)
         known.stage, known.committed = Stage.NONE, committed

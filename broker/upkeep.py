@@ -14,6 +14,7 @@ import time
 from broker.compaction import compact
 from broker.node import Node
 from broker.partition import Partition
+from broker.refusal import Refusal
 from broker.retention import expire
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ async def run_once(node: Node, cleaned: dict[Partition, int]) -> None:
                 cleaned[partition] = await compact(partition, cleaned.get(partition, 0))
             if not partition.is_deleted:
                 partition.snapshot(now_ms)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, Refusal) as error:
             logger.error("%s-%d: upkeep failed: %s", partition.topic, partition.index, error)
     for gone in [partition for partition in cleaned if partition.is_deleted]:
         del cleaned[gone]
@@ -47,6 +48,6 @@ async def run_once(node: Node, cleaned: dict[Partition, int]) -> None:
         node.transactions.abort_late(now_ms)
         await asyncio.to_thread(os.fsync, node.offsets.descriptor)
         await asyncio.to_thread(node.topics.sweep_deleted)
-    except OSError as error:
+    except (OSError, Refusal) as error:
         logger.error("upkeep failed: %s", error)
     node.measure_disk()
