@@ -36,7 +36,7 @@ from rich.table import Table
 from tests.broker.topics import Topics
 from tests.support.apache_kafka import running_kafka, why_no_kafka
 from tests.support.processes import free_port, listens, wait_until
-from tests.support.tailrace_broker import BrokerProcess
+from tests.support.broker import BrokerProcess
 
 _PARTITIONS = 3
 _RATE_PER_S = 3_000

@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from engine.roles import grant_database
-from tests.support.broker import running_broker
+from tests.support.broker import BrokerProcess
 from tests.support.cluster import Cluster, why_no_docker
 from tests.support.engine import running_engine
 from tests.support.postgres import PostgresServer, running_postgres
@@ -44,8 +44,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given := os.environ.get("TAILRACE_TEST_KAFKA"):
         yield given
         return
-    with running_broker(tmp_path_factory.mktemp("broker") / "broker.log") as bootstrap:
-        yield bootstrap
+    with BrokerProcess(tmp_path_factory.mktemp("broker")) as running:
+        yield running.bootstrap
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import pytest
 from tests.broker.topics import Topics
 from tests.broker.wire import Wire
 from tests.support.apache_kafka import running_kafka, why_no_kafka
-from tests.support.tailrace_broker import BrokerProcess
+from tests.support.broker import BrokerProcess
 
 _GIVEN = os.environ.get("TAILRACE_TEST_KAFKA")
 _BROKERS = ["tailrace", pytest.param("apache", marks=pytest.mark.slow), *(["given"] if _GIVEN else [])]

@@ -25,7 +25,7 @@ from tests.broker.wire import (
     produce_request,
 )
 from tests.support.processes import alive
-from tests.support.tailrace_broker import BrokerProcess
+from tests.support.broker import BrokerProcess
 
 _SECONDS = 20
 

@@ -23,7 +23,7 @@ from tests.broker.wire import (
     produce_request,
     values_in,
 )
-from tests.support.tailrace_broker import BrokerProcess
+from tests.support.broker import BrokerProcess
 
 
 def test_with_nothing_to_read_the_answer_comes_at_max_wait(topic: str, wire: Wire) -> None:

@@ -6,6 +6,7 @@ import uuid
 
 import psycopg
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.support.cluster import Cluster
 
@@ -22,6 +23,8 @@ def test_database_is_empty_and_the_superusers(database: str) -> None:
 
 def test_broker_returns_what_it_was_given(broker: str) -> None:
     topic = f"fixtures-{uuid.uuid4().hex}"
+    admin = AdminClient({"bootstrap.servers": broker})
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(20)
     producer = Producer({"bootstrap.servers": broker})
     producer.produce(topic, b"a reading", partition=0)
     assert producer.flush(20) == 0
