@@ -35,8 +35,8 @@ from rich.table import Table
 
 from tests.broker.topics import Topics
 from tests.support.apache_kafka import running_kafka, why_no_kafka
-from tests.support.processes import free_port, listens, wait_until
 from tests.support.broker import BrokerProcess
+from tests.support.processes import free_port, listens, wait_until
 
 _PARTITIONS = 3
 _RATE_PER_S = 3_000

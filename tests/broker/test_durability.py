@@ -24,8 +24,8 @@ from tests.broker.wire import (
     fetch_request,
     produce_request,
 )
-from tests.support.processes import alive
 from tests.support.broker import BrokerProcess
+from tests.support.processes import alive
 
 _SECONDS = 20
 
