@@ -6,7 +6,7 @@ The flow is the only writer, so its copy is always right; what clients see are t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -31,6 +31,11 @@ class CatalogObject:
     definition: str
     body: dict[str, Any]
     references: tuple[int, ...] = ()
+    status: str = "created"  # or "creating": a backfill fills it, and clients do not see it yet
+
+    @property
+    def is_creating(self) -> bool:
+        return self.status == "creating"
 
     @property
     def program(self) -> Program | None:
@@ -76,9 +81,11 @@ class Catalog:
         return next((o for o in self.objects.values() if o.name == name), None)
 
     def relation(self, name: str) -> Relation | None:
-        """For the compiler: relations only, no indexes."""
+        """For the compiler: relations only, no indexes, nothing that is still being filled."""
         found = self.by_name(name)
-        return found.relation() if found is not None and found.kind != "index" else None
+        if found is None or found.kind == "index" or found.is_creating:
+            return None
+        return found.relation()
 
     def of_kind(self, *kinds: str) -> Iterator[CatalogObject]:
         """Objects of these kinds in order of creation."""
@@ -95,6 +102,18 @@ class Catalog:
             if wanted & set(candidate.references):
                 wanted.add(candidate.id)
         return [self.objects[i] for i in sorted(wanted, reverse=True)]
+
+    def inputs_of(self, item: CatalogObject) -> list[CatalogObject]:
+        """The sources, tables and materialized views whose rows an object's program reads, through plain views."""
+        found: dict[int, CatalogObject] = {}
+        stack = list(item.references)
+        while stack:
+            below = self.objects[stack.pop()]
+            if below.kind == "view":
+                stack.extend(below.references)
+            else:
+                found[below.id] = below
+        return [found[i] for i in sorted(found)]
 
     def read_by_views(self, id_: int) -> set[int]:
         """Materialized views whose programs read the delta of `id_` (through plain views too)."""
@@ -126,11 +145,11 @@ def load(connection: Connection) -> Catalog:
         references.setdefault(object_id, []).append(referenced)
     catalog = Catalog()
     rows = connection.execute(
-        "SELECT id, name, kind, owner, definition, body FROM engine.objects ORDER BY id"
+        "SELECT id, name, kind, owner, definition, body, status FROM engine.objects ORDER BY id"
     )
-    for id_, name, kind, owner, definition, body in rows:
+    for id_, name, kind, owner, definition, body, status in rows:
         catalog.objects[id_] = CatalogObject(
-            id_, name, kind, owner, definition, body, tuple(sorted(references.get(id_, ())))
+            id_, name, kind, owner, definition, body, tuple(sorted(references.get(id_, ()))), status
         )
     return catalog
 
@@ -138,11 +157,17 @@ def load(connection: Connection) -> Catalog:
 def insert(connection: Connection, new: CatalogObject) -> None:
     """Record a new object and its dependencies."""
     connection.execute(
-        "INSERT INTO engine.objects (id, name, kind, owner, definition, body) VALUES (%s, %s, %s, %s, %s, %s)",
-        (new.id, new.name, new.kind, new.owner, new.definition, Jsonb(new.body)),
+        "INSERT INTO engine.objects (id, name, kind, owner, definition, body, status) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        (new.id, new.name, new.kind, new.owner, new.definition, Jsonb(new.body), new.status),
     )
     for referenced in new.references:
         connection.execute("INSERT INTO engine.dependencies VALUES (%s, %s)", (new.id, referenced))
+
+
+def set_created(connection: Connection, item: CatalogObject) -> CatalogObject:
+    """The object, whose backfill has ended, as one that clients see."""
+    connection.execute("UPDATE engine.objects SET status = 'created' WHERE id = %s", (item.id,))
+    return replace(item, status="created")
 
 
 def delete(connection: Connection, id_: int) -> None:

@@ -15,9 +15,11 @@ CREATE TABLE engine.objects (
     kind text NOT NULL CHECK (kind IN ('source', 'table', 'materialized view', 'view', 'index')),
     owner text NOT NULL,
     definition text NOT NULL,
+    status text NOT NULL DEFAULT 'created' CHECK (status IN ('creating', 'created')),
     created_at timestamptz NOT NULL DEFAULT now(),
     body jsonb NOT NULL
 );
+CREATE VIEW engine.created AS SELECT * FROM engine.objects WHERE status = 'created';
 CREATE TABLE engine.dependencies (
     object_id integer NOT NULL REFERENCES engine.objects ON DELETE CASCADE,
     referenced_id integer NOT NULL REFERENCES engine.objects,
@@ -54,6 +56,23 @@ CREATE TABLE engine.poison_rows (
     sqlstate text NOT NULL,
     seen_at timestamptz NOT NULL DEFAULT now()
 );
+CREATE TABLE engine.backfills (
+    object_id integer PRIMARY KEY REFERENCES engine.objects ON DELETE CASCADE,
+    background boolean NOT NULL,
+    filled_epoch bigint,
+    filled_time timestamptz
+);
+CREATE TABLE engine.backfill_progress (
+    object_id integer PRIMARY KEY REFERENCES engine.objects ON DELETE CASCADE,
+    done_rows bigint NOT NULL,
+    total_rows bigint
+) WITH (fillfactor = 50);
+CREATE TABLE engine.event_logs (
+    unique_id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    happened_at timestamptz NOT NULL DEFAULT now(),
+    event_type text NOT NULL,
+    info jsonb NOT NULL
+);
 CREATE TABLE engine.barrier (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
     epoch bigint NOT NULL,
@@ -88,34 +107,41 @@ END $$;
 VISIBLE = """
 CREATE SCHEMA rw_catalog;
 CREATE VIEW rw_catalog.rw_relations AS
-    SELECT id, 'public'::text AS schema_name, name, kind AS relation_type FROM engine.objects;
+    SELECT id, 'public'::text AS schema_name, name, kind AS relation_type FROM engine.created;
 CREATE VIEW rw_catalog.rw_columns AS
     SELECT o.id AS relation_id, c.value ->> 'name' AS name, c.ordinality::integer AS position,
         c.value ->> 'type' AS data_type, (c.value ->> 'hidden')::boolean AS is_hidden,
         coalesce(o.body -> 'key' ? (c.value ->> 'name'), false) AS is_primary_key
-    FROM engine.objects AS o, jsonb_array_elements(o.body -> 'columns') WITH ORDINALITY AS c;
+    FROM engine.created AS o, jsonb_array_elements(o.body -> 'columns') WITH ORDINALITY AS c;
 CREATE VIEW rw_catalog.rw_sources AS
     SELECT id, name, 'public'::text AS schema_name, owner, body -> 'options' ->> 'connector' AS connector,
         (SELECT string_agg(c.name, ', ' ORDER BY c.position) FROM rw_catalog.rw_columns AS c
          WHERE c.relation_id = o.id AND NOT c.is_hidden) AS columns, definition, created_at
-    FROM engine.objects AS o WHERE kind = 'source';
+    FROM engine.created AS o WHERE kind = 'source';
 CREATE VIEW rw_catalog.rw_tables AS
-    SELECT id, name, 'public'::text AS schema_name, owner, definition, created_at FROM engine.objects WHERE kind = 'table';
+    SELECT id, name, 'public'::text AS schema_name, owner, definition, created_at FROM engine.created WHERE kind = 'table';
 CREATE VIEW rw_catalog.rw_materialized_views AS
-    SELECT id, name, 'public'::text AS schema_name, owner, definition, created_at FROM engine.objects
+    SELECT id, name, 'public'::text AS schema_name, owner, definition, created_at FROM engine.created
     WHERE kind = 'materialized view';
 CREATE VIEW rw_catalog.rw_views AS
-    SELECT id, name, 'public'::text AS schema_name, owner, definition, created_at FROM engine.objects WHERE kind = 'view';
+    SELECT id, name, 'public'::text AS schema_name, owner, definition, created_at FROM engine.created WHERE kind = 'view';
 CREATE VIEW rw_catalog.rw_indexes AS
     SELECT id, name, 'public'::text AS schema_name, owner, definition, created_at,
         body ->> 'relation' AS relation_name, body ->> 'indexed' AS indexed_columns
-    FROM engine.objects WHERE kind = 'index';
+    FROM engine.created WHERE kind = 'index';
 CREATE VIEW rw_catalog.rw_streaming_jobs AS
-    SELECT id, name, kind AS type, 'created'::text AS status, 'FOREGROUND'::text AS create_type, definition
-    FROM engine.objects WHERE kind IN ('materialized view', 'table');
+    SELECT o.id, o.name, o.kind AS type, o.status,
+        CASE WHEN b.background THEN 'BACKGROUND' ELSE 'FOREGROUND' END AS create_type, o.definition
+    FROM engine.objects AS o LEFT JOIN engine.backfills AS b ON b.object_id = o.id WHERE o.kind IN ('materialized view', 'table');
 CREATE VIEW rw_catalog.rw_ddl_progress AS
-    SELECT id AS ddl_id, definition AS ddl_statement, '100%'::text AS progress, created_at AS initialized_at
-    FROM engine.objects WHERE false;
+    SELECT o.id::bigint AS ddl_id, o.definition AS ddl_statement,
+        CASE WHEN b.background THEN 'BACKGROUND' ELSE 'FOREGROUND' END AS create_type,
+        coalesce(round(100.0 * p.done_rows / nullif(p.total_rows, 0), 2), 0)::text || '%' AS progress,
+        o.created_at AS initialized_at, false AS is_serverless_backfill, 'SNAPSHOT_BACKFILL'::text AS backfill_type
+    FROM engine.backfills AS b JOIN engine.objects AS o ON o.id = b.object_id
+    JOIN engine.backfill_progress AS p ON p.object_id = b.object_id;
+CREATE VIEW rw_catalog.rw_event_logs AS
+    SELECT unique_id::text AS unique_id, happened_at AS timestamp, event_type, info FROM engine.event_logs;
 CREATE VIEW rw_catalog.rw_depend AS SELECT object_id AS objid, referenced_id AS refobjid FROM engine.dependencies;
 CREATE VIEW rw_catalog.rw_kafka_source_metrics AS
     SELECT p.source_id, o.name AS source_name, o.body -> 'options' ->> 'topic' AS topic, p.topic_id, p.partition,
@@ -151,7 +177,7 @@ def pg_class_view(columns: list[str]) -> str:
     items = ", ".join(shown.get(c, f"c.{c}") for c in columns)
     return (
         f"CREATE VIEW rw_catalog.pg_class AS SELECT c.oid, {items} FROM pg_catalog.pg_class AS c "
-        "LEFT JOIN engine.objects AS o ON o.name = c.relname "
+        "LEFT JOIN engine.created AS o ON o.name = c.relname "
         "AND c.relnamespace = CASE WHEN o.kind = 'index' THEN 'engine' ELSE 'public' END::regnamespace "
         "WHERE o.id IS NOT NULL OR c.relnamespace <> ALL ('{engine,public}'::regnamespace[])"
     )

@@ -44,6 +44,8 @@ class Program:
     storage: dict[str, tuple[str, str]]  # column -> (table, expression), for indexes
     uses_now: bool
     explain: tuple[str, ...]
+    chunked: bool = False
+    """No operator looks into an input's content: a first fill may come in pieces."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a jsonb column."""
@@ -63,6 +65,7 @@ class Program:
             storage={k: (v[0], v[1]) for k, v in value["storage"].items()},
             uses_now=value["uses_now"],
             explain=tuple(value["explain"]),
+            chunked=value.get("chunked", False),
         )
 
     def output_columns(self) -> tuple[Column, ...]:

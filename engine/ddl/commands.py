@@ -12,8 +12,9 @@ from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_index import create_index
 from engine.ddl.create_source import create_source
 from engine.ddl.create_table import create_table
-from engine.ddl.create_view import CatchUp, create_materialized_view, create_view, explain_create
+from engine.ddl.create_view import create_materialized_view, create_view, explain_create
 from engine.ddl.drop import drop
+from engine.ddl.filling import Filling
 from tailrace.errors import PermissionDenied, UnsupportedFeature
 from tailrace.sql.dialect import parse_statement
 
@@ -27,7 +28,7 @@ _HINTS = {
 }
 
 
-def execute(context: DdlContext, catch_up: CatchUp) -> Reply:
+def execute(context: DdlContext, filling: Filling) -> Reply:
     """Run the context's statement; raises TailraceError, PostgreSQL's errors translated."""
     text = context.text
     explain = _EXPLAIN.match(text)
@@ -39,7 +40,7 @@ def execute(context: DdlContext, catch_up: CatchUp) -> Reply:
             raise PermissionDenied("role dashboard may only read", hint="connect as root")
         if isinstance(tree, exp.Drop):
             return drop(context, tree)
-        return _run_create(context, _create(tree), catch_up)
+        return _run_create(context, _create(tree), filling)
     except psycopg.Error as error:
         if error.sqlstate is None or error.sqlstate.startswith(("08", "57")):
             raise
@@ -53,7 +54,7 @@ def _create(tree: exp.Expr) -> exp.Create:
     return tree
 
 
-def _run_create(context: DdlContext, tree: exp.Create, catch_up: CatchUp) -> Reply:
+def _run_create(context: DdlContext, tree: exp.Create, filling: Filling) -> Reply:
     kind = str(tree.args.get("kind") or "").upper()
     if tree.args.get("replace"):
         raise UnsupportedFeature(f"CREATE OR REPLACE {kind}", hint="DROP it first")
@@ -67,6 +68,6 @@ def _run_create(context: DdlContext, tree: exp.Create, catch_up: CatchUp) -> Rep
         properties = tree.args.get("properties")
         items = properties.expressions if properties is not None else ()
         if any(isinstance(p, exp.MaterializedProperty) for p in items):
-            return create_materialized_view(context, tree, catch_up)
+            return create_materialized_view(context, tree, filling)
         return create_view(context, tree)
     raise UnsupportedFeature(f"CREATE {kind}", hint=_HINTS.get(kind))

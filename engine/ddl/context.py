@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,11 +25,16 @@ class Reply:
     columns: tuple[str, ...] | None = None
     rows: list[tuple[str | None, ...]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    job: int | None = None
+    """The backfill that has to end before the statement has."""
 
 
 @dataclass(slots=True)
 class DdlContext:
-    """One statement inside the flow's transaction. `now` is the barrier's time, aware, UTC."""
+    """One statement inside the flow's transaction. `now` is the barrier's time, aware, UTC.
+
+    `background` is the client's BACKGROUND_DDL; `stop_backfill` ends the worker of an object that is being created.
+    """
 
     connection: Connection
     catalog: Catalog
@@ -37,6 +43,8 @@ class DdlContext:
     text: str
     notices: list[str] = field(default_factory=list)
     created: list[CatalogObject] = field(default_factory=list)
+    background: bool = False
+    stop_backfill: Callable[[int], None] = lambda _id: None
 
     @property
     def environment(self) -> Environment:
@@ -57,6 +65,11 @@ class DdlContext:
         found = self.catalog.by_name(name)
         if found is None:
             return True
+        if found.is_creating and not if_not_exists:
+            raise DuplicateObject(
+                f'{found.kind} with name "{name}" is being created',
+                hint="WAIT, or CANCEL JOBS; see SHOW JOBS",
+            )
         if if_not_exists:
             self.notices.append(f'relation "{name}" already exists, skipping')
             return False
@@ -70,6 +83,11 @@ class DdlContext:
         found = self.catalog.by_name(name)
         if found is None:
             raise UndefinedObject(f'relation "{name}" does not exist')
+        if found.is_creating:
+            raise UndefinedObject(
+                f'relation "{name}" is being created',
+                hint="WAIT until it is there; SHOW JOBS shows how far it is",
+            )
         return found
 
     def record(self, new: CatalogObject) -> None:

@@ -1,29 +1,25 @@
 """CREATE VIEW and CREATE MATERIALIZED VIEW.
 
 A plain view is kept as text and inlined wherever a view reads it. A materialized view is compiled, its state is created,
-and it is filled from what its inputs hold at this barrier: stored inputs arrive as one delta with `initial`, sources are
-read again from their start up to the position that the shared reader has reached, so there is neither gap nor overlap.
+and it is filled from what its inputs hold (`engine.ddl.filling`); clients see it when that is done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 from sqlglot import exp
 
+from engine.backfill.fill import temporary_name
 from engine.catalog.objects import CatalogObject
 from engine.compile.materialize import materialize
 from engine.compile.planner import plan, relations_of
 from engine.compile.program import Program, delta_name
 from engine.ddl.context import DdlContext, Reply
+from engine.ddl.filling import Filling, fill_or_start
 from engine.ddl.names import folded, object_name
 from engine.operators.base import names, quote
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql.batch import to_postgres
 from tailrace.sql.dialect import parse_query
-
-CatchUp = Callable[[CatalogObject], Iterator[int]]
-"""Copies a source's past messages into its delta table chunk by chunk; yields the rows of each, empties it afterwards."""
 
 
 def create_view(context: DdlContext, tree: exp.Create) -> Reply:
@@ -51,8 +47,8 @@ def create_view(context: DdlContext, tree: exp.Create) -> Reply:
     return Reply(tag, notices=context.notices)
 
 
-def create_materialized_view(context: DdlContext, tree: exp.Create, catch_up: CatchUp) -> Reply:
-    """Run CREATE MATERIALIZED VIEW and fill it."""
+def create_materialized_view(context: DdlContext, tree: exp.Create, filling: Filling) -> Reply:
+    """Run CREATE MATERIALIZED VIEW: fill it, or start the job that does."""
     tag, name = "CREATE_MATERIALIZED_VIEW", object_name(tree.this)
     if not context.is_new(name, if_not_exists=bool(tree.args.get("exists"))):
         return Reply(tag, notices=context.notices)
@@ -60,16 +56,11 @@ def create_materialized_view(context: DdlContext, tree: exp.Create, catch_up: Ca
     query = _query_text(tree)
     program = compile_view(context, tree, id_)
     references = _references(context, query)
-    columns = program.output_columns()
-    content = f"engine.content_{id_}"
-    visible = names([c for c in columns if not c.hidden])
     context.execute(
         *program.tables,
         *program.temporaries,
         program.function,
-        f"CREATE VIEW {content} AS {program.content}",
-        f"CREATE VIEW public.{quote(name)} AS SELECT {visible} FROM ({program.content}) AS content",
-        *_grants(name),
+        f"CREATE VIEW engine.content_{id_} AS {program.content}",
     )
     body = {
         "columns": list(program.columns),
@@ -78,9 +69,21 @@ def create_materialized_view(context: DdlContext, tree: exp.Create, catch_up: Ca
         "program": program.to_json(),
     }
     new = CatalogObject(id_, name, "materialized view", context.user, context.text, body, references)
-    context.record(new)
-    _fill(context, new, catch_up)
-    return Reply(tag, notices=context.notices)
+    reply = Reply(tag, notices=context.notices)
+    if fill_or_start(context, new, filling, reply):
+        publish(context, new)
+    return reply
+
+
+def publish(context: DdlContext, view: CatalogObject) -> None:
+    """Show a filled materialized view to clients."""
+    program = view.program
+    assert program is not None  # noqa: S101 - every materialized view has one
+    visible = names([c for c in view.columns if not c.hidden])
+    context.execute(
+        f"CREATE VIEW public.{quote(view.name)} AS SELECT {visible} FROM ({program.content}) AS content",
+        *_grants(view.name),
+    )
 
 
 def explain_create(context: DdlContext, tree: exp.Create) -> Reply:
@@ -141,59 +144,10 @@ def _grants(name: str) -> list[str]:
     return [f"GRANT SELECT ON public.{quote(name)} TO root, dashboard"]
 
 
-def _inputs(context: DdlContext, view: CatalogObject) -> list[CatalogObject]:
-    """The sources, tables and materialized views that a view's program reads, through plain views."""
-    found: dict[int, CatalogObject] = {}
-    stack = list(view.references)
-    while stack:
-        item = context.catalog.objects[stack.pop()]
-        if item.kind == "view":
-            stack.extend(item.references)
-        else:
-            found[item.id] = item
-    return [found[i] for i in sorted(found)]
-
-
-def _fill(context: DdlContext, view: CatalogObject, catch_up: CatchUp) -> None:
-    inputs = _inputs(context, view)
-    # the planner sees how much there is, and may hash: these statements run once
-    context.execute(
-        "SET LOCAL enable_hashjoin = on", "SET LOCAL enable_mergejoin = on", "SET LOCAL enable_seqscan = on"
-    )
-    for item in inputs:
-        relation = item.relation()
-        if relation.content is not None:
-            columns = names(relation.columns)
-            context.execute(
-                f"INSERT INTO {delta_name(item.id)} ({columns}, _w) SELECT {columns}, 1 FROM {relation.content} AS c"
-            )
-    step = f"SELECT engine.step_{view.id}(%s, %s, %s, false)"
-    context.connection.execute(step, (context.now, context.now, True))
-    context.execute(
-        "SET LOCAL enable_hashjoin = off",
-        "SET LOCAL enable_mergejoin = off",
-        "SET LOCAL enable_seqscan = off",
-    )
-    clear = [f"TRUNCATE {delta_name(i.id)}" for i in inputs] + [
-        f"TRUNCATE {_temporary(t)}" for t in temporaries(view)
-    ]
-    context.execute(*clear)
-    for source in (i for i in inputs if i.kind == "source"):
-        for _rows in catch_up(source):
-            context.connection.execute(step, (context.now, context.now, False))
-            context.execute(*clear)
-    context.execute("DISCARD PLANS")
-
-
-def _temporary(ddl: str) -> str:
-    """The name in a CREATE TEMP TABLE statement of ours."""
-    return "pg_temp." + ddl.split("IF NOT EXISTS ", 1)[1].split(" ", 1)[0]
-
-
 def dropped_temporaries(item: CatalogObject) -> list[str]:
     """DROP statements for the delta tables of a relation that goes."""
     if item.kind == "materialized view":
-        return [f"DROP TABLE IF EXISTS {_temporary(t)}" for t in temporaries(item)]
+        return [f"DROP TABLE IF EXISTS {temporary_name(t)}" for t in temporaries(item)]
     if item.kind in ("table", "source"):
         return [
             f"DROP TABLE IF EXISTS {delta_name(item.id)}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from engine.backfill.pending import drop_pending
 from engine.catalog.objects import CatalogObject, delete
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_view import dropped_temporaries
@@ -51,16 +52,19 @@ def drop(context: DdlContext, tree: exp.Drop) -> Reply:
             hint=f"DROP {word} {name} CASCADE drops them too",
         )
     for item in doomed:
-        _drop_one(context, item)
+        drop_one(context, item)
     return Reply(tag, notices=context.notices)
 
 
-def _drop_one(context: DdlContext, item: CatalogObject) -> None:
+def drop_one(context: DdlContext, item: CatalogObject) -> None:
     """Remove one object's storage, triggers, functions and catalog rows; nothing depends on it any more."""
+    if item.is_creating:
+        context.stop_backfill(item.id)
+        context.execute(*(drop_pending(item.id, i.id) for i in context.catalog.inputs_of(item)))
     if item.kind == "index":
         context.execute(f"DROP INDEX IF EXISTS engine.{quote(item.name)}")
     else:
-        context.execute(f"DROP VIEW public.{quote(item.name)}")
+        context.execute(f"DROP VIEW IF EXISTS public.{quote(item.name)}")
     if item.kind == "table":
         context.execute(f"DROP TABLE engine.table_{item.id}, engine.changes_{item.id}")
         functions = [f"engine.capture_{item.id}_{e}()" for e in ("insert", "update", "delete")]

@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 
 from engine.flow.barrier import FencedError, Flow
+from engine.flow.jobs import Jobs, worker_command
 from engine.flow.loop import Loop, listen
 from engine.flow.server import CommandServer
 from engine.layout import Layout
@@ -56,7 +57,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     flow = open_flow(layout.dsn())
-    loop = Loop(flow, CommandServer(layout.flow_socket, wake.set), wake, stop)
+    jobs = Jobs(worker_command(str(layout.data_dir)), wake.set)
+    loop = Loop(flow, CommandServer(layout.flow_socket, wake.set), wake, stop, jobs)
     lost: Future[None] = Future()
     lost.add_done_callback(end)
     listener = threading.Thread(

@@ -12,14 +12,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import IsolationLevel
+from psycopg.types.json import Jsonb
 
+from engine.backfill.pending import count_pending, keep_pending
 from engine.catalog.objects import Catalog, CatalogObject, bootstrap, load
 from engine.compile.program import delta_name, toastable
-from engine.connectors.kafka import read_range
 from engine.connectors.source import Batch, Position, SourceSpec
 from engine.ddl import commands
 from engine.ddl import create_source as sources
@@ -27,18 +28,22 @@ from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_table import take_changes, take_changes_as_text
 from engine.ddl.create_table import temporaries as table_temporaries
 from engine.ddl.create_view import temporaries as view_temporaries
+from engine.ddl.drop import drop_one
+from engine.ddl.filling import SMALL_ROWS, Filling
+from engine.ddl.finish import finish
+from engine.flow.source_input import copy_rows, first_positions, messages_between, positions, read_again
 from engine.operators.base import names
 from tailrace.errors import TailraceError
 
 log = logging.getLogger(__name__)
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+T = TypeVar("T")
 LOCK_KEY = 4566
 _DDL_ATTEMPTS = 3
 _Changes = list[tuple[CatalogObject, tuple[Any, ...]]]
-_CATCH_UP_ROWS = 20_000
 _SLOW_MS = 500.0
-_SETTINGS = {
+SETTINGS = {
     "TimeZone": "UTC",
     "enable_hashjoin": "off",  # a state table is probed by index; see the design's planner discipline
     "enable_mergejoin": "off",
@@ -78,6 +83,9 @@ class Flow:
     catalog: Catalog = field(default_factory=Catalog)
     epoch: int = 0
     barrier_time: datetime | None = None
+    stop_backfill: Callable[[int], None] = lambda _id: None
+    """Ends the worker of an object that is being created, and returns when it holds no lock any more."""
+    small_rows: int = SMALL_ROWS
     wide: bool = False
     """True once a row over 8 kB has come: the delta tables of this session take rows of any size from then on."""
     _rows_seen: int = 0
@@ -94,7 +102,7 @@ class Flow:
         """Connect, take the engine's lock (raises FencedError if another flow has it) and recover from the catalog."""
         connection: Connection = psycopg.connect(dsn, autocommit=True, application_name="tailrace flow")
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
-        for name, value in _SETTINGS.items():
+        for name, value in SETTINGS.items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         if connection.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_KEY,)).fetchone() != (True,):
             connection.close()
@@ -117,7 +125,7 @@ class Flow:
         self._arrange()
 
     def _make_temporaries(self, item: CatalogObject) -> None:
-        for statement in _temporaries(item):
+        for statement in temporaries_of(item):
             self.connection.execute(toastable(statement) if self.wide else statement)
 
     def _widen(self) -> None:
@@ -201,7 +209,8 @@ class Flow:
         changed: set[int] = set()
         for source_id, batch in batches.items():
             if batch.rows:
-                self._copy(self.catalog.objects[source_id], batch.rows)
+                source = self.catalog.objects[source_id]
+                copy_rows(self.connection, source, self.spec(source_id), batch.rows)
                 changed.add(source_id)
         for table in tables:
             if self.connection.execute(take_changes(table.id, table.columns)).rowcount > 0:
@@ -213,7 +222,7 @@ class Flow:
         """Run the steps of what is built on `changed`, in order of dependency, in one call; see `_walk_function`."""
         last = self.barrier_time or now
         row = self.connection.execute(
-            "SELECT pg_temp.walk(%s, %s, %s::integer[])", (now, last, sorted(changed))
+            "SELECT pg_temp.walk(%s, %s, %s::integer[], %s)", (now, last, sorted(changed), self.epoch)
         ).fetchone()
         if row is not None:
             self._spent = dict(zip(self._stepped, row[0], strict=True))
@@ -221,7 +230,8 @@ class Flow:
     def _walk_function(self) -> str:
         """A function of this session that runs every step whose inputs changed; it returns the milliseconds of each.
 
-        One call a barrier: twenty round trips cost the client 10 ms and more while its reader decodes.
+        One call a barrier: twenty round trips cost the client 10 ms and more while its reader decodes. Behind the steps
+        it keeps what changed for the views that are being filled.
         """
         parts = []
         for id_ in self._stepped:
@@ -234,21 +244,16 @@ class Flow:
                 f"IF engine.step_{id_}(barrier_now, barrier_last, false, {emit}) > 0 THEN changed := changed || {id_}; "
                 f"END IF; END IF; spent := spent || extract(epoch FROM clock_timestamp() - begun)::float8 * 1000;"
             )
+        parts.extend(
+            f"IF changed && ARRAY[{item.id}] THEN {keep_pending(view.id, item, 'epoch')}; END IF;"
+            for view in self.creating()
+            for item in self.catalog.inputs_of(view)
+        )
         return (
-            "CREATE OR REPLACE FUNCTION pg_temp.walk(barrier_now timestamptz, barrier_last timestamptz, changed integer[]) "
-            "RETURNS float8[] LANGUAGE plpgsql AS $walk$ DECLARE begun timestamptz; spent float8[] := '{}'; "
+            "CREATE OR REPLACE FUNCTION pg_temp.walk(barrier_now timestamptz, barrier_last timestamptz, changed integer[], "
+            "epoch bigint) RETURNS float8[] LANGUAGE plpgsql AS $walk$ DECLARE begun timestamptz; spent float8[] := '{}'; "
             f"BEGIN {' '.join(parts)} RETURN spent; END $walk$"
         )
-
-    def _copy(self, source: CatalogObject, rows: Sequence[tuple[Any, ...]]) -> None:
-        spec = self.spec(source.id)
-        columns = names([c.name for c in spec.columns])
-        statement = f"COPY {sources.input_name(source)} ({columns}) FROM STDIN (FORMAT BINARY)"
-        with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.set_types(spec.types())
-            write = copy.write_row
-            for row in rows:
-                write(row)
 
     def _positions(self, batches: Mapping[int, Batch]) -> None:
         with self.connection.cursor() as cursor:
@@ -341,7 +346,7 @@ class Flow:
             return
         try:
             with self.connection.transaction():
-                self._copy(source, rows)
+                copy_rows(self.connection, source, self.spec(source.id), rows)
                 self._walk({source.id}, now)
                 self._clear()
         except psycopg.DataError as error:
@@ -371,18 +376,63 @@ class Flow:
 
     # --- statements ---------------------------------------------------------------------------------------------------
 
-    def execute(self, sql: str, user: str = "root") -> Reply:
-        """Run one DDL or EXPLAIN statement in its own barrier transaction; raises TailraceError."""
+    def execute(self, sql: str, user: str = "root", *, background: bool = False) -> Reply:
+        """Run one DDL or EXPLAIN statement in its own barrier transaction; raises TailraceError.
+
+        `background` is the client's BACKGROUND_DDL. A reply with a `job` is not the end: see `finish_backfill`.
+        """
         for attempt in range(_DDL_ATTEMPTS):
             self.barrier()
             try:
-                return self._execute(sql, user)
+                return self._in_barrier(
+                    sql,
+                    user,
+                    lambda context: commands.execute(context, self._filling()),
+                    background=background,
+                )
             except psycopg.DataError:  # a row that came after the barrier: the next one sets it aside
                 if attempt == _DDL_ATTEMPTS - 1:
                     raise
         raise AssertionError
 
-    def _execute(self, sql: str, user: str) -> Reply:
+    def creating(self) -> list[CatalogObject]:
+        """Objects that a backfill is filling."""
+        return [o for o in self.catalog.objects.values() if o.is_creating]
+
+    def foreground_jobs(self) -> list[int]:
+        """Objects being created for a client that waits."""
+        rows = self.connection.execute("SELECT object_id FROM engine.backfills WHERE NOT background")
+        return [id_ for (id_,) in rows]
+
+    def left_for(self, id_: int) -> int:
+        """How many changes wait for an object that is being created, counted up to some tens of thousands."""
+        item = self.catalog.objects[id_]
+        return count_pending(self.connection, item, self.catalog.inputs_of(item), 50_000)
+
+    def finish_backfill(self, id_: int) -> None:
+        """Take in what has come since the worker's last snapshot, and publish the object: it is live from here on.
+
+        Its worker must be between two passes. Raises psycopg.DataError where the last changes cannot be taken in.
+        """
+        self._in_barrier("", "root", lambda context: finish(context, self.catalog.objects[id_], self.epoch))
+
+    def drop_creating(self, id_: int, why: str) -> None:
+        """Remove an object whose backfill was cancelled or has failed, and record why."""
+        item = self.catalog.objects[id_]
+
+        def remove(context: DdlContext) -> None:
+            drop_one(context, item)
+            context.connection.execute(
+                "INSERT INTO engine.event_logs (event_type, info) VALUES ('CREATE_STREAM_JOB_FAIL', %s)",
+                (Jsonb({"id": id_, "name": item.name, "definition": item.definition, "error": why}),),
+            )
+
+        self._in_barrier("", "root", remove)
+
+    def _in_barrier(
+        self, sql: str, user: str, work: Callable[[DdlContext], T], *, background: bool = False
+    ) -> T:
+        """Run `work` in a barrier of its own, behind everything that was committed before it."""
         try:
             with self.connection.transaction():
                 # what was committed since the last barrier is seen by this transaction: a new view starts behind it
@@ -392,8 +442,16 @@ class Flow:
                 self.barrier_time = now
                 self.connection.execute("SET LOCAL synchronous_commit = on")
                 self.connection.execute("SET LOCAL lock_timeout = '50ms'")
-                context = DdlContext(self.connection, self.catalog, user, now, sql)
-                reply = commands.execute(context, self._catch_up)
+                context = DdlContext(
+                    self.connection,
+                    self.catalog,
+                    user,
+                    now,
+                    sql,
+                    background=background,
+                    stop_backfill=self.stop_backfill,
+                )
+                result = work(context)
                 for item in context.created:
                     self._make_temporaries(item)
         except BaseException:
@@ -401,33 +459,25 @@ class Flow:
                 self.reload()
             raise
         self._arrange()
-        return reply
+        return result
 
-    def _catch_up(self, source: CatalogObject) -> Iterator[int]:
-        """Read a source again from its start to where the shared reader stands; see `create_materialized_view`."""
+    def _filling(self) -> Filling:
         self._specs.clear()  # the new view may want more of the reader
-        positions = self.positions(source.id)
-        start = sources.start_of(source)
-        begin = {
-            p: start[p] if p in start and start[p].topic_id == at.topic_id else Position(at.topic_id, p, 0)
-            for p, at in positions.items()
-        }
-        if all(begin[p].offset >= at.offset for p, at in positions.items()):
-            return
-        for batch in read_range(self.spec(source.id), begin, positions, _CATCH_UP_ROWS):
-            self._copy(source, batch.rows)
-            if source.body.get("program"):
-                step = f"SELECT engine.step_{source.id}(%s, %s, true, true)"
-                self.connection.execute(step, (self.barrier_time, self.barrier_time))
-            yield len(batch.rows)
+
+        def catch_up(source: CatalogObject) -> Iterator[int]:
+            assert self.barrier_time is not None  # noqa: S101 - inside a barrier
+            spec = self.spec(source.id)
+            return read_again(self.connection, source, spec, self.positions(source.id), self.barrier_time)
+
+        def behind(source: CatalogObject) -> int:
+            end = self.positions(source.id)
+            return messages_between(first_positions(source, end), end)
+
+        return Filling(catch_up, behind, self.small_rows)
 
     def positions(self, source_id: int) -> dict[int, Position]:
         """Where the shared reader of a source stands, by partition."""
-        rows = self.connection.execute(
-            "SELECT partition, topic_id, next_offset FROM engine.source_positions WHERE source_id = %s",
-            (source_id,),
-        )
-        return {partition: Position(topic_id, partition, offset) for partition, topic_id, offset in rows}
+        return positions(self.connection, source_id)
 
     def spec(self, source_id: int) -> SourceSpec:
         """What the reader of a source must deliver, in the order of COPY."""
@@ -444,25 +494,27 @@ class Flow:
     @property
     def uses_now(self) -> bool:
         """True when some view changes with time alone."""
-        return any(v.body["program"]["uses_now"] for v in self.catalog.of_kind("materialized view"))
+        return any(
+            v.body["program"]["uses_now"]
+            for v in self.catalog.of_kind("materialized view")
+            if not v.is_creating
+        )
 
     def _arrange(self) -> None:
         """Work out once per catalog which relations each view reads and which are read at all."""
-        self._inputs = {v.id: tuple(self._reads(v)) for v in self.catalog.of_kind("materialized view")}
+        self._inputs = {
+            v.id: tuple(i.id for i in self.catalog.inputs_of(v))
+            for v in self.catalog.of_kind("materialized view")
+        }
         self._specs = {}
         self._readers = {i: bool(self.catalog.read_by_views(i)) for i in self.catalog.objects}
-        self._stepped = tuple(o.id for o in self.catalog.objects.values() if o.body.get("program"))
+        self._stepped = tuple(
+            o.id for o in self.catalog.objects.values() if o.body.get("program") and not o.is_creating
+        )
         self.connection.execute(self._walk_function())
 
-    def _reads(self, item: CatalogObject) -> set[int]:
-        found: set[int] = set()
-        for id_ in item.references:
-            below = self.catalog.objects[id_]
-            found |= self._reads(below) if below.kind == "view" else {id_}
-        return found
 
-
-def _temporaries(item: CatalogObject) -> Sequence[str]:
+def temporaries_of(item: CatalogObject) -> Sequence[str]:
     if item.kind == "source":
         return sources.temporaries(item)
     if item.kind == "table":

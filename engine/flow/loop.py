@@ -18,13 +18,17 @@ from typing import Any
 
 import psycopg
 
+from engine.backfill.worker import LEFT_ROWS
+from engine.compile.describe import translated
 from engine.connectors.kafka import KafkaReader
 from engine.connectors.source import Batch
 from engine.ddl.context import Reply
+from engine.ddl.job_commands import CancelJobs, Wait, parse_job_command
 from engine.flow.barrier import Flow
+from engine.flow.jobs import Jobs, end_sessions
 from engine.flow.server import Command, CommandServer
 from engine.flow.statistics import analyze_grown
-from tailrace.errors import TailraceError
+from tailrace.errors import PermissionDenied, TailraceError
 
 log = logging.getLogger(__name__)
 
@@ -45,19 +49,26 @@ class Loop:
     server: CommandServer
     wake: threading.Event
     stop: threading.Event
+    jobs: Jobs
     readers: dict[int, KafkaReader] = field(default_factory=dict)
     dirty: set[int] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _jobs_of: dict[int, Command] = field(default_factory=dict)
+    """Statements that end with their object's backfill."""
+    _waits: list[Command] = field(default_factory=list)
 
     def run(self) -> None:
         """Barrier after barrier; returns when stopped, raises when PostgreSQL is gone."""
         self.dirty = {t.id for t in self.flow.catalog.of_kind("table")}
+        self.flow.stop_backfill = self._stop_backfill
+        self._drop_abandoned()
         self._arrange_readers()
         self._barrier(everything=True)
         last = time.monotonic()
         while not self.stop.is_set():
             if not self.wake.wait(max(0.0, last + HEARTBEAT_S - time.monotonic())):
                 self._barrier(everything=True)
+                self._tend_jobs()
                 last = time.monotonic()
                 continue
             self.stop.wait(GATHER_S)
@@ -65,14 +76,19 @@ class Loop:
             while (command := self.server.take()) is not None:
                 self._answer(command)
             self._barrier(everything=False)
+            self._tend_jobs()
             last = time.monotonic()
 
     def close(self) -> None:
         """Stop the readers and answer what waits."""
         for reader in self.readers.values():
             reader.stop()
+        self.jobs.close()
         self.server.close()
+        waiting = [*self._jobs_of.values(), *self._waits]
         while (command := self.server.take()) is not None:
+            waiting.append(command)
+        for command in waiting:
             error = TailraceError(
                 "the engine is stopping", sqlstate="57P01", hint="connect again in a moment"
             )
@@ -131,7 +147,9 @@ class Loop:
     def _answer(self, command: Command) -> None:
         """Run one command and hand its reply to the thread that waits."""
         try:
-            command.answer.set_result(self._run(command))
+            reply = self._run(command)
+            if reply is not None:
+                command.answer.set_result(reply)
         except TailraceError as error:
             command.answer.set_result(error_reply(error))
         except psycopg.Error as error:
@@ -145,14 +163,27 @@ class Loop:
                 error_reply(TailraceError(f"internal error: {error!r}", hint="see the flow's log"))
             )
 
-    def _run(self, command: Command) -> dict[str, Any]:
+    def _run(self, command: Command) -> dict[str, Any] | None:
+        """The reply; None if it comes later, with the end of a job."""
         if command.op == "flush":
             self._barrier(everything=True)
             return reply_of(Reply("FLUSH"))
         if command.op != "execute":
             raise TailraceError(f"unknown command {command.op!r}", sqlstate="08P01")
-        reply = self._attempted(lambda: self.flow.execute(command.sql, command.user))
+        match parse_job_command(command.sql):
+            case Wait():
+                self._waits.append(command)
+                return None
+            case CancelJobs(ids):
+                return self._cancel(ids, command.user)
+        reply = self._attempted(
+            lambda: self.flow.execute(command.sql, command.user, background=command.background)
+        )
         self._arrange_readers()
+        if reply.job is not None and not command.background:
+            self._jobs_of[reply.job] = command
+            command.sql = reply.tag
+            return None
         return reply_of(reply)
 
     def _attempted(self, work: Callable[[], Reply]) -> Reply:
@@ -166,6 +197,69 @@ class Loop:
                 self._barrier(everything=False)
                 self.stop.wait(0.05)
         raise AssertionError
+
+    # --- backfill jobs --------------------------------------------------------------------------------------------
+
+    def _tend_jobs(self) -> None:
+        """Finish what is ready, drop what failed or is not wanted any more, start what waits."""
+        ready, failed = self.jobs.heard()
+        for id_, error in failed.items():
+            self._drop_creating(id_, error)
+        for id_, command in list(self._jobs_of.items()):
+            if command.is_abandoned.is_set():
+                self._drop_creating(id_, _cancelled("its client has gone"))
+        for id_ in ready:
+            if id_ not in failed and any(o.id == id_ for o in self.flow.creating()):
+                self._finish(id_)
+        creating = [o.id for o in self.flow.creating()]
+        self.jobs.arrange(creating)
+        for id_ in [i for i in self._jobs_of if i not in creating]:  # dropped by a statement
+            self._jobs_of.pop(id_).answer.set_result(error_reply(_cancelled("it was dropped")))
+        if not creating and self._waits:
+            for command in self._waits:
+                command.answer.set_result(reply_of(Reply("WAIT")))
+            self._waits.clear()
+
+    def _finish(self, id_: int) -> None:
+        if self.flow.left_for(id_) > LEFT_ROWS * 5:
+            self.jobs.again(id_)
+            return
+        try:
+            self._retried(lambda: self.flow.finish_backfill(id_))
+        except psycopg.DataError as error:
+            self._drop_creating(id_, translated(error))
+            return
+        self.jobs.stop(id_)
+        self._arrange_readers()
+        command = self._jobs_of.pop(id_, None)
+        if command is not None:
+            command.answer.set_result(reply_of(Reply(command.sql)))
+
+    def _drop_creating(self, id_: int, error: TailraceError) -> None:
+        command = self._jobs_of.pop(id_, None)
+        if any(o.id == id_ for o in self.flow.creating()):
+            log.error("object %d is not created: %s", id_, error.message)
+            self._retried(lambda: self.flow.drop_creating(id_, error.message))
+            self._arrange_readers()
+        if command is not None:
+            command.answer.set_result(error_reply(error))
+
+    def _cancel(self, ids: tuple[int, ...], user: str) -> dict[str, Any]:
+        if user == "dashboard":
+            raise PermissionDenied("role dashboard may only read", hint="connect as root")
+        found = [o.id for o in self.flow.creating() if o.id in ids]
+        for id_ in found:
+            self._drop_creating(id_, _cancelled("CANCEL JOBS"))
+        return reply_of(Reply("CANCEL_COMMAND", ("Id",), [(str(i),) for i in found]))
+
+    def _drop_abandoned(self) -> None:
+        """After a start: objects whose client waited for a flow that is gone."""
+        for id_ in self.flow.foreground_jobs():
+            self._drop_creating(id_, _cancelled("the engine was restarted"))
+
+    def _stop_backfill(self, id_: int) -> None:
+        self.jobs.stop(id_)
+        end_sessions(self.flow.connection, id_)
 
     def _arrange_readers(self) -> None:
         """One reader for each source that some view reads; a new one where views want more of the messages than before."""
@@ -191,6 +285,10 @@ def listen(dsn: str, changed: Callable[[int], None], failed: Future[None], stop:
     except psycopg.Error as error:
         if not stop.is_set():
             failed.set_exception(error)
+
+
+def _cancelled(why: str) -> TailraceError:
+    return TailraceError(f"the job was cancelled: {why}", sqlstate="57014")
 
 
 def reply_of(reply: Reply) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import queue
+import select
+import socket
 import socketserver
 import threading
 from collections.abc import Callable
@@ -18,16 +20,23 @@ from typing import Any
 import orjson
 
 log = logging.getLogger(__name__)
+_LOOK_S = 0.5
+"""How often a connection that waits is looked at: it may have been closed."""
 
 
 @dataclass(slots=True)
 class Command:
-    """A request that waits for the flow: op is 'execute' (with sql and user) or 'flush'."""
+    """A request that waits for the flow: op is 'execute' (with sql and user) or 'flush'.
+
+    `is_abandoned` is set when nobody waits for the answer any more.
+    """
 
     op: str
     sql: str
     user: str
+    background: bool = False
     answer: Future[dict[str, Any]] = field(default_factory=Future)
+    is_abandoned: threading.Event = field(default_factory=threading.Event)
 
 
 class CommandServer:
@@ -67,11 +76,32 @@ class CommandServer:
         for line in handler.rfile:
             try:
                 request = orjson.loads(line)
-                command = Command(request["op"], request.get("sql", ""), request.get("user", "root"))
-            except (orjson.JSONDecodeError, KeyError, TypeError):
+                settings = request.get("settings") or {}
+                command = Command(
+                    request["op"],
+                    request.get("sql", ""),
+                    request.get("user", "root"),
+                    background=settings.get("background_ddl") == "true",
+                )
+            except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
                 log.warning("malformed command: %r", line[:200])
                 return
             self._queue.put(command)
             self._wake()
-            handler.wfile.write(orjson.dumps(command.answer.result()) + b"\n")
+            answer = self._awaited(command, handler.connection)
+            if answer is None:
+                return
+            handler.wfile.write(orjson.dumps(answer) + b"\n")
             handler.wfile.flush()
+
+    def _awaited(self, command: Command, connection: socket.socket) -> dict[str, Any] | None:
+        """The answer; None when the client has hung up before it came."""
+        while True:
+            try:
+                return command.answer.result(_LOOK_S)
+            except TimeoutError:
+                readable, _, _ = select.select([connection], [], [], 0)
+                if readable and not connection.recv(1, socket.MSG_PEEK):
+                    command.is_abandoned.set()
+                    self._wake()
+                    return None

@@ -1,0 +1,226 @@
+"""The job that fills one view: passes, each a transaction over one snapshot of its inputs.
+
+The first pass takes in everything the snapshot shows; each later one takes in what the flow kept since the pass before.
+A pass commits as a whole with the epoch it stands at, so a worker that is killed begins again behind the last
+commit. The passes get shorter; the flow ends the job when little is left.
+
+A snapshot fits when no table input has changes that no barrier has taken yet: its content would show them, and a later
+barrier would bring them once more.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from engine.backfill.fill import fill, stored_rows
+from engine.backfill.pending import count_pending, forget_pending, load_pending
+from engine.catalog.objects import CatalogObject, load
+from engine.compile.program import toastable
+from engine.connectors.source import SourceSpec
+from engine.ddl.create_source import reader_spec
+from engine.flow.barrier import SETTINGS, temporaries_of
+from engine.flow.source_input import first_positions, messages_between, positions, read_again
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+LEFT_ROWS = 2_000
+"""So few changes waiting may be taken in by a barrier of the flow."""
+_NICE = 10
+_SNAPSHOT_TRIES = 100
+_SNAPSHOT_PAUSE_S = 0.02
+_HELD_S = 5.0
+_PROGRESS_S = 0.5
+
+
+class NotCreatingError(Exception):
+    """There is nothing to fill: the object is gone, or it is done."""
+
+
+@dataclass(slots=True)
+class Worker:
+    """Fills object `view_id`. `passes` is what it does; the two connections are its own."""
+
+    connection: Connection
+    side: Connection
+    view: CatalogObject
+    inputs: list[CatalogObject]
+    sources: list[CatalogObject]
+    specs: dict[int, SourceSpec]
+    _done_rows: int = 0
+    _told_at: float = 0.0
+
+    @staticmethod
+    def open(dsn: str, view_id: int) -> Worker:
+        """Connect and read the catalog; raises NotCreatingError."""
+        name = application_name(view_id)
+        with ExitStack() as opened:
+            side: Connection = opened.enter_context(
+                closing(psycopg.connect(dsn, autocommit=True, application_name=f"{name} progress"))
+            )
+            catalog = load(side)
+            view = catalog.objects.get(view_id)
+            if view is None or not view.is_creating:
+                raise NotCreatingError(f"object {view_id} is not being created")
+            connection: Connection = opened.enter_context(
+                closing(psycopg.connect(dsn, autocommit=True, application_name=name))
+            )
+            inputs = catalog.inputs_of(view)
+            _prepare(connection, (*inputs, view))
+            opened.pop_all()
+        sources = [i for i in inputs if i.kind == "source"]
+        programs = [p for v in catalog.of_kind("materialized view") if (p := v.program) is not None]
+        specs = {s.id: reader_spec(s, programs) for s in sources}
+        return Worker(connection, side, view, inputs, sources, specs)
+
+    def close(self) -> None:
+        self.connection.close()
+        self.side.close()
+
+    def advance(self) -> int:
+        """One pass; returns how many changes wait behind it. Raises psycopg.Error and the reader's errors."""
+        with self._snapshot() as (epoch, now):
+            row = self.connection.execute(
+                "SELECT filled_epoch, filled_time FROM engine.backfills WHERE object_id = %s", (self.view.id,)
+            ).fetchone()
+            if row is None:
+                raise NotCreatingError(f"object {self.view.id} is not being created")
+            if row[0] is None:
+                self._fill(now)
+                for item in self.inputs:
+                    forget_pending(self.connection, self.view, item, epoch)
+            else:
+                self._take_in(epoch, now, row[1])
+            self.connection.execute(
+                "UPDATE engine.backfills SET filled_epoch = %s, filled_time = %s WHERE object_id = %s",
+                (epoch, now, self.view.id),
+            )
+        self._analyze()
+        return count_pending(self.connection, self.view, self.inputs, LEFT_ROWS * 10)
+
+    def _fill(self, now: datetime) -> None:
+        ends = {s.id: positions(self.connection, s.id) for s in self.sources}
+        total = sum(stored_rows(self.connection, i) for i in self.inputs if i.kind != "source")
+        total += sum(messages_between(first_positions(s, ends[s.id]), ends[s.id]) for s in self.sources)
+        self.side.execute(
+            "UPDATE engine.backfill_progress SET done_rows = 0, total_rows = %s WHERE object_id = %s",
+            (max(total, 1), self.view.id),
+        )
+        self._done_rows = 0
+
+        def catch_up(source: CatalogObject) -> Iterator[int]:
+            return read_again(self.connection, source, self.specs[source.id], ends[source.id], now)
+
+        fill(self.connection, self.view, self.inputs, now=now, catch_up=catch_up, progress=self._progress)
+
+    def _take_in(self, epoch: int, now: datetime, last: datetime) -> None:
+        for item in self.inputs:
+            load_pending(self.connection, self.view, item, epoch)
+        self.connection.execute(f"SELECT engine.step_{self.view.id}(%s, %s, false, false)", (now, last))
+
+    def _progress(self, rows: int) -> None:
+        self._done_rows += rows
+        if time.monotonic() - self._told_at > _PROGRESS_S:
+            self._told_at = time.monotonic()
+            self.side.execute(
+                "UPDATE engine.backfill_progress SET done_rows = least(%s, total_rows) WHERE object_id = %s",
+                (self._done_rows, self.view.id),
+            )
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[tuple[int, datetime]]:
+        """A transaction whose snapshot is exactly what a barrier has left: (its epoch, its time)."""
+        found = self._begin()
+        try:
+            yield found
+        except BaseException:
+            if not self.connection.broken:
+                self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    def _begin(self) -> tuple[int, datetime]:
+        tables = [i for i in self.inputs if i.kind == "table"]
+        for attempt in range(_SNAPSHOT_TRIES * 2):
+            with self._held_still(tables) if attempt >= _SNAPSHOT_TRIES else nullcontext():
+                self.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+                found = _settled(self.connection, tables)
+                if found is not None:
+                    return found
+                self.connection.execute("ROLLBACK")
+            for table in tables:
+                self.side.execute("SELECT pg_notify('tailrace_changes', %s)", (str(table.id),))
+            time.sleep(_SNAPSHOT_PAUSE_S)
+        raise TimeoutError(f"no barrier takes the changes of {', '.join(t.name for t in tables)}")
+
+    @contextmanager
+    def _held_still(self, tables: list[CatalogObject]) -> Iterator[None]:
+        """Let clients' writes to the tables wait until the barriers have caught up with them."""
+        with self.side.transaction():
+            for table in tables:
+                self.side.execute(f"LOCK TABLE engine.table_{table.id} IN SHARE MODE")
+            deadline = time.monotonic() + _HELD_S
+            while time.monotonic() < deadline and _settled(self.side, tables) is None:
+                time.sleep(_SNAPSHOT_PAUSE_S)
+            yield
+
+    def _analyze(self) -> None:
+        """The state is full now: later steps must not be planned for empty tables."""
+        found = self.connection.execute(
+            "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'engine' AND tablename LIKE %s",
+            (f"state\\_{self.view.id}\\_%",),
+        ).fetchall()
+        for (table,) in found:
+            self.connection.execute(f"ANALYZE {table}")
+
+
+def run(worker: Worker, ready: Callable[[], bool]) -> None:
+    """Pass after pass; `ready` is asked whether to go on whenever little is left."""
+    while True:
+        waiting = worker.advance()
+        if waiting <= LEFT_ROWS and not ready():
+            return
+
+
+def application_name(view_id: int) -> str:
+    """How a worker's sessions are called in PostgreSQL."""
+    return f"tailrace backfill {view_id}"
+
+
+def _settled(connection: Connection, tables: list[CatalogObject]) -> tuple[int, datetime] | None:
+    """(epoch, time) of the last barrier if it has taken every change of `tables` that is visible, else None."""
+    row = connection.execute("SELECT epoch, barrier_time FROM engine.barrier").fetchone()
+    waiting = any(
+        connection.execute(f"SELECT EXISTS (SELECT 1 FROM engine.changes_{t.id})").fetchone() == (True,)
+        for t in tables
+    )
+    return None if waiting or row is None else (row[0], row[1])
+
+
+def _prepare(connection: Connection, relations: Iterable[CatalogObject]) -> None:
+    """Settings and delta tables of the worker's session."""
+    # a statement of a worker that was killed ends within a second, and with it its locks
+    settings = {**SETTINGS, "client_connection_check_interval": "1s", "synchronous_commit": "on"}
+    for key, value in settings.items():
+        connection.execute("SELECT set_config(%s, %s, false)", (key, value))
+    for item in relations:
+        for statement in temporaries_of(item):
+            connection.execute(toastable(statement))
+    _yield_to_barriers(connection)
+
+
+def _yield_to_barriers(connection: Connection) -> None:
+    """The worker and its backend take the processor that others leave; where that is not allowed, they share it."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+    row = connection.execute("SELECT pg_backend_pid(), inet_server_addr() IS NULL").fetchone()
+    if row is not None and row[1]:  # a unix socket: the backend is a process of this machine
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, row[0], _NICE)

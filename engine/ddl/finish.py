@@ -1,0 +1,41 @@
+"""The end of a backfill job: the object takes in what is left, in one barrier, and clients see it.
+
+Called by the flow in a barrier's transaction when the job's worker says that little is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.backfill.fill import delta_tables_of, temporary_name
+from engine.backfill.pending import drop_pending, load_pending
+from engine.catalog.objects import CatalogObject, set_created
+from engine.ddl.context import DdlContext
+from engine.ddl.create_view import publish
+
+
+def finish(context: DdlContext, item: CatalogObject, epoch: int) -> None:
+    """Take in what waits up to `epoch`, this barrier's, and publish `item`."""
+    inputs = context.catalog.inputs_of(item)
+    row = context.connection.execute(
+        "DELETE FROM engine.backfills WHERE object_id = %s RETURNING filled_time", (item.id,)
+    ).fetchone()
+    last = row[0] if row else None
+    assert last is not None  # noqa: S101 - the worker has committed a pass
+    for each in inputs:
+        load_pending(context.connection, item, each, epoch)
+    context.connection.execute(f"SELECT engine.step_{item.id}(%s, %s, false, false)", (context.now, last))
+    _clear(context, item, inputs)
+    context.execute(*(drop_pending(item.id, i.id) for i in inputs))
+    context.connection.execute("DELETE FROM engine.backfill_progress WHERE object_id = %s", (item.id,))
+    created = set_created(context.connection, item)
+    context.catalog.objects[item.id] = created
+    publish(context, created)
+    context.execute("DISCARD PLANS")
+
+
+def _clear(context: DdlContext, item: CatalogObject, inputs: Sequence[CatalogObject]) -> None:
+    program = item.program
+    tables = [t for i in inputs for t in delta_tables_of(i)]
+    tables += [temporary_name(t) for t in program.temporaries] if program else []
+    context.execute(f"TRUNCATE {', '.join(tables)}")

@@ -1,0 +1,76 @@
+"""How messages of a source get into its delta table, live or read again from the topic.
+
+Used by the barrier, by the fill of a small view in a DDL statement, and by backfill's worker on its own connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from engine.catalog.objects import CatalogObject
+from engine.connectors.kafka import read_range
+from engine.connectors.source import Position, SourceSpec
+from engine.ddl import create_source as sources
+from engine.operators.base import names
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+CATCH_UP_ROWS = 20_000
+
+
+def copy_rows(
+    connection: Connection, source: CatalogObject, spec: SourceSpec, rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """COPY decoded messages into the source's input."""
+    columns = names([c.name for c in spec.columns])
+    statement = f"COPY {sources.input_name(source)} ({columns}) FROM STDIN (FORMAT BINARY)"
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types(spec.types())
+        write = copy.write_row
+        for row in rows:
+            write(row)
+
+
+def positions(connection: Connection, source_id: int) -> dict[int, Position]:
+    """Where the shared reader of a source stands in this snapshot, by partition."""
+    rows = connection.execute(
+        "SELECT partition, topic_id, next_offset FROM engine.source_positions WHERE source_id = %s",
+        (source_id,),
+    )
+    return {partition: Position(topic_id, partition, offset) for partition, topic_id, offset in rows}
+
+
+def first_positions(source: CatalogObject, end: Mapping[int, Position]) -> dict[int, Position]:
+    """Where reading again begins, for each partition of `end`: the source's start, or 0 in a later generation."""
+    start = sources.start_of(source)
+    return {
+        p: start[p] if p in start and start[p].topic_id == at.topic_id else Position(at.topic_id, p, 0)
+        for p, at in end.items()
+    }
+
+
+def messages_between(begin: Mapping[int, Position], end: Mapping[int, Position]) -> int:
+    """How many offsets lie between two positions."""
+    return sum(max(0, at.offset - begin[p].offset) for p, at in end.items())
+
+
+def read_again(
+    connection: Connection,
+    source: CatalogObject,
+    spec: SourceSpec,
+    end: Mapping[int, Position],
+    now: datetime,
+) -> Iterator[int]:
+    """Put the messages from the source's start to `end` into its delta table, chunk by chunk; the caller empties it."""
+    begin = first_positions(source, end)
+    if not messages_between(begin, end):
+        return
+    for batch in read_range(spec, begin, end, CATCH_UP_ROWS):
+        copy_rows(connection, source, spec, batch.rows)
+        if source.body.get("program"):
+            step = f"SELECT engine.step_{source.id}(%s, %s, true, true)"
+            connection.execute(step, (now, now))
+        yield len(batch.rows)
