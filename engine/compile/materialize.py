@@ -6,7 +6,7 @@ with projections and filters on top computed when read), else in a storage table
 
 from __future__ import annotations
 
-from engine.compile.planner import explain
+from engine.compile.explain import explain
 from engine.compile.program import (
     Program,
     ProgramBuilder,

@@ -1,0 +1,1 @@
+"""One module per clause of a query: each turns its part of the syntax tree into operators."""

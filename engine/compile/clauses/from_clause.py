@@ -1,0 +1,88 @@
+"""FROM: relations, subqueries and CTEs, joined from left to right.
+
+Conditions that read one item alone are applied before it is joined.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from engine.compile.clauses.join import join
+from engine.compile.clauses.row_number import bound_rank
+from engine.compile.clauses.where import where
+from engine.compile.program import delta_name
+from engine.compile.relations import Relation
+from engine.compile.scope import Planner, Queries, Scope
+from engine.operators.base import Operator
+from engine.operators.scan import Scan
+from tailrace.errors import UnsupportedFeature
+
+
+def from_clause(planner: Planner, tree: exp.Select, ctes: Queries, conditions: list[exp.Expr]) -> Scope:
+    """The FROM clause of `tree`; conditions that are applied here are taken out of `conditions`."""
+    source = tree.args.get("from_")
+    if source is None:
+        raise UnsupportedFeature("a view without FROM")
+    joins = tree.args.get("joins") or []
+    sides = [(j.side or "").upper() for j in joins]
+    protected = {
+        j.this.alias_or_name for j, side in zip(joins, sides, strict=True) if side in ("LEFT", "FULL")
+    }
+    if any(side in ("RIGHT", "FULL") for side in sides):
+        raise UnsupportedFeature(
+            f"{next(s for s in sides if s in ('RIGHT', 'FULL'))} JOIN in a view", hint="use LEFT JOIN"
+        )
+    temporal = {j.this.alias_or_name for j in joins if j.this.args.get("version")}
+    scope = _item(planner, source.this, ctes)
+    if not joins:
+        return scope
+    if scope.ranked is not None:
+        bound_rank(scope, conditions, tree)
+    _push(planner, scope, source.this.alias_or_name, conditions)
+    for joined in joins:
+        right = _item(planner, joined.this, ctes)
+        alias = joined.this.alias_or_name
+        if right.ranked is not None:
+            bound_rank(right, [] if alias in protected else conditions, tree)
+        if alias not in protected and alias not in temporal:
+            _push(planner, right, alias, conditions)
+        scope = join(planner, scope, right, joined, conditions)
+    return scope
+
+
+def _push(planner: Planner, scope: Scope, alias: str, conditions: list[exp.Expr]) -> None:
+    """Apply the conditions that read only `alias` before it is joined; they are taken out of the list."""
+    for condition in list(conditions):
+        if {c.table for c in condition.find_all(exp.Column)} == {alias}:
+            conditions.remove(condition)
+            where(planner, scope, condition)
+
+
+def _item(planner: Planner, item: exp.Expr, ctes: Queries) -> Scope:
+    alias = item.alias_or_name
+    if isinstance(item, exp.Subquery):
+        operator, ranked = planner.query(item.this, ctes)
+        return Scope(operator, {alias: {c.name: c.name for c in operator.visible}}, ranked)
+    if not isinstance(item, exp.Table):
+        raise UnsupportedFeature(f"{item.key.upper()} in FROM of a view")
+    if item.name in ctes:
+        inner = {k: v for k, v in ctes.items() if k != item.name}
+        operator, ranked = planner.query(ctes[item.name], inner)
+        return Scope(operator, {alias: {c.name: c.name for c in operator.visible}}, ranked)
+    relation = planner.relation(item.name)
+    operator = _scan(planner, relation)
+    return Scope(operator, {alias: {c.name: c.name for c in operator.visible}})
+
+
+def _scan(planner: Planner, relation: Relation) -> Operator:
+    if relation.query is not None:
+        return planner.view(relation)
+    return Scan(
+        relation.name,
+        delta_name(relation.id),
+        relation.content,
+        relation.columns,
+        relation.key,
+        relation.append_only,
+        relation.storage,
+    )

@@ -1,0 +1,37 @@
+"""The select list: typed, softened expressions, and the stream key carried along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlglot import exp
+
+from engine.compile.expressions import check_scalars, describe_over, identifier, soften
+from engine.compile.scope import Planner, Scope, bind
+from engine.operators.base import Column, Operator
+from engine.operators.project import Project
+
+
+def project(planner: Planner, scope: Scope, selects: Sequence[exp.Expr]) -> Operator:
+    """The select items over the scope; key columns that are not selected follow, hidden."""
+    bound = [bind(scope, s.unalias()) for s in selects]
+    check_scalars(planner.environment, bound)
+    operator, items = soften(planner.environment, scope.operator, bound)
+    types = describe_over(planner.environment, operator, items)
+    columns = [
+        Column(s.alias_or_name or "?column?", "text" if t == "unknown" else t)
+        for s, t in zip(selects, types, strict=True)
+    ]
+    keys = []
+    for key in operator.key:
+        at = next(
+            (i for i, item in enumerate(items) if isinstance(item, exp.Column) and item.name == key), None
+        )
+        if at is None:
+            at = len(items)
+            items = [*items, identifier(key)]
+            name = key if key not in {c.name for c in columns} else f"_key_{key}_{at}"
+            columns.append(replace(operator.column(key), name=name, hidden=True))
+        keys.append(columns[at].name)
+    return Project(operator, tuple(items), tuple(columns), tuple(keys))

@@ -1,0 +1,48 @@
+"""SELECT: the clauses in the order in which SQL applies them."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from engine.compile.clauses.from_clause import from_clause
+from engine.compile.clauses.group_by import aggregates, group_by
+from engine.compile.clauses.order_by import finish
+from engine.compile.clauses.projection import project
+from engine.compile.clauses.row_number import bound_rank, row_number
+from engine.compile.clauses.where import where
+from engine.compile.scope import Planner, Queries, Rank, conjuncts
+from engine.operators.base import Operator
+from tailrace.errors import UnsupportedFeature
+
+
+def select(planner: Planner, tree: exp.Select, ctes: Queries) -> tuple[Operator, Rank | None]:
+    """Plan one SELECT; see `Planner.query`."""
+    for clause in (
+        "windows",
+        "qualify",
+        "laterals",
+        "connect",
+        "sample",
+        "cluster",
+        "distribute",
+        "sort",
+    ):
+        if tree.args.get(clause):
+            raise UnsupportedFeature(f"{clause.upper()} in a view")
+    if tree.args.get("offset"):
+        raise UnsupportedFeature("OFFSET in a view")
+    conditions = conjuncts(tree.args["where"].this if tree.args.get("where") else None)
+    scope = from_clause(planner, tree, ctes, conditions)
+    if scope.ranked is not None:
+        bound_rank(scope, conditions, tree)
+    for condition in sorted(conditions, key=lambda c: c.find(exp.CurrentTimestamp) is not None):
+        where(planner, scope, condition)
+    selects = [s.copy() for s in tree.selects]
+    having = tree.args["having"].this.copy() if tree.args.get("having") else None
+    if tree.args.get("group") or any(aggregates([*selects, *([having] if having else [])])):
+        group_by(planner, scope, tree, selects, having)
+    windows = [s for s in selects if s.find(exp.Window)]
+    if windows:
+        return row_number(planner, scope, selects, windows)
+    operator = project(planner, scope, selects)
+    return finish(operator, tree), None

@@ -1,0 +1,59 @@
+"""WHERE: plain conditions become filters, conditions with now() temporal filters."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from engine.compile.expressions import check_scalars, identifier, soften
+from engine.compile.scope import COMPARISONS, FLIPPED, Planner, Scope, bind, computed
+from engine.operators.base import Operator
+from engine.operators.project import Filter, Project
+from engine.operators.temporal_filter import TemporalFilter
+from tailrace.errors import UnsupportedFeature
+
+
+def where(planner: Planner, scope: Scope, condition: exp.Expr) -> None:
+    """Narrow the scope down to the rows for which `condition`, one of the ANDed ones, is true."""
+    bound = bind(scope, condition)
+    if bound.find(exp.CurrentTimestamp):
+        _temporal_filter(planner, scope, bound)
+        return
+    check_scalars(planner.environment, [bound])
+    before = scope.operator
+    base, soft = soften(planner.environment, before, [bound])
+    filtered: Operator = Filter(base, soft[0])
+    if base is not before:  # drop what was computed only for the condition
+        items = tuple(identifier(c.name) for c in before.columns)
+        filtered = Project(filtered, items, before.columns, before.key)
+    scope.operator = filtered
+
+
+def _temporal_filter(planner: Planner, scope: Scope, condition: exp.Expr) -> None:
+    op = COMPARISONS.get(type(condition))
+    form = "column > now() - INTERVAL '...' (or >=, <, <=), ANDed with other conditions"
+    if isinstance(condition, exp.Between):
+        for side, kind in (("low", exp.GTE), ("high", exp.LTE)):
+            _one_side(
+                planner, scope, kind(this=condition.this.copy(), expression=condition.args[side].copy())
+            )
+        return
+    if op is None:
+        raise UnsupportedFeature("this use of now() in a view", hint=f"write {form}")
+    left, right = condition.this, condition.expression
+    if left.find(exp.CurrentTimestamp):
+        left, right, op = right, left, FLIPPED[op]
+    if left.find(exp.CurrentTimestamp) or right.find(exp.Column):
+        raise UnsupportedFeature("this use of now() in a view", hint=f"write {form}")
+    if not isinstance(right.unnest(), exp.CurrentTimestamp | exp.Sub | exp.Add):
+        raise UnsupportedFeature("this use of now() in a view", hint=f"write {form}")
+    check_scalars(planner.environment, [left])
+    scope.operator, columns = computed(planner, scope.operator, [left])
+    scope.operator = TemporalFilter(scope.operator, columns[0], op, right.unnest())
+
+
+def _one_side(planner: Planner, scope: Scope, condition: exp.Expr) -> None:
+    if condition.find(exp.CurrentTimestamp):
+        _temporal_filter(planner, scope, condition)
+    else:
+        base, soft = soften(planner.environment, scope.operator, [condition])
+        scope.operator = Filter(base, soft[0])

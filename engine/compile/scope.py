@@ -1,0 +1,132 @@
+"""What the clauses of a query share: the FROM clause under construction, names bound to columns, computed columns.
+
+Every module of `engine.compile.clauses` takes the `Planner` first (where it needs the world or a subquery) and the `Scope`
+that it changes. Every operator keeps its input's stream key; keys that the query does not select are carried along as
+hidden columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlglot import exp
+
+from engine.compile.expressions import check_scalars, describe_over, identifier, soften
+from engine.compile.relations import Environment, Relation
+from engine.operators.base import Column, Operator
+from engine.operators.project import Project
+from engine.operators.top_n import SortKey
+from tailrace.errors import InvalidStatement, UnsupportedFeature
+
+COMPARISONS: dict[type[exp.Expr], str] = {exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<="}
+FLIPPED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
+
+Queries = dict[str, exp.Expr]
+"""The CTEs in force, by name."""
+
+
+class Planner(Protocol):
+    """What a clause asks of the planner."""
+
+    environment: Environment
+
+    def fresh(self) -> int:
+        """A number not given before in this plan, for the names of hidden columns."""
+        ...
+
+    def query(self, tree: exp.Expr, ctes: Queries) -> tuple[Operator, Rank | None]:
+        """Plan a SELECT or UNION whose names are resolved; the rank is set when a row_number() waits for its bound."""
+        ...
+
+    def relation(self, name: str) -> Relation:
+        """The relation called `name`; raises UndefinedObject."""
+        ...
+
+    def visible(self, relation: Relation) -> list[Column]:
+        """The columns that a query sees of a relation."""
+        ...
+
+    def view(self, relation: Relation) -> Operator:
+        """The operators of a plain view, to be put in its place."""
+        ...
+
+
+@dataclass(slots=True)
+class Scope:
+    """A FROM clause under construction: the operator and, per alias, which of its columns each name means."""
+
+    operator: Operator
+    names: dict[str, dict[str, str]]
+    ranked: Rank | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """A row_number() that waits for its bound."""
+
+    column: str
+    partition: tuple[str, ...]
+    order: tuple[SortKey, ...]
+
+
+def bind(scope: Scope, expression: exp.Expr) -> exp.Expr:
+    """Replace the query's column references by the operator's columns."""
+
+    def column(node: exp.Expr) -> exp.Expr:
+        if not isinstance(node, exp.Column) or not node.table:
+            return node
+        try:
+            return identifier(scope.names[node.table][node.name])
+        except KeyError:
+            raise InvalidStatement(
+                f'column "{node.table}.{node.name}" cannot be used here',
+                sqlstate="42803",
+                hint="it must appear in GROUP BY or inside an aggregate, and subqueries cannot be correlated",
+            ) from None
+
+    return expression.copy().transform(column)
+
+
+def computed(
+    planner: Planner, operator: Operator, expressions: Sequence[exp.Expr]
+) -> tuple[Operator, list[str]]:
+    """Column names for the expressions, adding a Project of hidden columns for those that are not columns yet."""
+    extra = [e for e in expressions if not isinstance(e, exp.Column)]
+    if not extra:
+        return operator, [e.name for e in expressions]
+    check_scalars(planner.environment, extra)
+    base, soft = soften(planner.environment, operator, extra)
+    types = describe_over(planner.environment, base, soft)
+    fresh: list[Column] = []
+    for type_ in types:
+        fresh.append(Column(f"_x{planner.fresh()}", type_, hidden=True))
+    kept = operator.columns
+    items = (*(identifier(c.name) for c in kept), *soft)
+    project = Project(base, items, (*kept, *fresh), operator.key)
+    names, added = [], iter(fresh)
+    for expression in expressions:
+        names.append(expression.name if isinstance(expression, exp.Column) else next(added).name)
+    return project, names
+
+
+def conjuncts(condition: exp.Expr | None) -> list[exp.Expr]:
+    """The conditions that are ANDed together in `condition`."""
+    if condition is None:
+        return []
+    condition = condition.unnest()
+    return list(condition.flatten()) if isinstance(condition, exp.And) else [condition]
+
+
+def unbounded() -> UnsupportedFeature:
+    """The refusal of a row_number() that no outer WHERE bounds."""
+    return UnsupportedFeature(
+        "row_number() without a bound in a view",
+        hint="put it into a subquery and bound it outside: SELECT ... FROM (...) WHERE rn <= 10",
+    )
+
+
+def over(scope: Scope, operator: Operator) -> Scope:
+    """The same names over another operator that has all their columns."""
+    return Scope(operator, scope.names, scope.ranked)
