@@ -17,6 +17,7 @@ from engine.compile.program import (
 )
 from engine.operators.base import WEIGHT, Operator, Origin, Stream, names, quote
 from engine.operators.project import Filter, Project
+from engine.operators.scan import Scan
 
 
 def materialize(operator: Operator, relation_id: int) -> Program:
@@ -48,8 +49,19 @@ def materialize(operator: Operator, relation_id: int) -> Program:
         content=content,
         storage={c: (o.table, o.expression) for c, o in origins.items() if o is not None},
         uses_now=builder.uses_now,
+        chunked=_chunked(operator),
         explain=(*_kept(builder), *explain(operator)),
     )
+
+
+def _chunked(operator: Operator) -> bool:
+    """See `Program.chunked`; called when all is lowered."""
+    operators, scanned = [operator], []
+    for each in operators:
+        operators.extend(each.inputs)
+        if isinstance(each, Scan):
+            scanned.append(each.relation)
+    return not any(o.probes_content for o in operators) and len(set(scanned)) == len(scanned)
 
 
 def _store(builder: ProgramBuilder, operator: Operator, stream: Stream, table: str, delta: str) -> None:

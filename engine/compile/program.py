@@ -43,6 +43,7 @@ class Program:
     content: str  # SELECT of all columns, hidden ones included
     storage: dict[str, tuple[str, str]]  # column -> (table, expression), for indexes
     uses_now: bool
+    chunked: bool  # no relation is scanned twice and no operator probes content: inputs may be fed in pieces
     explain: tuple[str, ...]
     chunked: bool = False
     """No operator looks into an input's content: a first fill may come in pieces."""
@@ -64,6 +65,7 @@ class Program:
             content=value["content"],
             storage={k: (v[0], v[1]) for k, v in value["storage"].items()},
             uses_now=value["uses_now"],
+            chunked=value.get("chunked", False),
             explain=tuple(value["explain"]),
             chunked=value.get("chunked", False),
         )

@@ -241,7 +241,9 @@ def _computed(
         f"emit boolean) RETURNS bigint LANGUAGE plpgsql AS $step$\n#variable_conflict use_column\n"
         f"DECLARE low timestamptz;\nBEGIN {steps} RETURN (SELECT count(*) FROM {delta}); END $step$"
     )
-    program = Program((), (), function, (), (ROW_ID.name,), True, "", {}, uses_now=False, explain=())
+    program = Program(
+        (), (), function, (), (ROW_ID.name,), True, "", {}, uses_now=False, chunked=False, explain=()
+    )
     return columns, program
 
 

@@ -75,6 +75,10 @@ class Aggregate(Operator):
     def _recomputes(self) -> bool:
         return not self.input.append_only and not self._accumulators().invertible
 
+    @property
+    def probes_content(self) -> bool:
+        return self._recomputes
+
     def lower(self, program: ProgramBuilder) -> Stream:
         kept = self._accumulators()
         recomputes = self._recomputes

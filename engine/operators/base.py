@@ -85,6 +85,15 @@ class Operator(ABC):
         return False
 
     @property
+    def probes_content(self) -> bool:
+        """Does the delta rule read the stored content of an input (the look-up side of a temporal join apart)?
+
+        If none does, the view's inputs may be fed in pieces whose content the relations already hold. True unless an operator
+        says otherwise, so that a new one is safe.
+        """
+        return True
+
+    @property
     def visible(self) -> tuple[Column, ...]:
         """The columns that a client sees."""
         return tuple(c for c in self.columns if not c.hidden)

@@ -34,6 +34,10 @@ class Dedup(Operator):
     def inputs(self) -> tuple[Operator, ...]:
         return (self.input,)
 
+    @property
+    def probes_content(self) -> bool:
+        return False
+
     def lower(self, program: ProgramBuilder) -> Stream:
         below = self.input.lower(program)
         state = program.state_table([self.column(c) for c in self.on], self.on)

@@ -41,6 +41,10 @@ class Project(Operator):
     def owns_content(self) -> bool:
         return self.input.owns_content
 
+    @property
+    def probes_content(self) -> bool:
+        return False
+
     def _select(self) -> str:
         return ", ".join(
             f"{sql(item)} AS {quote(column.name)}"
@@ -95,6 +99,10 @@ class Filter(Operator):
     @property
     def owns_content(self) -> bool:
         return self.input.owns_content
+
+    @property
+    def probes_content(self) -> bool:
+        return False
 
     def lower(self, program: ProgramBuilder) -> Stream:
         below = self.input.lower(program)

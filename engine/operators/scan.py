@@ -28,6 +28,10 @@ class Scan(Operator):
     def inputs(self) -> tuple[Operator, ...]:
         return ()
 
+    @property
+    def probes_content(self) -> bool:
+        return False
+
     def lower(self, program: ProgramBuilder) -> Stream:
         if self.content is not None and self.key and not self.append_only:
             origins = [self.origin(c) for c in self.key]

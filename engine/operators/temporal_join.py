@@ -15,6 +15,8 @@ from sqlglot import exp
 from engine.compile.program import ProgramBuilder
 from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Stream, names
 from engine.operators.join import join_condition
+from engine.operators.project import Filter, Project
+from engine.operators.scan import Scan
 
 
 @dataclass(eq=False)
@@ -27,6 +29,7 @@ class TemporalJoin(Operator):
     condition: exp.Expr | None
     outer: bool
     append_only = True
+    _elsewhere: bool = False
 
     @property
     def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
@@ -40,9 +43,15 @@ class TemporalJoin(Operator):
     def inputs(self) -> tuple[Operator, ...]:
         return (self.left, self.right)
 
+    @property
+    def probes_content(self) -> bool:
+        """False once lowered over a right side that is a stored relation: one that this view keeps fills up with its input."""
+        return not self._elsewhere
+
     def lower(self, program: ProgramBuilder) -> Stream:
         left = self.left.lower(program)
         right = program.searchable(self.right, [b for _, b in self.pairs])
+        self._elsewhere = _is_relation(self.right) and right.content not in program.stored
         columns = f"{names(self.left.columns, 'l.')}, {names(self.right.columns, 'r.')}"
         kind = "LEFT JOIN" if self.outer else "JOIN"
         on = join_condition(self.pairs, self.condition)
@@ -55,3 +64,10 @@ class TemporalJoin(Operator):
         return Description(
             "TemporalJoin", kind + join_condition(self.pairs, self.condition), "delta", Cost.DELTA_LOG
         )
+
+
+def _is_relation(operator: Operator) -> bool:
+    """Is the content that of a stored relation, seen through projections and filters?"""
+    while isinstance(operator, Project | Filter):
+        operator = operator.input
+    return isinstance(operator, Scan) and operator.content is not None

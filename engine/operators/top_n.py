@@ -90,6 +90,10 @@ class TopN(Operator):
     def owns_content(self) -> bool:
         return True
 
+    @property
+    def probes_content(self) -> bool:
+        return not self.input.append_only
+
     def lower(self, program: ProgramBuilder) -> Stream:
         return self._lower_single(program) if self._single else self._lower_ranked(program)
 

@@ -49,6 +49,10 @@ class UnionAll(Operator):
     def inputs(self) -> tuple[Operator, ...]:
         return self.branches
 
+    @property
+    def probes_content(self) -> bool:
+        return False
+
     def lower(self, program: ProgramBuilder) -> Stream:
         streams = [branch.lower(program) for branch in self.branches]
         visible = names(self.branches[0].visible)
