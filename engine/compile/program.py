@@ -45,8 +45,6 @@ class Program:
     uses_now: bool
     chunked: bool  # no relation is scanned twice and no operator probes content: inputs may be fed in pieces
     explain: tuple[str, ...]
-    chunked: bool = False
-    """No operator looks into an input's content: a first fill may come in pieces."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a jsonb column."""
@@ -65,7 +63,6 @@ class Program:
             content=value["content"],
             storage={k: (v[0], v[1]) for k, v in value["storage"].items()},
             uses_now=value["uses_now"],
-            chunked=value.get("chunked", False),
             explain=tuple(value["explain"]),
             chunked=value.get("chunked", False),
         )
