@@ -1,4 +1,4 @@
-"""`python -m engine.backfill --data-dir D --object ID`: the worker process of one backfill. Started by the flow.
+"""`python -m engine.backfill --data-dir D --object ID`: the worker process of one job. Started by the flow.
 
 It says on stdout, a JSON object a line: {"ready": true} when little is left, {"failed": {...}} when the object cannot be
 filled, {"trying_again": reason} when the moment is to blame. After "ready" it waits for a line on stdin: anything means
@@ -20,10 +20,13 @@ from typing import Any
 import orjson
 import psycopg
 
-from engine.backfill.worker import NotCreatingError, Worker, run
+from engine.backfill.index_builder import IndexBuilder
+from engine.backfill.job import Job, NotCreatingError, run
+from engine.backfill.worker import Worker
 from engine.layout import Layout
 from tailrace.errors import TailraceError
 
+_JOBS: dict[str, type[Worker | IndexBuilder]] = {"view": Worker, "index": IndexBuilder}
 _MOMENTARY = ("08", "40", "53", "55", "57")
 """SQLSTATE classes that another try may not meet: connection, serialization, resources, locks, shutdown."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
@@ -34,6 +37,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.backfill", description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True, help="the engine's data directory")
     parser.add_argument("--object", type=int, required=True, help="id of the object that is being created")
+    parser.add_argument("--kind", choices=list(_JOBS), default="view", help="what it is (view)")
     given = parser.parse_args()
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -48,11 +52,11 @@ def main() -> int:
     pause_s = _FIRST_PAUSE_S
     while True:
         try:
-            worker = Worker.open(Layout(given.data_dir).dsn(), given.object)
+            job: Job = _JOBS[given.kind].open(Layout(given.data_dir).dsn(), given.object)
             try:
-                run(worker, ready)
+                run(job, ready)
             finally:
-                worker.close()
+                job.close()
         except NotCreatingError:
             return 0
         except (psycopg.Error, TailraceError, TimeoutError) as error:

@@ -1,4 +1,4 @@
-"""The job that fills one view: passes, each a transaction over one snapshot of its inputs.
+"""The worker that fills one view: passes, each a transaction over one snapshot of its inputs.
 
 The first pass takes in everything the snapshot shows; each later one takes in what the flow kept since the pass before.
 A pass commits as a whole with the epoch it stands at, so a worker that is killed begins again behind the last
@@ -10,10 +10,9 @@ barrier would bring them once more.
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 import psycopg
 
 from engine.backfill.fill import fill, stored_rows
+from engine.backfill.job import LEFT_ROWS, NotCreatingError, application_name, yield_to_barriers
 from engine.backfill.pending import count_pending, forget_pending, load_pending
 from engine.catalog.objects import CatalogObject, load
 from engine.compile.program import toastable
@@ -31,17 +31,10 @@ from engine.flow.source_input import first_positions, messages_between, position
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-LEFT_ROWS = 2_000
-"""So few changes waiting may be taken in by a barrier of the flow."""
-_NICE = 10
 _SNAPSHOT_TRIES = 100
 _SNAPSHOT_PAUSE_S = 0.02
 _HELD_S = 5.0
 _PROGRESS_S = 0.5
-
-
-class NotCreatingError(Exception):
-    """There is nothing to fill: the object is gone, or it is done."""
 
 
 @dataclass(slots=True)
@@ -67,8 +60,8 @@ class Worker:
             )
             catalog = load(side)
             view = catalog.objects.get(view_id)
-            if view is None or not view.is_creating:
-                raise NotCreatingError(f"object {view_id} is not being created")
+            if view is None or not view.is_creating or view.kind == "index":
+                raise NotCreatingError(f"no view {view_id} is being created")
             connection: Connection = opened.enter_context(
                 closing(psycopg.connect(dsn, autocommit=True, application_name=name))
             )
@@ -181,19 +174,6 @@ class Worker:
             self.connection.execute(f"ANALYZE {table}")
 
 
-def run(worker: Worker, ready: Callable[[], bool]) -> None:
-    """Pass after pass; `ready` is asked whether to go on whenever little is left."""
-    while True:
-        waiting = worker.advance()
-        if waiting <= LEFT_ROWS and not ready():
-            return
-
-
-def application_name(view_id: int) -> str:
-    """How a worker's sessions are called in PostgreSQL."""
-    return f"tailrace backfill {view_id}"
-
-
 def _settled(connection: Connection, tables: list[CatalogObject]) -> tuple[int, datetime] | None:
     """(epoch, time) of the last barrier if it has taken every change of `tables` that is visible, else None."""
     row = connection.execute("SELECT epoch, barrier_time FROM engine.barrier").fetchone()
@@ -213,14 +193,4 @@ def _prepare(connection: Connection, relations: Iterable[CatalogObject]) -> None
     for item in relations:
         for statement in temporaries_of(item):
             connection.execute(toastable(statement))
-    _yield_to_barriers(connection)
-
-
-def _yield_to_barriers(connection: Connection) -> None:
-    """The worker and its backend take the processor that others leave; where that is not allowed, they share it."""
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
-    row = connection.execute("SELECT pg_backend_pid(), inet_server_addr() IS NULL").fetchone()
-    if row is not None and row[1]:  # a unix socket: the backend is a process of this machine
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, row[0], _NICE)
+    yield_to_barriers(connection)

@@ -63,7 +63,7 @@ def _run_create(context: DdlContext, tree: exp.Create, filling: Filling) -> Repl
     if kind == "SOURCE":
         return create_source(context, tree)
     if kind == "INDEX":
-        return create_index(context, tree)
+        return create_index(context, tree, filling)
     if kind == "VIEW":
         properties = tree.args.get("properties")
         items = properties.expressions if properties is not None else ()

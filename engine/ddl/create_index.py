@@ -1,4 +1,4 @@
-"""CREATE INDEX on a table or materialized view: a PostgreSQL index on what stores it.
+"""CREATE INDEX on a table or materialized view: a PostgreSQL index on what stores it, built by a job where that is much.
 
 Columns that a view computes when read are indexed as expressions. INCLUDE is accepted for plain stored columns;
 DISTRIBUTED BY says nothing on one machine and is ignored.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from engine.backfill.fill import stored_rows
 from engine.catalog.objects import CatalogObject
 from engine.ddl.context import DdlContext, Reply
+from engine.ddl.filling import Filling, start_job
 from engine.ddl.names import folded, object_name
 from engine.operators.base import quote
 from tailrace.errors import InvalidStatement, UndefinedObject, UnsupportedFeature
@@ -17,8 +19,8 @@ from tailrace.errors import InvalidStatement, UndefinedObject, UnsupportedFeatur
 TAG = "CREATE_INDEX"
 
 
-def create_index(context: DdlContext, tree: exp.Create) -> Reply:
-    """Run CREATE INDEX."""
+def create_index(context: DdlContext, tree: exp.Create, filling: Filling) -> Reply:
+    """Run CREATE INDEX: build it, or start the job that does."""
     index = tree.this
     if not isinstance(index, exp.Index) or index.this is None:
         raise InvalidStatement("CREATE INDEX name ON relation (columns)")
@@ -55,12 +57,16 @@ def create_index(context: DdlContext, tree: exp.Create) -> Reply:
     if len(tables) != 1:
         raise UnsupportedFeature("an index over columns that are not stored together")
     covering = f" INCLUDE ({', '.join(extra)})" if extra and all(e.startswith('"') for e in extra) else ""
-    context.execute(f"CREATE INDEX {quote(name)} ON {tables.pop()} ({', '.join(parts)}){covering}")
-    body = {"relation": target.name, "indexed": ", ".join(shown), "columns": [], "key": []}
-    context.record(
-        CatalogObject(context.new_id(), name, "index", context.user, context.text, body, (target.id,))
-    )
-    return Reply(TAG, notices=context.notices)
+    on = f"{tables.pop()} ({', '.join(parts)}){covering}"
+    body = {"relation": target.name, "indexed": ", ".join(shown), "columns": [], "key": [], "on": on}
+    new = CatalogObject(context.new_id(), name, "index", context.user, context.text, body, (target.id,))
+    reply = Reply(TAG, notices=context.notices)
+    if stored_rows(context.connection, target, filling.small_index_rows + 1) <= filling.small_index_rows:
+        context.execute(f"CREATE INDEX {quote(name)} ON {on}")
+        context.record(new)
+    else:
+        start_job(context, new, reply)
+    return reply
 
 
 def _stored(storage: dict[str, tuple[str, str]], column: str, target: CatalogObject) -> tuple[str, str]:

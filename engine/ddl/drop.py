@@ -60,7 +60,8 @@ def drop_one(context: DdlContext, item: CatalogObject) -> None:
     """Remove one object's storage, triggers, functions and catalog rows; nothing depends on it any more."""
     if item.is_creating:
         context.stop_backfill(item.id)
-        context.execute(*(drop_pending(item.id, i.id) for i in context.catalog.inputs_of(item)))
+        if item.kind != "index":
+            context.execute(*(drop_pending(item.id, i.id) for i in context.catalog.inputs_of(item)))
     if item.kind == "index":
         context.execute(f"DROP INDEX IF EXISTS engine.{quote(item.name)}")
     else:

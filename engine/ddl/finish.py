@@ -1,4 +1,4 @@
-"""The end of a backfill job: the object takes in what is left, in one barrier, and clients see it.
+"""The end of a backfill job: a view takes in what is left, in one barrier, and clients see the object.
 
 Called by the flow in a barrier's transaction when the job's worker says that little is left.
 """
@@ -16,9 +16,21 @@ from engine.ddl.create_view import publish
 
 def finish(context: DdlContext, item: CatalogObject, epoch: int) -> None:
     """Take in what waits up to `epoch`, this barrier's, and publish `item`."""
+    if item.kind != "index":
+        _take_in(context, item, epoch)
+    for table in ("backfills", "backfill_progress"):
+        context.connection.execute(f"DELETE FROM engine.{table} WHERE object_id = %s", (item.id,))
+    created = set_created(context.connection, item)
+    context.catalog.objects[item.id] = created
+    if item.kind != "index":
+        publish(context, created)
+    context.execute("DISCARD PLANS")
+
+
+def _take_in(context: DdlContext, item: CatalogObject, epoch: int) -> None:
     inputs = context.catalog.inputs_of(item)
     row = context.connection.execute(
-        "DELETE FROM engine.backfills WHERE object_id = %s RETURNING filled_time", (item.id,)
+        "SELECT filled_time FROM engine.backfills WHERE object_id = %s", (item.id,)
     ).fetchone()
     last = row[0] if row else None
     assert last is not None  # noqa: S101 - the worker has committed a pass
@@ -27,11 +39,6 @@ def finish(context: DdlContext, item: CatalogObject, epoch: int) -> None:
     context.connection.execute(f"SELECT engine.step_{item.id}(%s, %s, false, false)", (context.now, last))
     _clear(context, item, inputs)
     context.execute(*(drop_pending(item.id, i.id) for i in inputs))
-    context.connection.execute("DELETE FROM engine.backfill_progress WHERE object_id = %s", (item.id,))
-    created = set_created(context.connection, item)
-    context.catalog.objects[item.id] = created
-    publish(context, created)
-    context.execute("DISCARD PLANS")
 
 
 def _clear(context: DdlContext, item: CatalogObject, inputs: Sequence[CatalogObject]) -> None:

@@ -247,6 +247,7 @@ class Flow:
         parts.extend(
             f"IF changed && ARRAY[{item.id}] THEN {keep_pending(view.id, item, 'epoch')}; END IF;"
             for view in self.creating()
+            if view.kind != "index"
             for item in self.catalog.inputs_of(view)
         )
         return (
@@ -407,6 +408,8 @@ class Flow:
     def left_for(self, id_: int) -> int:
         """How many changes wait for an object that is being created, counted up to some tens of thousands."""
         item = self.catalog.objects[id_]
+        if item.kind == "index":
+            return 0
         return count_pending(self.connection, item, self.catalog.inputs_of(item), 50_000)
 
     def finish_backfill(self, id_: int) -> None:

@@ -19,7 +19,8 @@ from typing import Any
 import orjson
 import psycopg
 
-from engine.backfill.worker import application_name
+from engine.backfill.job import application_name
+from engine.catalog.objects import CatalogObject
 from tailrace.errors import TailraceError
 
 log = logging.getLogger(__name__)
@@ -36,9 +37,9 @@ class _Job:
 
 @dataclass(slots=True)
 class Jobs:
-    """`command` makes a worker's command line from an object's id; `wake` is called when a worker has said something."""
+    """`command` makes a worker's command line from an object; `wake` is called when a worker has said something."""
 
-    command: Callable[[int], Sequence[str]]
+    command: Callable[[CatalogObject], Sequence[str]]
     wake: Callable[[], None]
     _jobs: dict[int, _Job] = field(default_factory=dict)
     _said: queue.SimpleQueue[tuple[int, _Job, dict[str, Any] | None]] = field(
@@ -46,13 +47,13 @@ class Jobs:
     )
     _not_before: dict[int, float] = field(default_factory=dict)
 
-    def arrange(self, creating: Iterable[int]) -> None:
+    def arrange(self, creating: Iterable[CatalogObject]) -> None:
         """Start workers for objects that have none, as far as there is room."""
-        for id_ in creating:
+        for item in creating:
             if len(self._jobs) >= MOST_WORKERS:
                 return
-            if id_ not in self._jobs and time.monotonic() >= self._not_before.get(id_, 0):
-                self._start(id_)
+            if item.id not in self._jobs and time.monotonic() >= self._not_before.get(item.id, 0):
+                self._start(item)
 
     def heard(self) -> tuple[list[int], dict[int, TailraceError]]:
         """(objects that are ready to be finished, objects that cannot be filled and why)."""
@@ -107,10 +108,11 @@ class Jobs:
         for id_ in list(self._jobs):
             self.stop(id_)
 
-    def _start(self, id_: int) -> None:
-        process = subprocess.Popen(list(self.command(id_)), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        job = self._jobs[id_] = _Job(process)
-        threading.Thread(target=self._read, args=(id_, job), name=f"backfill {id_}", daemon=True).start()
+    def _start(self, item: CatalogObject) -> None:
+        process = subprocess.Popen(list(self.command(item)), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        job = self._jobs[item.id] = _Job(process)
+        name = f"backfill {item.id}"
+        threading.Thread(target=self._read, args=(item.id, job), name=name, daemon=True).start()
 
     def _read(self, id_: int, job: _Job) -> None:
         assert job.process.stdout is not None  # noqa: S101 - a pipe
@@ -122,10 +124,11 @@ class Jobs:
         self.wake()
 
 
-def worker_command(data_dir: str) -> Callable[[int], Sequence[str]]:
+def worker_command(data_dir: str) -> Callable[[CatalogObject], Sequence[str]]:
     """The command line of a worker on the engine's data directory."""
-    return lambda id_: (
-        sys.executable, "-m", "engine.backfill", "--data-dir", data_dir, "--object", str(id_),
+    start = (sys.executable, "-m", "engine.backfill", "--data-dir", data_dir)
+    return lambda item: (
+        *start, "--object", str(item.id), "--kind", "index" if item.kind == "index" else "view",
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 
-from engine.backfill.worker import LEFT_ROWS
+from engine.backfill.job import LEFT_ROWS
 from engine.compile.describe import translated
 from engine.connectors.kafka import KafkaReader
 from engine.connectors.source import Batch
@@ -211,8 +211,8 @@ class Loop:
         for id_ in ready:
             if id_ not in failed and any(o.id == id_ for o in self.flow.creating()):
                 self._finish(id_)
-        creating = [o.id for o in self.flow.creating()]
-        self.jobs.arrange(creating)
+        self.jobs.arrange(self.flow.creating())
+        creating = {o.id for o in self.flow.creating()}
         for id_ in [i for i in self._jobs_of if i not in creating]:  # dropped by a statement
             self._jobs_of.pop(id_).answer.set_result(error_reply(_cancelled("it was dropped")))
         if not creating and self._waits:

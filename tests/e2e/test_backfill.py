@@ -183,3 +183,26 @@ def test_a_late_view_over_a_topic_reads_it_from_its_start(
 
 def _wait_for(connection: psycopg.Connection[tuple[object, ...]], query: str, value: int) -> None:
     wait_until(lambda: connection.execute(query).fetchone() == (value,), 60, f"{query}: {value}")
+
+
+def test_a_large_index_is_built_beside_the_barriers(
+    server: EngineServer, connection: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    connection.execute("CREATE TABLE many (id int PRIMARY KEY, g int)")
+    connection.execute("SET RW_IMPLICIT_FLUSH = true")
+    connection.execute("INSERT INTO many SELECT i, i % 1000 FROM generate_series(1, 60000) AS i")
+    connection.execute("SET BACKGROUND_DDL = true")
+    connection.execute("CREATE INDEX many_by_g ON many (g)")
+    assert connection.execute("SELECT name FROM rw_catalog.rw_indexes").fetchall() == []
+    wait_until(lambda: _workers(server), 30, "a worker")
+    for worker in _workers(server):
+        worker.kill()
+    connection.execute("UPDATE many SET g = 7 WHERE id = 1")
+    connection.execute("WAIT")
+    assert connection.execute("SELECT name, relation_name FROM rw_catalog.rw_indexes").fetchall() == [
+        ("many_by_g", "many")
+    ]
+    plan = connection.execute("EXPLAIN SELECT * FROM many WHERE g = 7").fetchall()
+    assert any("many_by_g" in str(line) for (line,) in plan)
+    connection.execute("DROP INDEX many_by_g")
+    connection.execute("DROP TABLE many")

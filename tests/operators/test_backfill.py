@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from engine.backfill.worker import NotCreatingError, Worker
+from engine.backfill.job import NotCreatingError
+from engine.backfill.worker import Worker
 from engine.ddl.context import Reply
 from engine.flow.jobs import end_sessions
 from tailrace.errors import TailraceError
