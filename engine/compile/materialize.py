@@ -42,7 +42,7 @@ def materialize(operator: Operator, relation_id: int) -> Program:
     return Program(
         tables=tuple(builder.tables),
         temporaries=tuple(builder.temporaries),
-        function=_function(relation_id, builder.steps, delta),
+        function=_function(relation_id, builder, delta),
         columns=tuple({"name": c.name, "type": c.type, "hidden": c.hidden} for c in operator.columns),
         key=operator.key,
         append_only=operator.append_only,
@@ -89,10 +89,11 @@ def _kept(builder: ProgramBuilder) -> list[str]:
     return [f"state: {t.removeprefix('CREATE ')}" for t in builder.tables]
 
 
-def _function(relation_id: int, steps: list[str], delta: str) -> str:
-    body = "".join(f"  {step};\n" for step in steps)
+def _function(relation_id: int, builder: ProgramBuilder, delta: str) -> str:
+    body = "".join(f"  {step};\n" for step in builder.steps)
+    declared = f"DECLARE {'; '.join(builder.variables)};\n" if builder.variables else ""
     return (
         f"CREATE FUNCTION engine.step_{relation_id}(barrier_now timestamptz, barrier_last timestamptz, "
         f"initial boolean, emit boolean) RETURNS bigint LANGUAGE plpgsql AS $step$\n#variable_conflict use_column\n"
-        f"BEGIN\n{body}  RETURN (SELECT count(*) FROM {delta});\nEND $step$"
+        f"{declared}BEGIN\n{body}  RETURN (SELECT count(*) FROM {delta});\nEND $step$"
     )

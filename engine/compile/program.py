@@ -121,6 +121,7 @@ class ProgramBuilder:
     uses_now: bool = False
     root: Operator | None = None  # the operator whose delta only later views read
     stored: set[str] = field(default_factory=set)  # state tables that `store` made
+    variables: list[str] = field(default_factory=list)  # "name type" of the function's variables
     _numbers: int = 0
     _indexes: list[_Index] = field(default_factory=list)
 
@@ -131,6 +132,12 @@ class ProgramBuilder:
     def step(self, sql: str) -> None:
         """Add one PL/pgSQL statement (without the semicolon)."""
         self.steps.append(sql)
+
+    def variable(self, type_: str) -> str:
+        """Declare a variable of the function, NULL at its start; returns its name."""
+        name = f"v_{self._next()}"
+        self.variables.append(f"{name} {type_}")
+        return name
 
     def leaf_step(self, operator: Operator, with_delta: str, without: str) -> None:
         """Add a statement that writes its delta only when somebody reads it: another operator, or with `emit` a view."""

@@ -119,6 +119,17 @@ def conjuncts(condition: exp.Expr | None) -> list[exp.Expr]:
     return list(condition.flatten()) if isinstance(condition, exp.And) else [condition]
 
 
+def has_subquery(expression: exp.Expr) -> bool:
+    """Does it hold a query: a scalar one, EXISTS or IN (SELECT ...)?"""
+    return expression.find(exp.Query) is not None
+
+
+def tables_of(expression: exp.Expr) -> set[str]:
+    """The aliases that an expression reads of its own FROM clause; what its subqueries read is not looked at."""
+    inner = {id(c) for q in expression.find_all(exp.Query) for c in q.find_all(exp.Column)}
+    return {c.table for c in expression.find_all(exp.Column) if id(c) not in inner}
+
+
 def unbounded() -> UnsupportedFeature:
     """The refusal of a row_number() that no outer WHERE bounds."""
     return UnsupportedFeature(

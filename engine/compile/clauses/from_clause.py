@@ -12,7 +12,7 @@ from engine.compile.clauses.row_number import bound_rank
 from engine.compile.clauses.where import where
 from engine.compile.program import delta_name
 from engine.compile.relations import Relation
-from engine.compile.scope import Planner, Queries, Scope
+from engine.compile.scope import Planner, Queries, Scope, tables_of
 from engine.operators.base import Operator
 from engine.operators.scan import Scan
 from tailrace.errors import UnsupportedFeature
@@ -38,24 +38,24 @@ def from_clause(planner: Planner, tree: exp.Select, ctes: Queries, conditions: l
         return scope
     if scope.ranked is not None:
         bound_rank(scope, conditions, tree)
-    _push(planner, scope, source.this.alias_or_name, conditions)
+    _push(planner, scope, source.this.alias_or_name, conditions, ctes)
     for joined in joins:
         right = _item(planner, joined.this, ctes)
         alias = joined.this.alias_or_name
         if right.ranked is not None:
             bound_rank(right, [] if alias in protected else conditions, tree)
         if alias not in protected and alias not in temporal:
-            _push(planner, right, alias, conditions)
+            _push(planner, right, alias, conditions, ctes)
         scope = join(planner, scope, right, joined, conditions)
     return scope
 
 
-def _push(planner: Planner, scope: Scope, alias: str, conditions: list[exp.Expr]) -> None:
+def _push(planner: Planner, scope: Scope, alias: str, conditions: list[exp.Expr], ctes: Queries) -> None:
     """Apply the conditions that read only `alias` before it is joined; they are taken out of the list."""
     for condition in list(conditions):
-        if {c.table for c in condition.find_all(exp.Column)} == {alias}:
+        if tables_of(condition) == {alias}:
             conditions.remove(condition)
-            where(planner, scope, condition)
+            where(planner, scope, condition, ctes)
 
 
 def _item(planner: Planner, item: exp.Expr, ctes: Queries) -> Scope:

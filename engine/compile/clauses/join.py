@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from engine.compile.expressions import check_scalars
-from engine.compile.scope import Planner, Scope, bind, computed, conjuncts
+from engine.compile.scope import Planner, Scope, bind, computed, conjuncts, tables_of
 from engine.operators.base import Operator
 from engine.operators.join import Join
 from engine.operators.left_join import LeftJoin
@@ -35,9 +35,7 @@ def join(planner: Planner, left: Scope, right: Scope, tree: exp.Join, conditions
         raise UnsupportedFeature(f"{tree.method.upper()} JOIN in a view")
     if not outer:  # a comma or CROSS JOIN has its condition in WHERE
         here = set(names)
-        usable = [
-            c for c in conditions if _is_equality(c) and {x.table for x in c.find_all(exp.Column)} <= here
-        ]
+        usable = [c for c in conditions if _is_equality(c) and tables_of(c) <= here]
         for condition in usable:
             conditions.remove(condition)
         on = on + usable
@@ -126,4 +124,4 @@ def _side_condition(
 
 
 def _is_equality(condition: exp.Expr) -> bool:
-    return isinstance(condition, exp.EQ) and len({c.table for c in condition.find_all(exp.Column)}) > 1
+    return isinstance(condition, exp.EQ) and len(tables_of(condition)) > 1

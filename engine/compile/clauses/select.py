@@ -9,8 +9,8 @@ from engine.compile.clauses.group_by import aggregates, group_by
 from engine.compile.clauses.order_by import finish
 from engine.compile.clauses.projection import project
 from engine.compile.clauses.row_number import bound_rank, row_number
-from engine.compile.clauses.where import where
-from engine.compile.scope import Planner, Queries, Rank, conjuncts
+from engine.compile.clauses.where import rank, where
+from engine.compile.scope import Planner, Queries, Rank, conjuncts, has_subquery
 from engine.operators.base import Operator
 from tailrace.errors import UnsupportedFeature
 
@@ -35,10 +35,12 @@ def select(planner: Planner, tree: exp.Select, ctes: Queries) -> tuple[Operator,
     scope = from_clause(planner, tree, ctes, conditions)
     if scope.ranked is not None:
         bound_rank(scope, conditions, tree)
-    for condition in sorted(conditions, key=lambda c: c.find(exp.CurrentTimestamp) is not None):
-        where(planner, scope, condition)
+    for condition in sorted(conditions, key=rank):
+        where(planner, scope, condition, ctes)
     selects = [s.copy() for s in tree.selects]
     having = tree.args["having"].this.copy() if tree.args.get("having") else None
+    if any(has_subquery(e) for e in (*selects, *([having] if having is not None else []))):
+        raise UnsupportedFeature("subquery in an expression of a view", hint="join with the subquery instead")
     if tree.args.get("group") or any(aggregates([*selects, *([having] if having else [])])):
         group_by(planner, scope, tree, selects, having)
     windows = [s for s in selects if s.find(exp.Window)]

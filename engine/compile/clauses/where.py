@@ -1,19 +1,30 @@
-"""WHERE: plain conditions become filters, conditions with now() temporal filters."""
+"""WHERE: plain conditions become filters, those with now() temporal filters, those with a subquery dynamic filters."""
 
 from __future__ import annotations
 
 from sqlglot import exp
 
+from engine.compile.clauses.dynamic_filter import dynamic_filter
 from engine.compile.expressions import check_scalars, identifier, soften
-from engine.compile.scope import COMPARISONS, FLIPPED, Planner, Scope, bind, computed
+from engine.compile.scope import COMPARISONS, FLIPPED, Planner, Queries, Scope, bind, computed, has_subquery
 from engine.operators.base import Operator
 from engine.operators.project import Filter, Project
 from engine.operators.temporal_filter import TemporalFilter
 from tailrace.errors import UnsupportedFeature
 
 
-def where(planner: Planner, scope: Scope, condition: exp.Expr) -> None:
+def rank(condition: exp.Expr) -> int:
+    """In which order conditions are applied: what stores nothing first, what moves with time last."""
+    if has_subquery(condition):
+        return 1
+    return 2 if condition.find(exp.CurrentTimestamp) else 0
+
+
+def where(planner: Planner, scope: Scope, condition: exp.Expr, ctes: Queries) -> None:
     """Narrow the scope down to the rows for which `condition`, one of the ANDed ones, is true."""
+    if has_subquery(condition):
+        dynamic_filter(planner, scope, condition, ctes)
+        return
     bound = bind(scope, condition)
     if bound.find(exp.CurrentTimestamp):
         _temporal_filter(planner, scope, bound)

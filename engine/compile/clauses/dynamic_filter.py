@@ -1,0 +1,108 @@
+"""WHERE column > (SELECT ...): the comparison with an uncorrelated scalar subquery of at most one row."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from engine.compile.clauses.projection import project
+from engine.compile.expressions import check_scalars, describe_over, identifier
+from engine.compile.scope import (
+    COMPARISONS,
+    FLIPPED,
+    Planner,
+    Queries,
+    Scope,
+    bind,
+    computed,
+    has_subquery,
+    tables_of,
+    unbounded,
+)
+from engine.operators.aggregate import Aggregate
+from engine.operators.base import Operator
+from engine.operators.dynamic_filter import DynamicFilter
+from engine.operators.project import Filter, Project
+from engine.operators.top_n import TopN
+from tailrace.errors import InvalidStatement, UnsupportedFeature
+
+_FORM = "write column > (SELECT max(x) FROM v), or >=, <, <=, ANDed with other conditions"
+_FAMILIES = (
+    {"smallint", "integer", "bigint"},
+    {"real", "double precision"},
+    {"date", "timestamp without time zone", "timestamp with time zone"},
+    {"text", "character varying"},
+)
+"""Types that one B-tree index compares with each other (PostgreSQL manual, "Operator classes and operator families")."""
+
+
+def dynamic_filter(planner: Planner, scope: Scope, condition: exp.Expr, ctes: Queries) -> None:
+    """Narrow the scope down by a condition that holds a subquery; refuses by name what is no such comparison."""
+    if isinstance(condition, exp.Between):
+        for side, kind in (("low", exp.GTE), ("high", exp.LTE)):
+            part = kind(this=condition.this.copy(), expression=condition.args[side].copy())
+            if not has_subquery(part):
+                raise UnsupportedFeature("BETWEEN with one subquery in a view", hint=_FORM)
+            dynamic_filter(planner, scope, part, ctes)
+        return
+    op = COMPARISONS.get(type(condition))
+    if op is None:
+        raise UnsupportedFeature(
+            "subquery in this condition of a view", hint=f"join with the subquery instead, or {_FORM}"
+        )
+    condition = condition.copy()  # a tree of its own: nothing above it
+    left, right = condition.this, condition.expression
+    if has_subquery(left):
+        left, right, op = right, left, FLIPPED[op]
+    subqueries = [s for s in right.find_all(exp.Subquery) if not s.find_ancestor(exp.Query)]
+    timed = [n for n in right.find_all(exp.CurrentTimestamp) if not n.find_ancestor(exp.Query)]
+    if has_subquery(left) or len(subqueries) != 1 or tables_of(right) or timed:
+        raise UnsupportedFeature("this comparison with a subquery in a view", hint=_FORM)
+    value = bind(scope, left)
+    check_scalars(planner.environment, [value])
+    bound = _bound(planner, right, subqueries[0], ctes)
+    types = (describe_over(planner.environment, scope.operator, [value])[0], bound.visible[0].type)
+    if types[0] != types[1] and not any(set(types) <= family for family in _FAMILIES):
+        value, bound = _aligned(planner, value, bound, types)
+    scope.operator, columns = computed(planner, scope.operator, [value])
+    scope.operator = DynamicFilter(scope.operator, bound, columns[0], op)
+
+
+def _bound(planner: Planner, side: exp.Expr, subquery: exp.Subquery, ctes: Queries) -> Operator:
+    """The operator of the subquery, with what is computed around it."""
+    operator, ranked = planner.query(subquery.this, ctes)
+    if ranked is not None:
+        raise unbounded()
+    if len(operator.visible) != 1:
+        raise InvalidStatement("subquery must return only one column")
+    if not _at_most_one_row(operator):
+        raise UnsupportedFeature(
+            "a scalar subquery that might produce more than one row",
+            hint="aggregate it without GROUP BY: (SELECT max(x) FROM v)",
+        )
+    if side is subquery:
+        return operator
+    name = operator.visible[0].name
+    around = side.copy().transform(lambda n: identifier(name) if isinstance(n, exp.Subquery) else n)
+    return project(planner, Scope(operator, {}), [exp.alias_(around, "bound")])
+
+
+def _at_most_one_row(operator: Operator) -> bool:
+    while isinstance(operator, Project | Filter):
+        operator = operator.input
+    if isinstance(operator, Aggregate):
+        return not operator.group
+    return isinstance(operator, TopN) and not operator.partition and operator.limit <= 1
+
+
+def _aligned(
+    planner: Planner, value: exp.Expr, bound: Operator, types: tuple[str, str]
+) -> tuple[exp.Expr, Operator]:
+    """Both sides cast to the type that PostgreSQL compares them by, so that an index can serve."""
+    pair = f"SELECT NULL::{types[0]} AS c UNION ALL SELECT NULL::{types[1]}"
+    common = planner.environment.describe(pair)[0].type
+    if types[0] != common:
+        value = exp.cast(value, common, dialect="postgres")
+    if types[1] != common:
+        cast = exp.cast(identifier(bound.visible[0].name), common, dialect="postgres")
+        bound = project(planner, Scope(bound, {}), [exp.alias_(cast, "bound")])
+    return value, bound

@@ -1,0 +1,72 @@
+"""What the compiler refuses, and how it says so: by the feature's name, with SQLSTATE 0A000 and a way out."""
+
+from __future__ import annotations
+
+import pytest
+
+from tailrace.errors import TailraceError
+from tests.support.flow import FlowUnderTest
+
+REFUSED = {
+    "several rows": (
+        "SELECT id FROM t WHERE i > (SELECT i FROM u)",
+        "a scalar subquery that might produce more than one row is not supported",
+    ),
+    "a row for each group": (
+        "SELECT id FROM t WHERE i > (SELECT max(i) FROM u GROUP BY g)",
+        "a scalar subquery that might produce more than one row is not supported",
+    ),
+    "equality": ("SELECT id FROM t WHERE i = (SELECT max(i) FROM u)", "subquery in this condition of a view"),
+    "two subqueries": (
+        "SELECT id FROM t WHERE i > (SELECT max(i) FROM u) + (SELECT min(i) FROM u)",
+        "this comparison with a subquery in a view",
+    ),
+    "with a column beside it": (
+        "SELECT id FROM t WHERE i > (SELECT max(i) FROM u) + id",
+        "this comparison with a subquery in a view",
+    ),
+    "in a disjunction": (
+        "SELECT id FROM t WHERE i > (SELECT max(i) FROM u) OR g = 1",
+        "subquery in this condition of a view",
+    ),
+    "in": ("SELECT id FROM t WHERE i IN (SELECT i FROM u)", "subquery in this condition of a view"),
+    "exists": ("SELECT id FROM t WHERE EXISTS (SELECT i FROM u)", "subquery in this condition of a view"),
+    "selected": ("SELECT id, (SELECT max(i) FROM u) AS m FROM t", "subquery in an expression of a view"),
+    "in having": (
+        "SELECT g, count(*) AS n FROM t GROUP BY g HAVING count(*) > (SELECT max(i) FROM u)",
+        "subquery in an expression of a view",
+    ),
+}
+INVALID = {
+    "two columns": ("SELECT id FROM t WHERE i > (SELECT max(i), min(i) FROM u)", "only one column"),
+    "other types": ("SELECT id FROM t WHERE ts > (SELECT max(i) FROM u)", "cannot be matched"),
+    "correlated": (
+        "SELECT id FROM t WHERE i > (SELECT max(u.i) FROM u WHERE u.g = t.g)",
+        "cannot be used here",
+    ),
+}
+TABLES = ("t", "u")
+
+
+@pytest.fixture
+def tables(engine: FlowUnderTest) -> FlowUnderTest:
+    for name in TABLES:
+        engine.ddl(f"CREATE TABLE {name} (id int PRIMARY KEY, g int, i int, ts timestamptz)")
+    return engine
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_by_name(tables: FlowUnderTest, case: str) -> None:
+    query, message = REFUSED[case]
+    with pytest.raises(TailraceError, match=message) as refusal:
+        tables.view("v", query)
+    assert refusal.value.sqlstate == "0A000"
+    assert refusal.value.hint
+
+
+@pytest.mark.parametrize("case", INVALID)
+def test_invalid(tables: FlowUnderTest, case: str) -> None:
+    query, message = INVALID[case]
+    with pytest.raises(TailraceError, match=message) as refusal:
+        tables.view("v", query)
+    assert str(refusal.value.sqlstate).startswith("42")
