@@ -1,6 +1,7 @@
--- Devices that stopped: a 10-second window with readings, and none in the next although 5 seconds of it have passed.
--- Withdrawn if the missing readings arrive late; kept when the device comes back later. Read through anomalies.
--- ts is when the silence began at the latest, detected_at the earliest moment it could be seen.
+-- Devices that stopped: a 10-second window with readings, and none in the next although 5 seconds of it have been read.
+-- Judged by how far the pipeline has got (event_clock), not by the time of day: a pipeline that lags, or a fleet that stops
+-- as a whole, makes nobody silent. Withdrawn if the missing readings arrive late; kept when the device comes back later.
+-- ts is when the silence began at the latest, detected_at the earliest moment it could be seen. Read through anomalies.
 CREATE MATERIALIZED VIEW anomalies_silent AS
 SELECT
     'silent:' || w.device_id || ':' || (extract(epoch FROM w.window_end)::bigint)::varchar AS anomaly_id,
@@ -14,4 +15,5 @@ SELECT
 FROM device_activity_10s AS w
 LEFT JOIN device_activity_10s AS n
     ON w.device_id = n.device_id AND w.window_end = n.window_start
-WHERE n.device_id IS NULL AND w.window_end < now() - INTERVAL '5 seconds';
+WHERE n.device_id IS NULL
+    AND w.window_end < (SELECT max(read_up_to) FROM event_clock) - INTERVAL '5 seconds';

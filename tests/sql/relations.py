@@ -101,5 +101,6 @@ RELATIONS = {
         ),
         ("kafka_partition",),
     ),
+    "event_clock": Relation(_columns("read_up_to timestamptz")),
     "pipeline_counts": Relation(_columns("stage varchar, rows bigint"), ("stage",)),
 }
