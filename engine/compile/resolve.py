@@ -9,12 +9,12 @@ from sqlglot.optimizer.qualify import qualify
 from engine.compile.scope import Planner
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 from tailrace.sql.dialect import TailraceSQL
-from tailrace.sql.windows import expand_tumble
+from tailrace.sql.windows import expand_windows
 
 
 def resolve(planner: Planner, query: exp.Query) -> exp.Query:
     """Expand TUMBLE and stars, and qualify every column; unknown columns are reported by name."""
-    tree = expand_tumble(query.copy())
+    tree = expand_windows(query.copy())
     schema: dict[str, object] = {}
     ctes = {c.alias for c in tree.find_all(exp.CTE)}
     for table in tree.find_all(exp.Table):
@@ -39,7 +39,7 @@ def resolve(planner: Planner, query: exp.Query) -> exp.Query:
 
 def relations_of(query: exp.Expr) -> list[str]:
     """The relation names that a query reads directly, CTE names left out, in order of appearance."""
-    tree = expand_tumble(query.copy())
+    tree = expand_windows(query.copy())
     ctes = {c.alias for c in tree.find_all(exp.CTE)}
     found = [t.name for t in tree.find_all(exp.Table) if t.name and not (t.name in ctes and not t.db)]
     return list(dict.fromkeys(found))

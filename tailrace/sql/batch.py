@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from tailrace.errors import UnsupportedFeature
 from tailrace.sql.dialect import parse_statement
-from tailrace.sql.windows import expand_tumble
+from tailrace.sql.windows import expand_windows
 
 _SPECIAL = re.compile(
     r"\b(tumble|hop|gap_fill)\s*\(|\bfor\s+system_time\b|\basof\b|\bproctime\s*\(", re.IGNORECASE
@@ -19,7 +19,7 @@ _SPECIAL = re.compile(
 
 
 def to_postgres(sql: str) -> str:
-    """Return `sql` unchanged, or rewritten where it uses TUMBLE; raises UnsupportedFeature for what cannot run ad hoc.
+    """Return `sql` unchanged, or rewritten where it uses TUMBLE or HOP; raises UnsupportedFeature for what cannot run ad hoc.
 
     >>> to_postgres("SELECT 1")
     'SELECT 1'
@@ -39,4 +39,4 @@ def to_postgres(sql: str) -> str:
     for function in tree.find_all(exp.Anonymous):
         if function.name.lower() == "proctime":
             function.replace(exp.Anonymous(this="now"))
-    return expand_tumble(tree).sql(dialect="postgres")
+    return expand_windows(tree).sql(dialect="postgres")

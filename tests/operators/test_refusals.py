@@ -31,6 +31,10 @@ REFUSED = {
     ),
     "in": ("SELECT id FROM t WHERE i IN (SELECT i FROM u)", "subquery in this condition of a view"),
     "exists": ("SELECT id FROM t WHERE EXISTS (SELECT i FROM u)", "subquery in this condition of a view"),
+    "values": (
+        "SELECT * FROM t CROSS JOIN (VALUES (1, 2)) AS v (a, b)",
+        "VALUES in FROM of a view is not supported",
+    ),
     "selected": ("SELECT id, (SELECT max(i) FROM u) AS m FROM t", "subquery in an expression of a view"),
     "in having": (
         "SELECT g, count(*) AS n FROM t GROUP BY g HAVING count(*) > (SELECT max(i) FROM u)",
@@ -40,6 +44,14 @@ REFUSED = {
 INVALID = {
     "two columns": ("SELECT id FROM t WHERE i > (SELECT max(i), min(i) FROM u)", "only one column"),
     "other types": ("SELECT id FROM t WHERE ts > (SELECT max(i) FROM u)", "cannot be matched"),
+    "no multiple of the hop": (
+        "SELECT * FROM HOP(t, ts, INTERVAL '3 seconds', INTERVAL '10 seconds')",
+        "window_size INTERVAL '10 SECONDS' cannot be divided by window_slide INTERVAL '3 SECONDS'",
+    ),
+    "hop by months": ("SELECT * FROM HOP(t, ts, INTERVAL '1 month', INTERVAL '2 months')", "fixed length"),
+    "hop backwards": ("SELECT * FROM HOP(t, ts, INTERVAL '-1 s', INTERVAL '2 s')", "must be positive"),
+    "hop without size": ("SELECT * FROM HOP(t, ts, INTERVAL '1 minute')", "HOP takes"),
+    "hop by a column": ("SELECT * FROM HOP(t, ts, i, INTERVAL '1 minute')", "interval literals"),
     "correlated": (
         "SELECT id FROM t WHERE i > (SELECT max(u.i) FROM u WHERE u.g = t.g)",
         "cannot be used here",

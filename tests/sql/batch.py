@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from tailrace.sql import parse_statement
-from tailrace.sql.windows import expand_tumble
+from tailrace.sql.windows import expand_windows
 
 SOFT_FUNCTIONS = """
 CREATE FUNCTION soft_text(data bytea) RETURNS text LANGUAGE plpgsql AS $$
@@ -39,7 +39,7 @@ def batch_query(definition: str) -> str:
         if distinct is not None and distinct.args.get("on"):
             columns = [column.sql("postgres") for column in distinct.args["on"].expressions]
             select.order_by(*columns, "kafka_offset", copy=False)
-    return expand_tumble(query.transform(_soften)).sql(dialect="postgres")
+    return expand_windows(query.transform(_soften)).sql(dialect="postgres")
 
 
 def _soften(node: exp.Expr) -> exp.Expr:

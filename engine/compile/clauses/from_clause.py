@@ -14,6 +14,7 @@ from engine.compile.program import delta_name
 from engine.compile.relations import Relation
 from engine.compile.scope import Planner, Queries, Scope, tables_of
 from engine.operators.base import Operator
+from engine.operators.repeat import Repeat
 from engine.operators.scan import Scan
 from tailrace.errors import UnsupportedFeature
 
@@ -40,6 +41,9 @@ def from_clause(planner: Planner, tree: exp.Select, ctes: Queries, conditions: l
         bound_rank(scope, conditions, tree)
     _push(planner, scope, source.this.alias_or_name, conditions, ctes)
     for joined in joins:
+        if isinstance(joined.this, exp.Values):
+            _repeat(planner, scope, joined)
+            continue
         right = _item(planner, joined.this, ctes)
         alias = joined.this.alias_or_name
         if right.ranked is not None:
@@ -48,6 +52,23 @@ def from_clause(planner: Planner, tree: exp.Select, ctes: Queries, conditions: l
             _push(planner, right, alias, conditions, ctes)
         scope = join(planner, scope, right, joined, conditions)
     return scope
+
+
+def _repeat(planner: Planner, scope: Scope, joined: exp.Join) -> None:
+    """CROSS JOIN (VALUES (0), (1), ...) AS v(n): each row once for each number."""
+    values, alias = joined.this, joined.this.args.get("alias")
+    numbers = [t.expressions[0] for t in values.expressions if len(t.expressions) == 1]
+    whole = all(isinstance(n, exp.Literal) and n.is_int for n in numbers) and numbers
+    named = alias is not None and len(alias.columns) == 1
+    distinct = tuple(dict.fromkeys(int(n.name) for n in numbers)) if whole else ()
+    if joined.args.get("on") is not None or not named or len(distinct) != len(values.expressions):
+        raise UnsupportedFeature(
+            "VALUES in FROM of a view", hint="CROSS JOIN (VALUES (0), (1)) AS v(n), of distinct integers"
+        )
+    column = alias.columns[0].name
+    number = f"{column}_{planner.fresh()}"
+    scope.operator = Repeat(scope.operator, number, distinct)
+    scope.names = {**scope.names, values.alias: {column: number}}
 
 
 def _push(planner: Planner, scope: Scope, alias: str, conditions: list[exp.Expr], ctes: Queries) -> None:
