@@ -18,7 +18,10 @@ from typing import Any, cast
 from engine.layout import Layout
 from tailrace.errors import TailraceError
 
-STATE_VERSION = 1
+STATE_VERSION = 2
+"""What this code writes. It goes up with `engine.catalog.versions.VERSION` and with whatever else changes on disk."""
+OLDEST_VERSION = 1
+"""What this code can still bring up to date."""
 POSTGRES_MAJOR = 18
 MINIMUM_FREE_BYTES = 1 << 30
 
@@ -45,6 +48,17 @@ def claim(layout: Layout, *, minimum_free_bytes: int = MINIMUM_FREE_BYTES) -> in
         os.close(lock)
         raise
     return lock
+
+
+def record_version(layout: Layout) -> None:
+    """Note that the state is of this version now. Called by the flow once the database is; older code refuses it then.
+
+    Between the database's upgrade and this a crash does no harm: the next start comes here again.
+    """
+    found = read_json(layout.version_path) or {}
+    if found.get("state_version") != STATE_VERSION:
+        wanted = {"state_version": STATE_VERSION, "postgres_major": POSTGRES_MAJOR}
+        write_atomically(layout.version_path, {**found, **wanted, "engine": metadata.version("tailrace")})
 
 
 def write_atomically(path: Path, content: dict[str, Any], *, mode: int = 0o644, durable: bool = True) -> None:
@@ -121,14 +135,20 @@ def _check_version(layout: Layout) -> None:
             )
         write_atomically(layout.version_path, {**wanted, "engine": metadata.version("tailrace")})
         return
+    version = found.get("state_version")
+    upgradable = isinstance(version, int) and OLDEST_VERSION <= version <= STATE_VERSION
     differences = [
-        f"{key} {found.get(key)}, wanted {value}" for key, value in wanted.items() if found.get(key) != value
+        f"{key} {found.get(key)}, wanted {value}"
+        for key, value in wanted.items()
+        if found.get(key) != value and not (key == "state_version" and upgradable)
     ]
     if differences:
+        newer = isinstance(version, int) and version > STATE_VERSION
+        cure = "use the Tailrace that wrote it or a newer one, " if newer else ""
         raise StateError(
             f"the state in {layout.data_dir} was written by another version (engine {found.get('engine')}):"
             f" it has {'; '.join(differences)}",
-            hint=f"choose another directory with --data-dir, or remove it: rm -r {layout.data_dir}",
+            hint=f"{cure}choose another directory with --data-dir, or remove it: rm -r {layout.data_dir}",
         )
 
 

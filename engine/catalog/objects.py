@@ -12,7 +12,6 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from engine.catalog.schema import GRANTS, PRIVATE, VISIBLE, pg_class_view
 from engine.compile.program import Program
 from engine.compile.relations import Relation
 from engine.operators.base import Column, quote
@@ -121,19 +120,6 @@ class Catalog:
         for dependent in self.dependents(id_):
             found |= self.read_by_views(dependent.id) if dependent.kind == "view" else {dependent.id}
         return {i for i in found if self.objects[i].kind == "materialized view"}
-
-
-def bootstrap(connection: Connection) -> None:
-    """Create the catalog schemas unless they exist."""
-    if connection.execute("SELECT to_regnamespace('engine') IS NOT NULL").fetchone() == (True,):
-        return
-    connection.execute(PRIVATE)
-    connection.execute(VISIBLE)
-    rows = connection.execute(
-        "SELECT attname FROM pg_attribute WHERE attrelid = 'pg_catalog.pg_class'::regclass AND attnum > 0 ORDER BY attnum"
-    ).fetchall()
-    connection.execute(pg_class_view([name for (name,) in rows if name != "oid"]))
-    connection.execute(GRANTS)
 
 
 def load(connection: Connection) -> Catalog:

@@ -1,6 +1,11 @@
 """The catalog's own tables and what clients see of them: schema `engine` (private) and `rw_catalog` (RisingWave's names).
 
-Kept in PostgreSQL itself, so that a DDL statement and its catalog rows commit together. Run by the flow at start.
+Kept in PostgreSQL itself, so that a DDL statement and its catalog rows commit together. Made, brought up to date and checked
+by `engine.catalog.versions` when the flow starts.
+
+PRIVATE is version 1 and is history: it must not change. What a later version adds is a list of its own, which both a new
+database and the upgrade step of that version run, so that the two cannot differ. VISIBLE holds views and functions only and
+may change at any time: it is made anew whenever its text has changed.
 """
 
 from __future__ import annotations
@@ -15,11 +20,9 @@ CREATE TABLE engine.objects (
     kind text NOT NULL CHECK (kind IN ('source', 'table', 'materialized view', 'view', 'index')),
     owner text NOT NULL,
     definition text NOT NULL,
-    status text NOT NULL DEFAULT 'created' CHECK (status IN ('creating', 'created')),
     created_at timestamptz NOT NULL DEFAULT now(),
     body jsonb NOT NULL
 );
-CREATE VIEW engine.created AS SELECT * FROM engine.objects WHERE status = 'created';
 CREATE TABLE engine.dependencies (
     object_id integer NOT NULL REFERENCES engine.objects ON DELETE CASCADE,
     referenced_id integer NOT NULL REFERENCES engine.objects,
@@ -56,23 +59,6 @@ CREATE TABLE engine.poison_rows (
     sqlstate text NOT NULL,
     seen_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE TABLE engine.backfills (
-    object_id integer PRIMARY KEY REFERENCES engine.objects ON DELETE CASCADE,
-    background boolean NOT NULL,
-    filled_epoch bigint,
-    filled_time timestamptz
-);
-CREATE TABLE engine.backfill_progress (
-    object_id integer PRIMARY KEY REFERENCES engine.objects ON DELETE CASCADE,
-    done_rows bigint NOT NULL,
-    total_rows bigint
-) WITH (fillfactor = 50);
-CREATE TABLE engine.event_logs (
-    unique_id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    happened_at timestamptz NOT NULL DEFAULT now(),
-    event_type text NOT NULL,
-    info jsonb NOT NULL
-);
 CREATE TABLE engine.barrier (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
     epoch bigint NOT NULL,
@@ -103,6 +89,65 @@ BEGIN
         USING ERRCODE = '0A000', HINT = 'leave out APPEND ONLY when rows may change';
 END $$;
 """
+
+VERSION = """
+CREATE TABLE engine.version (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    version integer NOT NULL,
+    visible text NOT NULL
+);
+INSERT INTO engine.version (version, visible) VALUES (2, '');
+"""
+"""Which version this is, and a digest of the visible schema's text. Version 1 had no such table."""
+
+SOURCE_ENDS = """
+CREATE TABLE engine.source_ends (
+    source_id integer NOT NULL REFERENCES engine.objects ON DELETE CASCADE,
+    partition integer NOT NULL,
+    topic_id text NOT NULL,
+    high_watermark bigint NOT NULL,
+    seen_at timestamptz NOT NULL,
+    PRIMARY KEY (source_id, partition)
+) WITH (fillfactor = 50);
+"""
+"""The offset behind the last message of each partition, as the broker told it last; see `engine.flow.gauges`."""
+
+PROCESS_MEMORY = """
+CREATE TABLE engine.process_memory (
+    process text NOT NULL,
+    pid integer PRIMARY KEY,
+    resident_bytes bigint NOT NULL,
+    private_bytes bigint NOT NULL,
+    measured_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+"""
+"""What the flow and PostgreSQL's processes hold in memory; see `engine.flow.gauges`."""
+
+BACKFILLS = """
+ALTER TABLE engine.objects ADD COLUMN status text NOT NULL DEFAULT 'created' CHECK (status IN ('creating', 'created'));
+CREATE VIEW engine.created AS SELECT * FROM engine.objects WHERE status = 'created';
+CREATE TABLE engine.backfills (
+    object_id integer PRIMARY KEY REFERENCES engine.objects ON DELETE CASCADE,
+    background boolean NOT NULL,
+    filled_epoch bigint,
+    filled_time timestamptz
+);
+CREATE TABLE engine.backfill_progress (
+    object_id integer PRIMARY KEY REFERENCES engine.objects ON DELETE CASCADE,
+    done_rows bigint NOT NULL,
+    total_rows bigint
+) WITH (fillfactor = 50);
+CREATE TABLE engine.event_logs (
+    unique_id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    happened_at timestamptz NOT NULL DEFAULT now(),
+    event_type text NOT NULL,
+    info jsonb NOT NULL
+);
+"""
+"""Objects that a job is filling, and how far it is; see `engine.backfill`."""
+
+ADDED_IN_2: tuple[str, ...] = (VERSION, BACKFILLS, SOURCE_ENDS, PROCESS_MEMORY)
+"""Version 2, on top of version 1."""
 
 VISIBLE = """
 CREATE SCHEMA rw_catalog;
@@ -144,10 +189,54 @@ CREATE VIEW rw_catalog.rw_event_logs AS
     SELECT unique_id::text AS unique_id, happened_at AS timestamp, event_type, info FROM engine.event_logs;
 CREATE VIEW rw_catalog.rw_depend AS SELECT object_id AS objid, referenced_id AS refobjid FROM engine.dependencies;
 CREATE VIEW rw_catalog.rw_kafka_source_metrics AS
+    SELECT p.source_id, p.partition::text AS partition_id, e.high_watermark, p.next_offset - 1 AS latest_offset
+    FROM engine.source_positions AS p
+    LEFT JOIN engine.source_ends AS e USING (source_id, partition, topic_id);
+CREATE VIEW rw_catalog.rw_kafka_job_lag AS
+    WITH RECURSIVE readers AS (
+        SELECT d.object_id AS job_id, o.kind, d.referenced_id AS source_id
+        FROM engine.dependencies AS d JOIN engine.objects AS o ON o.id = d.object_id
+        JOIN engine.objects AS s ON s.id = d.referenced_id AND s.kind = 'source'
+        UNION
+        SELECT d.object_id, o.kind, r.source_id FROM readers AS r
+        JOIN engine.dependencies AS d ON d.referenced_id = r.job_id AND r.kind = 'view'
+        JOIN engine.objects AS o ON o.id = d.object_id
+    )
+    SELECT r.job_id, r.source_id, r.job_id AS fragment_id, m.partition_id, 'LIVE'::text AS lag_phase,
+        m.high_watermark, m.latest_offset AS consumer_offset,
+        greatest(m.high_watermark - m.latest_offset - 1, 0) AS lag
+    FROM readers AS r JOIN rw_catalog.rw_kafka_source_metrics AS m USING (source_id)
+    WHERE r.kind <> 'view';
+CREATE VIEW rw_catalog.rw_kafka_source_progress AS
     SELECT p.source_id, o.name AS source_name, o.body -> 'options' ->> 'topic' AS topic, p.topic_id, p.partition,
-        p.next_offset AS consumer_offset, coalesce(s.messages, 0) AS skipped_messages
+        p.next_offset, e.high_watermark, greatest(e.high_watermark - p.next_offset, 0) AS lag, e.seen_at,
+        coalesce(s.messages, 0) AS skipped_messages
     FROM engine.source_positions AS p JOIN engine.objects AS o ON o.id = p.source_id
-    LEFT JOIN engine.source_skipped AS s ON s.source_id = p.source_id;
+    LEFT JOIN engine.source_ends AS e USING (source_id, partition, topic_id)
+    LEFT JOIN engine.source_skipped AS s USING (source_id);
+CREATE VIEW rw_catalog.rw_relation_storage AS
+    WITH stored AS (
+        SELECT c.oid, c.relname, substring(c.relname FROM '^[a-z]+_([0-9]+)(?:_|$)')::integer AS id,
+            c.relname ~ '^(changes|pending)_' AS is_changes, pg_table_size(c.oid) AS table_bytes, pg_indexes_size(c.oid) AS index_bytes
+        FROM pg_catalog.pg_class AS c WHERE c.relnamespace = 'engine'::regnamespace AND c.relkind = 'r'
+    ), sizes AS (
+        SELECT id, sum(table_bytes) FILTER (WHERE NOT is_changes) AS state_bytes,
+            sum(index_bytes) FILTER (WHERE NOT is_changes) AS index_bytes,
+            sum(table_bytes + index_bytes) FILTER (WHERE is_changes) AS changelog_bytes
+        FROM stored WHERE id IS NOT NULL GROUP BY id
+    )
+    SELECT o.id, o.name, o.kind AS relation_type,
+        (SELECT pg_stat_get_live_tuples(t.oid) FROM stored AS t WHERE 'engine.' || t.relname = CASE o.kind
+            WHEN 'table' THEN 'engine.table_' || o.id
+            ELSE (SELECT value ->> 0 FROM jsonb_each(o.body #> '{program,storage}') LIMIT 1) END) AS row_estimate,
+        coalesce(s.state_bytes, 0)::bigint AS state_bytes, coalesce(s.index_bytes, 0)::bigint AS index_bytes,
+        coalesce(s.changelog_bytes, 0)::bigint AS changelog_bytes
+    FROM engine.objects AS o LEFT JOIN sizes AS s USING (id) WHERE o.kind NOT IN ('view', 'index');
+CREATE VIEW rw_catalog.rw_table_stats AS
+    SELECT id, row_estimate AS total_key_count, index_bytes AS total_key_size, state_bytes AS total_value_size
+    FROM rw_catalog.rw_relation_storage WHERE row_estimate IS NOT NULL;
+CREATE VIEW rw_catalog.rw_process_memory AS
+    SELECT process, pid, resident_bytes, private_bytes, measured_at FROM engine.process_memory;
 CREATE VIEW rw_catalog.rw_poison_rows AS
     SELECT p.source_id, o.name AS source_name, p.origin, p.error, p.sqlstate, p.seen_at
     FROM engine.poison_rows AS p LEFT JOIN engine.objects AS o ON o.id = p.source_id;

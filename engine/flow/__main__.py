@@ -19,6 +19,8 @@ from engine.flow.jobs import Jobs, worker_command
 from engine.flow.loop import Loop, listen
 from engine.flow.server import CommandServer
 from engine.layout import Layout
+from engine.state import record_version
+from tailrace.errors import TailraceError
 
 log = logging.getLogger("engine.flow")
 _START_S = 30.0
@@ -56,7 +58,12 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    flow = open_flow(layout.dsn())
+    try:
+        flow = open_flow(layout.dsn())
+    except TailraceError as error:
+        log.error("cannot start: %s", error)
+        return 1
+    record_version(layout)
     jobs = Jobs(worker_command(str(layout.data_dir)), wake.set)
     loop = Loop(flow, CommandServer(layout.flow_socket, wake.set), wake, stop, jobs)
     lost: Future[None] = Future()

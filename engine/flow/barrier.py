@@ -19,7 +19,8 @@ from psycopg import IsolationLevel
 from psycopg.types.json import Jsonb
 
 from engine.backfill.pending import count_pending, keep_pending
-from engine.catalog.objects import Catalog, CatalogObject, bootstrap, load
+from engine.catalog.objects import Catalog, CatalogObject, load
+from engine.catalog.versions import bring_up_to_date
 from engine.compile.program import delta_name, toastable
 from engine.connectors.source import Batch, Position, SourceSpec
 from engine.ddl import commands
@@ -107,8 +108,11 @@ class Flow:
         if connection.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_KEY,)).fetchone() != (True,):
             connection.close()
             raise FencedError("another flow runs on this database")
-        with connection.transaction():
-            bootstrap(connection)
+        try:
+            bring_up_to_date(connection)
+        except BaseException:
+            connection.close()
+            raise
         flow = Flow(connection, clock)
         flow.reload()
         return flow

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from engine.catalog.objects import bootstrap
+from engine.catalog.versions import bring_up_to_date
 from engine.wire.connection import Backend
 from engine.wire.server import Server
 
@@ -134,7 +134,7 @@ def make_objects(dsn: str) -> None:
         (5, "devices_by_reading", "index", {"relation": "devices", "indexed": "reading"}),
     ]
     with psycopg.connect(dsn) as connection:
-        bootstrap(connection)
+        bring_up_to_date(connection)
         for id_, name, kind, body in objects:
             connection.execute(
                 "INSERT INTO engine.objects (id, name, kind, owner, definition, body) VALUES (%s, %s, %s, 'root', %s, %s)",

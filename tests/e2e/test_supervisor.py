@@ -199,7 +199,7 @@ def test_port_that_is_taken(tmp_path: Path) -> None:
 def test_state_of_another_version(tmp_path: Path) -> None:
     write_atomically(tmp_path / "version.json", {"state_version": 99, "postgres_major": 18, "engine": "9.0"})
     err = refused(tmp_path)
-    assert "state_version 99, wanted 1" in err
+    assert "state_version 99, wanted 2" in err
     assert "--data-dir" in err
 
 

@@ -1,0 +1,95 @@
+"""The catalog's version: makes it in a new database, brings an older one up to date, refuses a newer one.
+
+Each step of `engine.catalog.upgrades` takes the private schema from one version to the next in one transaction, so that a step
+which fails leaves the version before it untouched. The visible schema holds no data: it is dropped and made again whenever
+its text has changed. Programs of views stay as they were compiled (see docs/upgrades.md). Called by the flow when it opens,
+under the engine's lock: nobody else writes here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from engine.catalog.schema import ADDED_IN_2, GRANTS, PRIVATE, VISIBLE, pg_class_view
+from engine.catalog.upgrades import STEPS, Step
+from engine.state import STATE_VERSION
+from tailrace.errors import TailraceError
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+VERSION = STATE_VERSION
+
+log = logging.getLogger(__name__)
+
+
+class VersionError(TailraceError):
+    """A database that this code can neither use as it is nor bring up to date."""
+
+    sqlstate = "58000"
+
+
+def bring_up_to_date(connection: Connection, steps: Sequence[Step] = STEPS) -> None:
+    """Make the catalog, or upgrade it, and see that the visible schema is this code's. The connection is in autocommit mode.
+
+    Raises VersionError when the database is newer, or when a step fails; the database is then as it was before that step.
+    """
+    found = version(connection)
+    if found == 0:
+        with connection.transaction():
+            connection.execute(PRIVATE)
+            for piece in ADDED_IN_2:
+                connection.execute(piece)
+            _make_visible(connection)
+        return
+    if found > VERSION:
+        raise VersionError(
+            f"the database is of version {found}, this engine knows up to {VERSION}",
+            hint="use the Tailrace that wrote it or a newer one, or another directory with --data-dir",
+        )
+    for step in steps:
+        if step.source >= found:
+            _run(connection, step)
+    with connection.transaction():
+        _make_visible(connection)
+
+
+def version(connection: Connection) -> int:
+    """The version of the catalog in this database; 0 when there is none."""
+    if connection.execute("SELECT to_regnamespace('engine') IS NULL").fetchone() == (True,):
+        return 0
+    if connection.execute("SELECT to_regclass('engine.version') IS NULL").fetchone() == (True,):
+        return 1
+    row = connection.execute("SELECT version FROM engine.version").fetchone()
+    return int(row[0]) if row else 1
+
+
+def _run(connection: Connection, step: Step) -> None:
+    log.info("upgrading the catalog from version %d to %d", step.source, step.source + 1)
+    try:
+        with connection.transaction():
+            step.apply(connection)
+            connection.execute("UPDATE engine.version SET version = %s", (step.source + 1,))
+    except psycopg.Error as error:
+        raise VersionError(
+            f"the upgrade from version {step.source} to {step.source + 1} failed, and nothing of it was done: {error}",
+            hint="the Tailrace that wrote the state can go on with it; please report this with the message above",
+        ) from error
+
+
+def _make_visible(connection: Connection) -> None:
+    """Drop and make rw_catalog unless it was made from this very text."""
+    rows = connection.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'pg_catalog.pg_class'::regclass AND attnum > 0 ORDER BY attnum"
+    ).fetchall()
+    texts = (VISIBLE, pg_class_view([name for (name,) in rows if name != "oid"]), GRANTS)
+    digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()
+    if connection.execute("SELECT visible FROM engine.version").fetchone() == (digest,):
+        return
+    connection.execute("DROP SCHEMA IF EXISTS rw_catalog CASCADE")  # nobody's objects can be built on it
+    for text in texts:
+        connection.execute(text)
+    connection.execute("UPDATE engine.version SET visible = %s", (digest,))
