@@ -204,12 +204,13 @@ CREATE VIEW rw_catalog.rw_kafka_job_lag AS
     )
     SELECT r.job_id, r.source_id, r.job_id AS fragment_id, m.partition_id, 'LIVE'::text AS lag_phase,
         m.high_watermark, m.latest_offset AS consumer_offset,
-        greatest(m.high_watermark - m.latest_offset - 1, 0) AS lag
+        CASE WHEN m.high_watermark IS NOT NULL THEN greatest(m.high_watermark - m.latest_offset - 1, 0) END AS lag
     FROM readers AS r JOIN rw_catalog.rw_kafka_source_metrics AS m USING (source_id)
     WHERE r.kind <> 'view';
 CREATE VIEW rw_catalog.rw_kafka_source_progress AS
     SELECT p.source_id, o.name AS source_name, o.body -> 'options' ->> 'topic' AS topic, p.topic_id, p.partition,
-        p.next_offset, e.high_watermark, greatest(e.high_watermark - p.next_offset, 0) AS lag, e.seen_at,
+        p.next_offset, e.high_watermark,
+        CASE WHEN e.high_watermark IS NOT NULL THEN greatest(e.high_watermark - p.next_offset, 0) END AS lag, e.seen_at,
         coalesce(s.messages, 0) AS skipped_messages
     FROM engine.source_positions AS p JOIN engine.objects AS o ON o.id = p.source_id
     LEFT JOIN engine.source_ends AS e USING (source_id, partition, topic_id)

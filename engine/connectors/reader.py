@@ -124,6 +124,16 @@ class KafkaReader:
             ]
             return partitions, self._error
 
+    def ends(self, timeout_s: float = 1.0) -> dict[int, tuple[str, int]]:
+        """By partition, the topic's id and the offset its next message will get, asked from the broker now.
+
+        For any thread. Raises BrokerUnreachableError or TopicMissingError.
+        """
+        with self._lock:
+            topic_ids = {number: each.topic_id for number, each in self._positions.items()}
+        listed = self._topic.latest(topic_ids, timeout_s)
+        return {number: (topic_ids[number], end) for number, end in listed.items()}
+
     def _run(self) -> None:
         failures = 0
         try:

@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 
 from engine.flow.barrier import FencedError, Flow
+from engine.flow.gauges import measure
 from engine.flow.jobs import Jobs, worker_command
 from engine.flow.loop import Loop, listen
 from engine.flow.server import CommandServer
@@ -72,6 +73,10 @@ def main() -> int:
         target=listen, args=(layout.dsn(), loop.changed, lost, stop), name="listen", daemon=True
     )
     listener.start()
+    gauges = threading.Thread(
+        target=measure, args=(layout.dsn(), lambda: dict(loop.readers), stop), name="gauges", daemon=True
+    )
+    gauges.start()
     print("ready", flush=True)  # noqa: T201 - the supervisor waits for this line
     try:
         loop.run()

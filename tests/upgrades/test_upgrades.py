@@ -76,7 +76,10 @@ def test_views_of_version_1_go_on(old: str, postgres: PostgresServer) -> None:
             flow.barrier()
             assert client.execute("SELECT total FROM by_site WHERE site = 'south'").fetchall() == [(12.5,)]
             assert client.execute("SELECT region FROM enriched WHERE device = 'd5'").fetchall() == [("B",)]
-            assert client.execute("SELECT site FROM busy ORDER BY site").fetchall() == [("north",), ("south",)]
+            assert client.execute("SELECT site FROM busy ORDER BY site").fetchall() == [
+                ("north",),
+                ("south",),
+            ]
             flow.clock = lambda: LATER + timedelta(minutes=20)
             flow.barrier()
             assert client.execute("SELECT device FROM recent ORDER BY device").fetchall() == [
@@ -154,7 +157,9 @@ def test_a_directory_of_version_1_is_claimed_and_then_marked(tmp_path: Path) -> 
     layout = Layout(tmp_path)
     state.write_atomically(layout.version_path, {"state_version": 1, "postgres_major": 18, "engine": "0.1.0"})
     lock = state.claim(layout, minimum_free_bytes=0)
-    assert (state.read_json(layout.version_path) or {})["state_version"] == 1  # until the database is upgraded
+    assert (state.read_json(layout.version_path) or {})[
+        "state_version"
+    ] == 1  # until the database is upgraded
     state.record_version(layout)
     assert (state.read_json(layout.version_path) or {})["state_version"] == state.STATE_VERSION
     os.close(lock)

@@ -1,0 +1,49 @@
+"""rw_relation_storage and rw_table_stats say what relations take, to any role."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from tests.support.flow import FlowUnderTest
+from tests.support.processes import wait_until
+
+STORAGE = "SELECT * FROM rw_catalog.rw_relation_storage"
+
+
+def storage(client: psycopg.Connection[Any]) -> dict[str, Any]:
+    cursor = client.execute(STORAGE)
+    names = [c.name for c in cursor.description or ()]
+    return {row[1]: dict(zip(names, row, strict=True)) for row in cursor.fetchall()}
+
+
+def test_rows_and_bytes_of_relations(engine: FlowUnderTest) -> None:
+    engine.ddl("CREATE TABLE t (k int PRIMARY KEY, v int)")
+    engine.view("grouped", "SELECT v, count(*) AS n FROM t GROUP BY v")
+    engine.view("kept", "SELECT k, v FROM t WHERE v > 1")
+    engine.ddl("CREATE INDEX kept_v ON kept (v)", "CREATE VIEW plain AS SELECT k FROM t")
+    before = storage(engine.client)
+    assert set(before) == {"t", "grouped", "kept"}
+    engine.run("INSERT INTO t SELECT i, i % 10 FROM generate_series(1, 2000) AS i")
+    assert storage(engine.client)["t"]["changelog_bytes"] > before["t"]["changelog_bytes"]
+    engine.barrier()
+    wanted = {"t": 2000, "grouped": 10, "kept": 1600}
+
+    def rows() -> dict[str, int]:
+        return {name: found["row_estimate"] for name, found in storage(engine.client).items()}
+
+    wait_until(lambda: rows() == wanted, 10, f"PostgreSQL's statistics to say {wanted}")
+    after = storage(engine.client)
+    for name in ("t", "kept"):
+        assert after[name]["state_bytes"] > before[name]["state_bytes"]
+        assert after[name]["index_bytes"] > before[name]["index_bytes"]
+    assert after["kept"]["relation_type"] == "materialized view"
+    stats = engine.rows("SELECT id, total_key_count, total_value_size FROM rw_catalog.rw_table_stats")
+    assert (after["kept"]["id"], 1600, after["kept"]["state_bytes"]) in stats
+
+
+def test_the_dashboard_may_read_it(engine: FlowUnderTest) -> None:
+    engine.ddl("CREATE TABLE t (k int PRIMARY KEY)")
+    with psycopg.connect(engine.server.dsn("dashboard", engine.database), autocommit=True) as client:
+        assert set(storage(client)) == {"t"}
