@@ -183,6 +183,23 @@ def up(  # noqa: PLR0917 (every one is a named option)
     raise typer.Exit(0 if Launcher(options, console).run() else 1)
 
 
+@app.command()
+def status(
+    sql_url: SqlUrl = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Show relations with rows and size, lag by partition, the last barrier, memory and disk."""
+    from tailrace.status import read_status, show_status
+
+    found = read_status(sql_url or config.sql_url())
+    if as_json:
+        import orjson
+
+        console.print_json(orjson.dumps(found.as_json()).decode())
+    else:
+        console.print(show_status(found), highlight=False)
+
+
 @migrations.command("up")
 def migrate_up(
     revision: Annotated[str, typer.Argument(help="head, a revision, or +n.")] = "head", sql_url: SqlUrl = None
