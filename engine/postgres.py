@@ -45,8 +45,9 @@ SETTINGS: Mapping[str, str] = {
     "maintenance_work_mem": "128MB",
     "effective_cache_size": "1GB",
     "max_locks_per_transaction": "256",
-    "wal_level": "minimal",
-    "max_wal_senders": "0",
+    # For pg_basebackup: two sessions of one back-up and one to spare. Costs nothing that could be measured.
+    "wal_level": "replica",
+    "max_wal_senders": "3",
     "max_logical_replication_workers": "0",
     "wal_compression": "on",
     "checkpoint_timeout": "15min",
@@ -68,7 +69,10 @@ SETTINGS: Mapping[str, str] = {
     "log_checkpoints": "off",
 }
 
-_HBA = "# Written by the engine at each start.\nlocal all all scram-sha-256\n"
+_HBA = f"""# Written by the engine at each start.
+local all all scram-sha-256
+local replication {ENGINE_ROLE} scram-sha-256
+"""
 _INITDB_OPTIONS = (
     f"--username={ENGINE_ROLE}",
     "--auth=scram-sha-256",

@@ -8,6 +8,8 @@ wrong usage; 130: stopped by Ctrl-C before it was up. What the commands do lives
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -198,6 +200,50 @@ def status(
         console.print_json(orjson.dumps(found.as_json()).decode())
     else:
         console.print(show_status(found), highlight=False)
+
+
+DataDirectory = Annotated[Path, typer.Option("--data-dir", metavar="DIR", help="Where the state lives.")]
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to make.")], data_dir: DataDirectory = config.DATA_DIR
+) -> None:
+    """Copy a data directory into one file, also while `tailrace up` runs on it."""
+    from tailrace.backup import back_up
+
+    with _byte_progress(f"back up {data_dir}") as told:
+        size = back_up(data_dir, file, told)
+    console.print(
+        f"{file}: {size / 2**20:,.1f} MiB. Restore: tailrace restore {file} --data-dir DIR", highlight=False
+    )
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `tailrace backup` made.")],
+    data_dir: Annotated[Path, typer.Option("--data-dir", metavar="DIR", help="The directory to make.")],
+) -> None:
+    """Make a new data directory of a back-up."""
+    from tailrace.backup import restore as unpack
+
+    with _byte_progress(f"restore {file}") as told:
+        head = unpack(file, data_dir, told)
+    console.print(
+        f"{data_dir}: as it was at {head['taken_at']}. Go on: tailrace up --data-dir {data_dir}",
+        highlight=False,
+    )
+
+
+@contextmanager
+def _byte_progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar of bytes on a terminal; the function takes what is done and what is expected."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 @migrations.command("up")
