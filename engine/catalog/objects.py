@@ -156,6 +156,14 @@ def set_created(connection: Connection, item: CatalogObject) -> CatalogObject:
     return replace(item, status="created")
 
 
+def update(connection: Connection, changed: CatalogObject) -> None:
+    """Write an object's name and texts anew; its id, kind and dependencies stay."""
+    connection.execute(
+        "UPDATE engine.objects SET name = %s, definition = %s, body = %s WHERE id = %s",
+        (changed.name, changed.definition, Jsonb(changed.body), changed.id),
+    )
+
+
 def delete(connection: Connection, id_: int) -> None:
     """Forget an object; whoever depends on it must be gone already."""
     connection.execute("DELETE FROM engine.objects WHERE id = %s", (id_,))

@@ -8,6 +8,7 @@ import psycopg
 from sqlglot import exp
 
 from engine.compile.describe import translated
+from engine.ddl.alter import alter
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_index import create_index
 from engine.ddl.create_source import create_source
@@ -19,6 +20,7 @@ from tailrace.errors import PermissionDenied, UnsupportedFeature
 from tailrace.sql.dialect import parse_statement
 
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?:\([^)]*\)\s*)?(?=CREATE\b)", re.IGNORECASE)
+_ALTER = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*ALTER\b", re.IGNORECASE | re.DOTALL)
 _HINTS = {
     "SINK": "sinks come with a later version; read the view with a client meanwhile",
     "SUBSCRIPTION": "poll the view meanwhile",
@@ -32,12 +34,15 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
     """Run the context's statement; raises TailraceError, PostgreSQL's errors translated."""
     text = context.text
     explain = _EXPLAIN.match(text)
-    tree = parse_statement(text[explain.end() :] if explain else text)
+    altered = _ALTER.match(text) is not None
+    tree = None if altered else parse_statement(text[explain.end() :] if explain else text)
     try:
-        if explain:
+        if explain and tree is not None:
             return explain_create(context, _create(tree))
         if context.user == "dashboard":
             raise PermissionDenied("role dashboard may only read", hint="connect as root")
+        if tree is None:
+            return alter(context)
         if isinstance(tree, exp.Drop):
             return drop(context, tree)
         return _run_create(context, _create(tree), filling)

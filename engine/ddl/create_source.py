@@ -19,7 +19,7 @@ from engine.connectors.kafka import start_positions
 from engine.connectors.source import Position, SourceColumn, SourceSpec, source_spec
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_table import ROW_ID
-from engine.ddl.names import column_definition, folded, object_name, options
+from engine.ddl.names import column_definition, folded, object_name, options, refusal
 from engine.operators.base import Column, Operator, names, quote
 from engine.operators.project import sql
 from engine.operators.scan import Scan
@@ -69,10 +69,8 @@ def create_source(context: DdlContext, tree: exp.Create) -> Reply:
         "start": [asdict(p) for p in start.values()],
         "program": program.to_json() if program else None,
     }
-    shown = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in columns if not c.hidden)
-    literal = exp.Literal.string(name).sql()
     context.execute(
-        f"CREATE VIEW public.{quote(name)} AS SELECT {shown} WHERE engine.refuse_source({literal})",
+        f"CREATE VIEW public.{quote(name)} AS {refusal(name, columns)}",
         f"GRANT SELECT ON public.{quote(name)} TO root, dashboard",
     )
     if program is not None:

@@ -15,7 +15,7 @@ from engine.compile.planner import plan, relations_of
 from engine.compile.program import Program, delta_name
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.filling import Filling, fill_or_start
-from engine.ddl.names import folded, object_name
+from engine.ddl.names import folded, object_name, refusal
 from engine.operators.base import names, quote
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql.batch import to_postgres
@@ -35,13 +35,11 @@ def create_view(context: DdlContext, tree: exp.Create) -> Reply:
     references = _references(context, query)
     id_ = context.new_id()
     body = {"columns": [{"name": c.name, "type": c.type, "hidden": False} for c in columns], "query": query}
-    empty = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in columns)
     try:
         batch = to_postgres(query)
         context.environment.describe(batch)
     except TailraceError:  # readable only through a materialized view: a temporal join, say
-        literal = exp.Literal.string(name).sql()
-        batch = f"SELECT {empty} WHERE engine.refuse_source({literal})"
+        batch = refusal(name, columns)
     context.execute(f"CREATE VIEW public.{quote(name)} AS {batch}", *_grants(name))
     context.record(CatalogObject(id_, name, "view", context.user, context.text, body, references))
     return Reply(tag, notices=context.notices)

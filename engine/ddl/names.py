@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlglot import exp
 
+from engine.operators.base import Column, quote
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 
 
@@ -22,6 +24,12 @@ def object_name(node: exp.Expr | None) -> str:
 def folded(node: exp.Expr) -> str:
     """An identifier as PostgreSQL folds it: lower case unless quoted."""
     return node.name if node.args.get("quoted") else node.name.lower()
+
+
+def refusal(name: str, columns: Iterable[Column]) -> str:
+    """The query of a visible view that has columns and refuses to be read: relation `name` is for materialized views."""
+    shown = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in columns if not c.hidden)
+    return f"SELECT {shown} WHERE engine.refuse_source({exp.Literal.string(name).sql()})"
 
 
 def options(create: exp.Create) -> dict[str, str]:

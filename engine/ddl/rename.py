@@ -1,0 +1,99 @@
+"""ALTER ... RENAME TO: the object's new name, wherever its old one is written down.
+
+What is built on the object stays built on it. As in RisingWave the stored definitions of its dependents are rewritten to read
+by the new name, the old one becoming the alias. Inside PostgreSQL views refer to each other by oid, so that renaming the
+visible one is enough; texts of ours that hold the name (a plain view's query, an index's relation, the refusal of a query
+over a source) are rewritten. Prepared statements of clients are analysed anew by PostgreSQL, by the names in their text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine.catalog.objects import CatalogObject, update
+from engine.ddl.context import DdlContext
+from engine.ddl.names import refusal
+from engine.operators.base import quote
+from tailrace.errors import InvalidStatement
+from tailrace.sql.rename import rename_created, rename_references
+
+_MAX_NAME_BYTES = 63
+_VISIBLE = ("table", "source", "materialized view", "view")
+_REFUSES = """
+SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_rewrite AS r ON r.oid = d.objid
+    JOIN pg_catalog.pg_class AS c ON c.oid = r.ev_class
+    WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.refclassid = 'pg_catalog.pg_proc'::regclass
+        AND d.refobjid = 'engine.refuse_source'::regproc AND c.relname = %s AND c.relnamespace = 'public'::regnamespace
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name as the catalog has it, and as it was written in SQL (which is how texts are given it)."""
+
+    folded: str
+    written: str
+
+
+def rename(context: DdlContext, item: CatalogObject, new: Name) -> None:
+    """Give `item` the name `new`. Raises DuplicateObject if it is taken."""
+    context.is_new(new.folded, if_not_exists=False)
+    if len(new.folded.encode()) > _MAX_NAME_BYTES:
+        raise InvalidStatement(
+            f'the name "{new.folded}" is longer than {_MAX_NAME_BYTES} bytes', sqlstate="42622", hint="choose a shorter one"
+        )  # fmt: skip
+    move_relation(context, item.kind, item.name, new.folded)
+    give_names(context, {item.id: new})
+
+
+def move_relation(context: DdlContext, kind: str, name: str, new: str) -> None:
+    """Rename what PostgreSQL has under an object's name: the view that clients see, or the index."""
+    if kind in _VISIBLE:
+        context.execute(f"ALTER VIEW public.{quote(name)} RENAME TO {quote(new)}")
+    elif kind == "index":
+        context.execute(f"ALTER INDEX engine.{quote(name)} RENAME TO {quote(new)}")
+
+
+def give_names(context: DdlContext, names: Mapping[int, Name]) -> None:
+    """Write new names, by object id, into the catalog: the objects' own, and the texts of what is built on them."""
+    objects = context.catalog.objects
+    written = {objects[id_].name: name.written for id_, name in names.items()}
+    touched = {d.id for id_ in names for d in context.catalog.dependents(id_)} | names.keys()
+    after = [_renamed(objects[id_], names, written) for id_ in sorted(touched)]
+    if len(names) > 1:
+        for id_ in names:  # names are unique, and two change places
+            update(context.connection, replace(objects[id_], name=f"swap of {id_}"))
+    for item in after:
+        update(context.connection, item)
+        objects[item.id] = item
+        if item.id in names and item.kind in ("source", "view"):
+            _refuse_by_name(context, item)
+
+
+def _renamed(item: CatalogObject, names: Mapping[int, Name], written: Mapping[str, str]) -> CatalogObject:
+    """The object under its new name if it has one, its texts reading by `written` (old name to new text)."""
+    definition, body = rename_references(item.definition, written), dict(item.body)
+    if isinstance(body.get("query"), str):
+        body["query"] = rename_references(body["query"], written)
+    for id_, name in names.items():
+        if item.kind == "index" and id_ in item.references:
+            body["relation"] = name.folded
+    own = names.get(item.id)
+    if own is None:
+        return replace(item, definition=definition, body=body)
+    if item.kind == "source":
+        spec: dict[str, Any] = body["spec"]
+        body["spec"] = {**spec, "name": own.folded}  # what the reader's messages call it
+    return replace(item, name=own.folded, definition=rename_created(definition, own.written), body=body)
+
+
+def _refuse_by_name(context: DdlContext, item: CatalogObject) -> None:
+    """The view of a source, or of what can be read only through a materialized view, says its name when it is queried."""
+    if context.connection.execute(_REFUSES, (item.name,)).fetchone() == (True,):
+        context.execute(
+            f"CREATE OR REPLACE VIEW public.{quote(item.name)} AS {refusal(item.name, item.columns)}"
+        )

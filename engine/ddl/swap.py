@@ -1,0 +1,42 @@
+"""ALTER a SWAP WITH b: two objects of one kind change names, in one barrier.
+
+Only names move: what is built on an object stays built on it, under whatever name it goes now. So a view built on the old `a`
+still reads the old one, called `b` from here on; RisingWave does the same and says nothing, which is a known trap. Here a notice
+names what stays attached.
+"""
+
+from __future__ import annotations
+
+from engine.catalog.objects import CatalogObject
+from engine.ddl.context import DdlContext
+from engine.ddl.rename import Name, give_names, move_relation
+from tailrace.errors import InvalidStatement
+
+
+def swap(context: DdlContext, first: CatalogObject, second: CatalogObject, names: tuple[Name, Name]) -> None:
+    """Exchange the names of two objects; `names` are theirs as the statement writes them."""
+    if first.id == second.id:
+        raise InvalidStatement(f'cannot swap "{first.name}" with itself', hint="name two relations")
+    if first.kind != second.kind:
+        raise InvalidStatement(
+            f'cannot swap "{first.name}" with "{second.name}": one is a {first.kind}, the other a {second.kind}',
+            sqlstate="42809",
+            hint="both must be of one kind",
+        )
+    for item, new_name in ((first, names[1]), (second, names[0])):
+        _tell(context, item, new_name.folded)
+    aside = f"swap of {first.id}"
+    move_relation(context, first.kind, first.name, aside)
+    move_relation(context, first.kind, second.name, first.name)
+    move_relation(context, first.kind, aside, second.name)
+    give_names(context, {first.id: names[1], second.id: names[0]})
+
+
+def _tell(context: DdlContext, item: CatalogObject, name: str) -> None:
+    """Name what stays attached to `item`, which is called `name` from now on."""
+    attached = ", ".join(f"{d.kind} {d.name}" for d in context.catalog.dependents(item.id))
+    if attached:
+        context.notices.append(
+            f'still attached to what was "{item.name}" and is now "{name}": {attached}; '
+            f'rebuild them if they should follow the name "{item.name}"'
+        )

@@ -1,0 +1,134 @@
+"""New names for the relations that a statement's text mentions: what RENAME and SWAP make of stored definitions.
+
+The text stays as its author wrote it, layout and comments included; only names are put in, at the places where the parser
+found them. A reference without an alias gets its old name as one (`FROM a` becomes `FROM b AS a`), so that columns qualified
+by it keep their meaning; RisingWave does the same. Pure; called by the engine's ALTER.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+from sqlglot.tokenizer_core import Token, TokenType
+
+from tailrace.sql.dialect import TailraceSQL, parse_statement
+
+_BEFORE_NAME = frozenset({"FROM", "INTO", "ON"})
+"""What stands before a relation outside of a query: CREATE INDEX i ON t, CREATE SINK s FROM v."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """Where a relation is named; `alias_at` is where an alias goes (None: it has one, or takes none)."""
+
+    start: int
+    end: int
+    alias_at: int | None
+
+
+def rename_references(sql: str, names: Mapping[str, str]) -> str:
+    """`sql`, a CREATE statement or a query, reading by new names.
+
+    `names` gives for each relation (as PostgreSQL folds it) its new name as it is written in SQL.
+
+    >>> rename_references("CREATE VIEW v AS SELECT t.a FROM t JOIN u ON t.a = u.a", {"t": "x", "u": '"U"'})
+    'CREATE VIEW v AS SELECT t.a FROM x AS t JOIN "U" AS u ON t.a = u.a'
+
+    Names of CTEs are left alone, and so is the name that the statement creates.
+    """
+    tree, tokens = parse_statement(sql), TailraceSQL().tokenize(sql)
+    found = {reference.start: reference for reference in _in_query(tree, tokens)}
+    found |= {reference.start: reference for reference in _outside_query(tokens)}
+    edits: list[tuple[int, int, str]] = []
+    for reference in found.values():
+        written = sql[reference.start : reference.end]
+        new = names.get(written[1:-1].replace('""', '"') if written.startswith('"') else written.lower())
+        if new is not None:
+            edits.append((reference.start, reference.end, new))
+            if reference.alias_at is not None:
+                edits.append((reference.alias_at, reference.alias_at, f" AS {written}"))
+    return _edited(sql, edits)
+
+
+def rename_created(sql: str, new: str) -> str:
+    """A CREATE statement that makes the same under another name, `new` as it is written in SQL.
+
+    >>> rename_created("CREATE TABLE public.t (t int)", "u")
+    'CREATE TABLE public.u (t int)'
+    """
+    tree = parse_statement(sql)
+    made = tree.this if isinstance(tree, exp.Create) else None
+    while made is not None and not isinstance(made, exp.Identifier):
+        made = made.this
+    if made is None:
+        raise ValueError(f"not a CREATE statement with a name: {sql}")
+    return _edited(sql, [(made.meta["start"], made.meta["end"] + 1, new)])
+
+
+def _edited(sql: str, edits: list[tuple[int, int, str]]) -> str:
+    for start, end, text in sorted(edits, reverse=True):
+        sql = sql[:start] + text + sql[end:]
+    return sql
+
+
+def _outside_query(tokens: list[Token]) -> Iterator[_Reference]:
+    """Relations that a CREATE statement names before its query, or without one; they take no alias."""
+    if not tokens or tokens[0].token_type is not TokenType.CREATE:
+        return
+    for index, token in enumerate(tokens[:-1]):
+        if token.token_type in (TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN):
+            return
+        if token.text.upper() in _BEFORE_NAME:
+            at = index + 1
+            while at + 2 < len(tokens) and tokens[at + 1].token_type is TokenType.DOT:
+                at += 2
+            yield _Reference(tokens[at].start, tokens[at].end + 1, None)
+
+
+def _in_query(tree: exp.Expr, tokens: list[Token]) -> Iterator[_Reference]:
+    """The relations that a query reads, a window function's first argument included."""
+    query = tree.expression if isinstance(tree, exp.Create) else tree
+    if not isinstance(query, exp.Query):
+        return
+    places = {token.start: index for index, token in enumerate(tokens)}
+    for table in _tables(query, frozenset()):
+        windowed = isinstance(table.this, exp.Func)
+        named = table.this
+        if windowed:
+            argument = next(iter(table.this.expressions), None)
+            named = argument.this if isinstance(argument, exp.Column) else None
+        if isinstance(named, exp.Identifier) and "start" in named.meta:
+            start, end = named.meta["start"], named.meta["end"] + 1
+            last = _last_token(tokens, places[start], windowed=windowed)
+            yield _Reference(start, end, None if table.alias else tokens[last].end + 1)
+
+
+def _last_token(tokens: list[Token], name: int, *, windowed: bool) -> int:
+    """Where the item of FROM ends whose relation is named at `name`: behind FOR SYSTEM_TIME AS OF ...() or TUMBLE(...)."""
+    following = tokens[name + 1].text.upper() if name + 1 < len(tokens) else ""
+    if not windowed and following != "FOR":
+        return name
+    depth = 1 if windowed else 0
+    for index in range(name + 1, len(tokens)):
+        kind = tokens[index].token_type
+        depth += (kind is TokenType.L_PAREN) - (kind is TokenType.R_PAREN)
+        if kind is TokenType.R_PAREN and depth == 0:
+            return index
+    return name
+
+
+def _tables(node: exp.Expr, hidden: frozenset[str]) -> Iterator[exp.Table]:
+    """The tables below `node` that are relations: a CTE hides what it is called like from what comes after it."""
+    defined = node.args.get("with_")
+    if isinstance(defined, exp.With):
+        for cte in defined.expressions:
+            inside = hidden | {cte.alias} if defined.args.get("recursive") else hidden
+            yield from _tables(cte.this, inside)
+            hidden |= {cte.alias}
+    if isinstance(node, exp.Table) and (node.db or node.name not in hidden):
+        yield node
+    for child in node.iter_expressions():
+        if child is not defined:
+            yield from _tables(child, hidden)
