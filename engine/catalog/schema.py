@@ -146,7 +146,23 @@ CREATE TABLE engine.event_logs (
 """
 """Objects that a job is filling, and how far it is; see `engine.backfill`."""
 
-ADDED_IN_2: tuple[str, ...] = (VERSION, BACKFILLS, SOURCE_ENDS, PROCESS_MEMORY)
+COPY_GRANTS = """
+DO $$
+DECLARE
+    stored record;
+BEGIN
+    FOR stored IN
+        SELECT o.id, string_agg(quote_ident(c.value ->> 'name'), ', ') AS columns
+        FROM engine.objects AS o, jsonb_array_elements(o.body -> 'columns') AS c
+        WHERE o.kind = 'table' AND NOT (c.value ->> 'hidden')::boolean GROUP BY o.id
+    LOOP
+        EXECUTE format('GRANT INSERT (%s) ON engine.table_%s TO root', stored.columns, stored.id);
+    END LOOP;
+END $$;
+"""
+"""What CREATE TABLE grants since COPY FROM STDIN, for the tables that were there before."""
+
+ADDED_IN_2: tuple[str, ...] = (VERSION, BACKFILLS, COPY_GRANTS, SOURCE_ENDS, PROCESS_MEMORY)
 """Version 2, on top of version 1."""
 
 VISIBLE = """
@@ -250,6 +266,7 @@ GRANT USAGE ON SCHEMA public, rw_catalog TO root, dashboard;
 GRANT SELECT ON ALL TABLES IN SCHEMA rw_catalog TO root, dashboard;
 REVOKE ALL ON ALL TABLES IN SCHEMA engine FROM PUBLIC;
 GRANT USAGE ON SEQUENCE engine.row_id TO root;
+GRANT USAGE ON SCHEMA engine TO root;
 """
 
 

@@ -125,6 +125,7 @@ def _statements(
         f"CREATE VIEW public.{quote(name)} AS SELECT {visible} FROM {table}",
         f"GRANT SELECT ON public.{quote(name)} TO root, dashboard",
         f"GRANT INSERT, UPDATE, DELETE ON public.{quote(name)} TO root",
+        f"GRANT INSERT ({visible}) ON {table} TO root",  # COPY FROM STDIN, which views do not take
     ]
     if key:
         statements += _overwrite(id_, key)

@@ -20,7 +20,8 @@ _VERSION = f"PostgreSQL {SERVER_VERSION}-RisingWave-{RISINGWAVE_VERSION} (Tailra
 _RELATIONS = {
     "pg_class": "rw_catalog.pg_class",
     "pg_namespace": (
-        "(SELECT * FROM pg_catalog.pg_namespace WHERE pg_catalog.has_schema_privilege(oid, 'USAGE'))"
+        "(SELECT * FROM pg_catalog.pg_namespace WHERE nspname <> 'engine' AND"
+        " pg_catalog.has_schema_privilege(oid, 'USAGE'))"
     ),
     "pg_database": (
         "(SELECT * FROM pg_catalog.pg_database WHERE NOT datistemplate AND datname <> 'postgres')"
@@ -66,12 +67,18 @@ _RELATIONS = {
         " JOIN rw_catalog.rw_sources AS s ON s.name = c.relname AND s.schema_name = n.nspname WHERE c.relkind = 'f')"
     ),
 }
-_TABLES = (
-    "(SELECT t.table_catalog, t.table_schema, t.table_name, CASE r.relation_type WHEN 'table' THEN 'BASE TABLE'"
+_INFORMATION = {
+    "tables": "(SELECT t.table_catalog, t.table_schema, t.table_name, CASE r.relation_type WHEN 'table' THEN 'BASE TABLE'"
     " WHEN 'materialized view' THEN 'MATERIALIZED VIEW' WHEN 'source' THEN 'SOURCE'"
     " ELSE t.table_type END AS table_type, t.is_insertable_into FROM information_schema.tables AS t"
-    " LEFT JOIN rw_catalog.rw_relations AS r ON r.schema_name = t.table_schema AND r.name = t.table_name)"
-)
+    " LEFT JOIN rw_catalog.rw_relations AS r ON r.schema_name = t.table_schema AND r.name = t.table_name"
+    " WHERE t.table_schema <> 'engine')",
+    **{
+        name: f"(SELECT * FROM information_schema.{name} WHERE table_schema <> 'engine')"  # noqa: S608 - a constant
+        for name in ("columns", "column_privileges", "role_column_grants")
+    },
+}
+"""Relations of information_schema; they list what a role has rights on, the tables behind relations included."""
 _VERSION_CALL = f"(SELECT version FROM (VALUES ('{_VERSION}'::text)) AS v (version))"  # noqa: S608 - a constant
 
 # An index lies in a schema that is not searched, and a view's text is about storage. {0} is the argument, as written;
@@ -92,7 +99,7 @@ _CALLS = {
 }
 
 _GATE = re.compile(
-    rf"\b(?:{'|'.join((*_RELATIONS, *_CALLS))}|information_schema\s*\.\s*tables)\b|\bversion\s*\(",
+    rf"\b(?:{'|'.join((*_RELATIONS, *_CALLS))}|information_schema\s*\.\s*(?:{'|'.join(_INFORMATION)}))\b|\bversion\s*\(",
     re.IGNORECASE,
 )
 _BEFORE_RELATION = frozenset({"FROM", "JOIN", "ONLY"})
@@ -138,7 +145,9 @@ def _edit(sql: str, found: list[Token], index: int) -> _Edit | None:
     name = token.name
     if token.text == "'foreign table'":  # psql's word for the kind that stands for sources
         return _Edit(token.start, token.end, "'source'")
-    if name is None or not (name in _RELATIONS or name in _CALLS or name in {"version", "tables"}):
+    if name is None or not (
+        name in _RELATIONS or name in _CALLS or name in _INFORMATION or name == "version"
+    ):
         return None
     before = found[index - 1] if index else None
     after = found[index + 1] if index + 1 < len(found) else None
@@ -146,10 +155,10 @@ def _edit(sql: str, found: list[Token], index: int) -> _Edit | None:
     schema = found[index - 2].name if qualified else None
     start = found[index - 2].start if qualified else token.start
     called = after is not None and after.text == "("
-    if name == "tables":
+    if name in _INFORMATION:
         if schema != "information_schema" or (after is not None and after.text == "."):
             return None
-        return _Edit(start, token.end, _with_alias(_TABLES, name, after))
+        return _Edit(start, token.end, _with_alias(_INFORMATION[name], name, after))
     if schema not in {None, "pg_catalog"}:
         return None
     if name == "version":

@@ -8,6 +8,7 @@ for each statement.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 from engine.wire.catalog_rewrite import rewrite_catalog
@@ -15,6 +16,7 @@ from engine.wire.plans import (
     QUERY_PLAN,
     Begin,
     Command,
+    CopyIn,
     Deallocate,
     End,
     FlowCommand,
@@ -23,7 +25,7 @@ from engine.wire.plans import (
 )
 from engine.wire.protocol import Column
 from engine.wire.show import plan_describe, plan_show
-from engine.wire.tokens import Cursor, tokens
+from engine.wire.tokens import Cursor, Kind, tokens
 from engine.wire.variables import plan_discard, plan_reset, plan_set
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql import to_postgres
@@ -78,7 +80,7 @@ def first_word(sql: str) -> str:
     return ""
 
 
-def classify(sql: str) -> Forward | Command:
+def classify(sql: str) -> Forward | CopyIn | Command:
     """The plan for one statement. Raises TailraceError for what is refused or malformed."""
     word = first_word(sql)
     if word in _QUERIES:
@@ -180,8 +182,8 @@ def _flush(sql: str) -> Command:
     return Flush()
 
 
-def _copy(sql: str) -> Forward:
-    """COPY ... TO STDOUT. A relation is a view underneath, so COPY name TO becomes COPY (SELECT ...) TO.
+def _copy(sql: str) -> Forward | CopyIn:
+    """COPY ... TO STDOUT and COPY ... FROM STDIN. A relation is a view underneath: COPY name TO becomes COPY (SELECT ...) TO.
 
     >>> _copy("COPY devices (device_id) TO STDOUT (FORMAT csv)").sql
     'COPY (SELECT device_id FROM devices) TO STDOUT (FORMAT csv)'
@@ -191,25 +193,45 @@ def _copy(sql: str) -> Forward:
     first = cursor.peek()
     if first is None:
         raise InvalidStatement("syntax error at end of input")
+    target: CopyIn | None = None
     if first.text == "(":
         query = _query(sql[first.end : _skip_parentheses(cursor)]).sql
     else:
-        cursor.qualified_name()
+        schema, name = cursor.qualified_name()
         following = cursor.peek()
         relation, columns = sql[first.start : following.start if following else len(sql)].strip(), "*"
+        into: tuple[str, ...] = ()
         if following is not None and following.text == "(":
             columns = sql[following.end : _skip_parentheses(cursor)]
+            into = _column_names(columns)
         query = f"SELECT {columns} FROM {relation}"  # noqa: S608 - the client's own words
+        target = CopyIn(schema, name, into, "")
     direction = cursor.take()
-    target = cursor.take()
-    if direction.word != "TO" or target.word != "STDOUT":
+    place = cursor.take()
+    if direction.word == "FROM" and target is not None and place.word == "STDIN":
+        if any(token.word == "WHERE" for token in cursor.rest()):
+            raise UnsupportedFeature("COPY FROM with WHERE", hint="leave the rows out of what you send")
+        return replace(target, rest=sql[direction.start :])
+    if direction.word not in {"TO", "FROM"} or (direction.word == "FROM" and target is None):
+        raise Cursor.unexpected(direction)
+    if place.word == "PROGRAM" or place.kind is Kind.STRING:
         raise UnsupportedFeature(
-            f"COPY {direction.text.upper()}" + ("" if direction.word == "FROM" else " a file or program"),
-            hint="INSERT several rows in one statement"
-            if direction.word == "FROM"
-            else "COPY ... TO STDOUT; psql's \\copy writes files on your side",
+            f"COPY {direction.word} a file or program",
+            hint=f"COPY ... {'TO STDOUT' if direction.word == 'TO' else 'FROM STDIN'}; psql's \\copy uses files on your side",
         )
+    if direction.word == "FROM" or place.word != "STDOUT":
+        raise Cursor.unexpected(place)
     return Forward(f"{sql[: first.start]}({query}) {sql[direction.start :]}", rewritten=True)
+
+
+def _column_names(text: str) -> tuple[str, ...]:
+    """The names in a column list, without its parentheses."""
+    cursor = Cursor(text)
+    names = [cursor.identifier()]
+    while cursor.accept_symbol(","):
+        names.append(cursor.identifier())
+    cursor.end()
+    return tuple(names)
 
 
 def _skip_parentheses(cursor: Cursor) -> int:
@@ -222,7 +244,7 @@ def _skip_parentheses(cursor: Cursor) -> int:
             return token.start
 
 
-def not_in_transaction(plan: Command, failed: bool) -> TailraceError | None:
+def not_in_transaction(plan: Command | CopyIn, failed: bool) -> TailraceError | None:
     """Why a command cannot run in a READ ONLY transaction, or None if it can."""
     if failed and not isinstance(plan, End):
         return TailraceError(

@@ -102,9 +102,19 @@ class Connection(asyncio.Protocol):
             self._client.write(data)
 
     @property
+    def blocked(self) -> bool:
+        """PostgreSQL does not keep up, so that the client is not read from."""
+        return self._upstream_full
+
+    @property
     def unsent_bytes(self) -> int:
         """What waits here for the client to read it."""
         return 0 if self._client is None else self._client.get_write_buffer_size()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What waits here to be handled, or for PostgreSQL to read it."""
+        return len(self._inbox) + (0 if self._upstream is None else self._upstream.unsent_bytes)
 
     def pump(self) -> None:
         """Let the session handle what the client has sent, as far as it may now."""

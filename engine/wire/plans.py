@@ -118,6 +118,17 @@ class FlowCommand:
     columns: tuple[Column, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class CopyIn:
+    """COPY ... FROM STDIN: the target as the client named it (no columns: all), and the rest of the text, FROM on."""
+
+    schema: str | None
+    relation: str
+    into: tuple[str, ...]
+    rest: str
+    columns: tuple[Column, ...] = ()
+
+
 Command = (
     Begin
     | End

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.wire import protocol
-from engine.wire.plans import Command
+from engine.wire.plans import Command, CopyIn
 from tailrace.errors import TailraceError
 
 
@@ -19,7 +19,7 @@ from tailrace.errors import TailraceError
 class Portal:
     """A bound command; `formats` are the result formats that Bind asked for."""
 
-    plan: Command
+    plan: Command | CopyIn
     formats: tuple[int, ...]
 
 
@@ -27,7 +27,7 @@ class Prepared:
     """The commands that one session has prepared, by the names that its client gave them."""
 
     def __init__(self) -> None:
-        self._statements: dict[bytes, Command] = {}
+        self._statements: dict[bytes, Command | CopyIn] = {}
         self._portals: dict[bytes, Portal] = {}
 
     def __bool__(self) -> bool:
@@ -62,7 +62,7 @@ class Prepared:
         name, _ = protocol.take_cstring(body, 1)
         return name in (self._statements if body[:1] == b"S" else self._portals)
 
-    def parse(self, name: bytes, plan: Command) -> bytes:
+    def parse(self, name: bytes, plan: Command | CopyIn) -> bytes:
         self._statements[name] = plan
         return protocol.PARSE_COMPLETE
 
@@ -99,5 +99,5 @@ class Prepared:
         return protocol.CLOSE_COMPLETE
 
 
-def _encode_columns(plan: Command, formats: tuple[int, ...]) -> bytes:
+def _encode_columns(plan: Command | CopyIn, formats: tuple[int, ...]) -> bytes:
     return protocol.encode_row_description(plan.columns, formats) if plan.columns else protocol.NO_DATA

@@ -157,6 +157,11 @@ def encode_parse(name: bytes, sql: bytes, rest: bytes) -> bytes:
     return encode(b"P", name + b"\x00" + sql + b"\x00" + rest)
 
 
+def encode_copy_fail(reason: str) -> bytes:
+    """CopyFail: PostgreSQL gives the COPY up and says why (SQLSTATE 57014)."""
+    return encode(b"f", reason.encode() + b"\x00")
+
+
 def encode_command_complete(tag: str) -> bytes:
     return encode(b"C", tag.encode() + b"\x00")
 
@@ -247,6 +252,26 @@ def without_fields(body: bytes, letters: bytes) -> bytes:
     return (
         b"".join(part + b"\x00" for part in body.split(b"\x00") if part and part[:1] not in letters) + b"\x00"
     )
+
+
+def naming(body: bytes, storage: str, relation: str) -> bytes:
+    """Error fields that speak of `relation` in schema public where PostgreSQL spoke of its table `storage` in schema engine.
+
+    >>> naming(b"Mnull value in column \\"a\\" of relation \\"table_7\\"\\x00WCOPY table_7, line 1\\x00\\x00", "table_7", "t")
+    b'Mnull value in column "a" of relation "t"\\x00WCOPY t, line 1\\x00\\x00'
+    """
+    old, new = storage.encode(), relation.encode()
+    fields = body.split(b"\x00")
+    for index, part in enumerate(fields):
+        if part == b"t" + old:
+            fields[index] = b"t" + new
+        elif part == b"sengine":
+            fields[index] = b"spublic"
+        elif part[:1] == b"W":
+            fields[index] = part.replace(b"COPY " + old + b",", b"COPY " + new + b",")
+        elif part[:1] == b"M":
+            fields[index] = part.replace(b'"' + old + b'"', b'"' + new + b'"')
+    return b"\x00".join(fields)
 
 
 def take_cstring(body: bytes, position: int = 0) -> tuple[bytes, int]:

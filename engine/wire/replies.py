@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from engine.wire.protocol import decode_data_row, encode, without_fields
+from engine.wire.protocol import decode_data_row, encode, naming, without_fields
 
 _LENGTH = struct.Struct("!i").unpack_from
 _OWN_FUNCTION = b"\x00WPL/pgSQL function engine."
@@ -26,8 +26,8 @@ def _table(kinds: bytes) -> tuple[bool, ...]:
     return tuple(bytes((kind,)) in kinds for kind in range(256))
 
 
-_WATCHED = _table(b"ZE")
-_WATCHED_WITH_COMPLETIONS = _table(b"ZEC")
+_WATCHED = _table(b"ZEG")
+_WATCHED_WITH_COMPLETIONS = _table(b"ZEGC")
 _ALL = (True,) * 256
 
 
@@ -66,6 +66,10 @@ class ReplyStream:
         self.track_writes = False
         self.hide_positions = False
         """The statement was rewritten: positions in errors would point into text that the client has not written."""
+        self.copy_begins: Callable[[], None] | None = None
+        """Told when PostgreSQL is ready to take the rows of a COPY FROM STDIN."""
+        self.standing_for: tuple[str, str] | None = None
+        """A table of the engine's and the relation that it stores: errors of a COPY name the latter."""
         self.expected: deque[Expectation] = deque()
         self._collected: Collected | None = None
         self._tail = b""
@@ -136,7 +140,13 @@ class ReplyStream:
             hidden = b"P" if self.hide_positions else b""
             if _OWN_FUNCTION in body:
                 hidden += b"W"
+            if self.standing_for is not None:
+                return encode(b"E", naming(without_fields(body, hidden), *self.standing_for))
             return encode(b"E", without_fields(body, hidden)) if hidden else None
+        if kind == 0x47:  # G
+            if self.copy_begins is not None:
+                self._after.append(self.copy_begins)
+            return None
         if kind == 0x43:  # C
             tag = data[position + 5 : end - 1]
             self.wrote = self.wrote or tag.startswith(_WRITES)

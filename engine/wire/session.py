@@ -14,23 +14,26 @@ from collections.abc import Coroutine
 from enum import Enum
 from typing import Any, Protocol
 
-from engine.wire import commands, protocol
-from engine.wire.classify import classify
+from engine.wire import commands, copy_in, protocol
+from engine.wire.classify import classify, not_in_transaction
 from engine.wire.commands import Answer, Context, RelayedError, Reply
-from engine.wire.plans import Command, Forward
+from engine.wire.copy_in import CopyStream
+from engine.wire.plans import Command, CopyIn, Forward
 from engine.wire.prepared import Portal, Prepared
 from engine.wire.replies import PASS_ON, Expectation, ReplyStream
 from engine.wire.rpc import FlowClient
 from engine.wire.startup import Login
 from engine.wire.tokens import split_statements
 from engine.wire.upstream import Greeting
-from tailrace.errors import TailraceError, UnsupportedFeature
+from tailrace.errors import PermissionDenied, TailraceError, UnsupportedFeature
 
 _HEADER = struct.Struct("!ci").unpack_from
 _EXTENDED = b"PBDEC"
 _COPY_DATA = b"dcf"
-"""Ignored, as PostgreSQL ignores them outside COPY FROM STDIN, which there is none of."""
+"""Ignored, as PostgreSQL ignores them outside COPY FROM STDIN: what a client sent before it heard of an error."""
 _CLIENT_KINDS = b"QPBDECSHXFdcf"
+COPY_IDLE_S = 30.0
+"""Longest that a COPY FROM STDIN may wait for its client: it holds a snapshot, and the turn of whoever writes the table."""
 
 
 class Outcome(Enum):
@@ -45,6 +48,11 @@ class Rim(Protocol):
     """The connection, as far as a session needs it."""
 
     closed: bool
+
+    @property
+    def blocked(self) -> bool:
+        """PostgreSQL does not keep up, so that the client is not read from."""
+        ...
 
     def send(self, data: bytes) -> None: ...
     def to_postgres(self, data: bytes | bytearray) -> None: ...
@@ -67,6 +75,8 @@ class Session:
         self._skipping = False
         self._prepared = Prepared()
         self._command: asyncio.Future[Reply] | None = None
+        self._copy: CopyStream | None = None
+        self._heard_at = 0.0
         self._context = Context(
             user=login.user,
             database=login.database,
@@ -83,6 +93,8 @@ class Session:
 
         What goes to PostgreSQL goes in one write. Raises TailraceError if the connection cannot go on.
         """
+        if self._copy is not None and not self._copied(self._copy, inbox):
+            return
         size = len(inbox)
         position = start = 0
         while size - position >= 5 and not self.held and not self._rim.closed:
@@ -118,7 +130,12 @@ class Session:
             call()
 
     def cancel_command(self) -> bool:
-        """A cancel request has come. True if a command was waiting for the flow, so that PostgreSQL has nothing to do."""
+        """A cancel request has come. True if PostgreSQL need not be told: a command waits for the flow, or a COPY for rows."""
+        if self._copy is not None and self._copy.flowing:
+            # PostgreSQL would hear of it only with the client's next message
+            self._copy.cancelled = True
+            self._obey_cancel(self._copy)
+            return True
         return self._command is not None and not self.replies.expected and self._command.cancel()
 
     def _handle(self, kind: bytes, inbox: bytearray, start: int, end: int) -> Outcome:
@@ -181,6 +198,8 @@ class Session:
         done: asyncio.Future[bool] = self._loop.create_future()
 
         def finish(failed: bool) -> None:
+            if self._copy is not None:
+                self._copy.flowing = False
             if not done.done():
                 done.set_result(failed)
 
@@ -221,6 +240,11 @@ class Session:
         try:
             for sql in statements:
                 plan = classify(sql)
+                if isinstance(plan, CopyIn):
+                    if await self._copy_in(plan):
+                        break
+                    await self._implicit_flush()
+                    continue
                 if not isinstance(plan, Forward):
                     self._send_reply(await self._carry_out(plan), described=False)
                     continue
@@ -273,7 +297,10 @@ class Session:
 
     async def _execute(self, portal: Portal) -> None:
         try:
-            self._send_reply(await self._carry_out(portal.plan), described=True, portal=portal)
+            if isinstance(portal.plan, CopyIn):
+                self._skipping = await self._copy_in(portal.plan)
+            else:
+                self._send_reply(await self._carry_out(portal.plan), described=True, portal=portal)
         except (TailraceError, RelayedError) as error:
             self._send_error(error)
             self._skipping = True
@@ -308,6 +335,78 @@ class Session:
             self._send_error(error)
         self._rim.send(protocol.encode_ready(self.replies.status))
         self._release()
+
+    # COPY ... FROM STDIN
+
+    async def _copy_in(self, plan: CopyIn) -> bool:
+        """Let the client's rows through to PostgreSQL; true if that failed there, which the client has been told.
+
+        Both protocols come to one simple query: its own ReadyForQuery is swallowed. Raises TailraceError or RelayedError.
+        """
+        refusal = not_in_transaction(plan, failed=self.replies.status == commands.FAILED)
+        if refusal is not None:
+            raise refusal
+        if self._context.read_only:
+            raise PermissionDenied(
+                f"permission denied: role {self._context.user} may only read",
+                hint="connect as root to change anything",
+            )
+        rows = (await self._ask(copy_in.lookup(plan))).rows
+        sql = copy_in.statement(plan, rows)
+        self.replies.copy_begins = self._begin_copy
+        self.replies.standing_for = (copy_in.storage(rows), plan.relation)
+        self.replies.hide_positions = True
+        try:
+            failed = await self._await_ready(sql)
+        finally:
+            self.replies.copy_begins = self.replies.standing_for = None
+        self.replies.wrote = self.replies.wrote or (self.replies.track_writes and not failed)
+        return failed
+
+    def _begin_copy(self) -> None:
+        self._copy = CopyStream()
+        self._heard_at = self._loop.time()
+        self._loop.call_later(COPY_IDLE_S, self._watch_copy, self._copy)
+        self._rim.pump()
+
+    def _copied(self, copy: CopyStream, inbox: bytearray) -> bool:
+        """Pass on what the client has sent of its rows; true when the COPY is over and other messages may be handled."""
+        self._heard_at = self._loop.time()
+        rows = copy.take(inbox)
+        if rows:
+            self._rim.to_postgres(rows)
+        self._obey_cancel(copy)
+        if copy.terminated:
+            self._rim.close()
+        if copy.flowing or copy.rest or copy.terminated or self.held:
+            return False
+        self._copy = None
+        return True
+
+    def _watch_copy(self, copy: CopyStream) -> None:
+        """Give a COPY up whose client sends nothing more."""
+        if copy is not self._copy or not copy.flowing or self._rim.closed:
+            return
+        if self._rim.blocked:
+            self._heard_at = self._loop.time()
+        left = self._heard_at + COPY_IDLE_S - self._loop.time()
+        if left > 0:
+            self._loop.call_later(left, self._watch_copy, copy)
+        elif copy.rest:
+            self._rim.run(_leave(f"no more of a row came for {COPY_IDLE_S:g} s"))
+        else:
+            self._break_off(f"no row came for {COPY_IDLE_S:g} s")
+
+    def _obey_cancel(self, copy: CopyStream) -> None:
+        """End a COPY that was cancelled as soon as no row is half sent."""
+        if copy.cancelled and copy.flowing and not copy.rest:
+            self._break_off("canceling statement due to user request")
+
+    def _break_off(self, reason: str) -> None:
+        """End the COPY in the client's place; what it still sends is ignored."""
+        if self._copy is not None:
+            self._copy.flowing = False
+            self._rim.to_postgres(protocol.encode_copy_fail(reason))
 
     # Commands
 
@@ -347,6 +446,10 @@ class Session:
             self._rim.send(protocol.encode(b"E", error.body))
         else:
             self._rim.send(protocol.encode_error(error))
+
+
+async def _leave(reason: str) -> None:
+    raise TailraceError(f"COPY from stdin failed: {reason}", sqlstate="57014", hint="connect and copy again")
 
 
 def _decode_text(text: bytes) -> str:

@@ -63,7 +63,10 @@ def plan_show(sql: str) -> Command:
         )
     if cursor.accept("SCHEMAS"):
         return _list_names(
-            cursor, "pg_catalog.pg_namespace", "nspname", "pg_catalog.has_schema_privilege(oid, 'USAGE')"
+            cursor,
+            "pg_catalog.pg_namespace",
+            "nspname",
+            "nspname <> 'engine' AND pg_catalog.has_schema_privilege(oid, 'USAGE')",
         )
     if cursor.accept("JOBS"):
         cursor.end()

@@ -169,8 +169,14 @@ def _boundaries(sql: str) -> Iterator[int]:
 
 
 def _in_word(sql: str, position: int) -> bool:
-    """Whether the character at `position` continues a word."""
-    return position > 0 and (sql[position - 1].isalnum() or sql[position - 1] in "_$")
+    """Whether the character at `position` continues a word (`a$b$`; a number before it is none: `1$b$`)."""
+    start = position
+    while start and (sql[start - 1].isalnum() or sql[start - 1] in "_$"):
+        start -= 1
+    last = None
+    for last in tokens(sql[start:position]):
+        pass
+    return last is not None and last.kind is Kind.WORD
 
 
 class Cursor:

@@ -82,6 +82,11 @@ class Upstream(asyncio.Protocol):
         if self._transport is not None and not self.lost:
             self._transport.write(data)
 
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits here for PostgreSQL to read it."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
     def pause_reading(self) -> None:
         if self._transport is not None and not self.lost:
             self._transport.pause_reading()

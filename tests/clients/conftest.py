@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.clients.relay import FakeFlow, Relay, make_objects, running_relay
+from tests.support.flow import FlowUnderTest, running_flow
 from tests.support.postgres import PostgresServer
 
 
@@ -43,3 +46,46 @@ def client(relay: Relay) -> Iterator[psycopg.Connection]:
     """An autocommit connection through the relay."""
     with psycopg.connect(relay.url, autocommit=True) as connection:
         yield connection
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRelay:
+    """A front door over a database that a real flow keeps; FLUSH runs a barrier of it."""
+
+    relay: Relay
+    engine: FlowUnderTest
+
+    @property
+    def url(self) -> str:
+        return self.relay.url
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        return self.engine.rows(query)
+
+
+@pytest.fixture(scope="module")
+def live_module(postgres: PostgresServer) -> Iterator[LiveRelay]:
+    layout = postgres.layout
+    with (
+        running_flow(postgres) as engine,
+        tempfile.TemporaryDirectory() as directory,
+        running_relay(
+            layout.postgres_endpoint(), layout.client_password(), engine.database, Path(directory)
+        ) as relay,
+    ):
+
+        def flush(_request: dict[str, Any]) -> dict[str, Any]:
+            engine.barrier()
+            return {"tag": "FLUSH"}
+
+        relay.flow.on("FLUSH", flush)
+        engine.client.prepare_threshold = None  # tests make tables of one name and other columns
+        yield LiveRelay(relay, engine)
+
+
+@pytest.fixture
+def live(live_module: LiveRelay) -> LiveRelay:
+    """An empty engine behind a front door."""
+    live_module.engine.clear()
+    live_module.relay.flow.requests.clear()
+    return live_module

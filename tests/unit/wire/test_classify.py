@@ -7,7 +7,18 @@ import pytest
 from engine.wire import plans
 from engine.wire.catalog_rewrite import rewrite_catalog
 from engine.wire.classify import classify
-from engine.wire.plans import Begin, End, FlowCommand, Flush, Forward, Lookup, NoOperation, Set, ShowVariable
+from engine.wire.plans import (
+    Begin,
+    CopyIn,
+    End,
+    FlowCommand,
+    Flush,
+    Forward,
+    Lookup,
+    NoOperation,
+    Set,
+    ShowVariable,
+)
 from tailrace.errors import TailraceError
 
 
@@ -66,7 +77,13 @@ def test_goes_to_the_flow(sql: str) -> None:
         ("PREPARE a AS SELECT 1", "0A000", "PREPARE"),
         ("ROLLBACK TO a", "0A000", "SAVEPOINT"),
         ("COMMIT AND CHAIN", "0A000", "CHAIN"),
-        ("COPY t FROM STDIN", "0A000", "COPY FROM"),
+        ("COPY t FROM '/etc/x'", "0A000", "COPY FROM a file"),
+        ("COPY t FROM STDOUT", "42601", "STDOUT"),
+        ("COPY t TO STDIN", "42601", "STDIN"),
+        ("COPY (SELECT 1) FROM STDIN", "42601", "FROM"),
+        ("COPY t FROM STDIN (FORMAT csv) WHERE a > 1", "0A000", "COPY FROM with WHERE"),
+        ("COPY t (a, ) FROM STDIN", "42601", "end of input"),
+        ("COPY t INTO STDIN", "42601", "INTO"),
         ("COPY t TO '/etc/x'", "0A000", "COPY TO a file"),
         ("COPY t FROM PROGRAM 'rm'", "0A000", "COPY FROM"),
         ("DECLARE c SUBSCRIPTION CURSOR FOR s", "0A000", "SUBSCRIPTION CURSOR"),
@@ -158,6 +175,21 @@ def test_copy(sql: str, rewritten: str) -> None:
     plan = classify(sql)
     assert isinstance(plan, Forward)
     assert plan.sql == rewritten
+
+
+@pytest.mark.parametrize(
+    ("sql", "plan"),
+    [
+        ("COPY Devices FROM STDIN", CopyIn(None, "devices", (), "FROM STDIN")),
+        (
+            'copy public."A b" (x, "Y") from stdin with (format csv, null \'where\')',
+            CopyIn("public", "A b", ("x", "Y"), "from stdin with (format csv, null 'where')"),
+        ),
+        ("COPY t -- rows\nFROM STDIN csv header", CopyIn(None, "t", (), "FROM STDIN csv header")),
+    ],
+)
+def test_copy_in(sql: str, plan: CopyIn) -> None:
+    assert classify(sql) == plan
 
 
 @pytest.mark.parametrize("prefix", ["", "EXPLAIN ", "DECLARE c CURSOR FOR "])

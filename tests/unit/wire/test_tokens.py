@@ -34,6 +34,7 @@ from engine.wire.tokens import Kind, split_statements, tokens
         ("select /* open; x", ["select /* open; x"]),
         ("select $a$open; x", ["select $a$open; x"]),
         ("select a$b; x", ["select a$b", "x"]),
+        ("1$a$;$a$; x$a$; y", ["1$a$;$a$", "x$a$", "y"]),
     ],
 )
 def test_split(sql: str, statements: list[str]) -> None:
