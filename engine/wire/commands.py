@@ -19,6 +19,9 @@ from engine.wire.rpc import FlowClient
 from engine.wire.settings import POSTGRES_SETTINGS, Settings, check_value
 from tailrace.errors import PermissionDenied, TailraceError
 
+# All reads of a READ ONLY transaction see one snapshot, as in RisingWave: all views at the same barrier. PostgreSQL's own
+# default would take a new one for each statement.
+SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 BEGIN_NOTICE = (
     "Read-write transaction is not supported yet. Please specify `READ ONLY` to start a read-only transaction.\n"
     "For compatibility, this statement will still succeed but no transaction is actually started."
@@ -127,7 +130,7 @@ async def _transaction(context: Context, plan: plans.Begin | plans.End, status: 
     if isinstance(plan, plans.Begin):
         if not plan.read_only:
             return Reply(plan.tag, notices=(BEGIN_NOTICE,))
-        await context.ask(plan.sql)
+        await context.ask(SNAPSHOT)
         return Reply(plan.tag)
     if status == IDLE:
         return Reply(plan.tag, notices=(NO_TRANSACTION_NOTICE,))

@@ -48,9 +48,12 @@ def test_read_write_transactions_start_nothing_and_say_so(client: psycopg.Connec
     assert notices[1:] == ["there is no transaction in progress"] * 2
 
 
-def test_read_only_transactions_are_real(catalog: Relay) -> None:
+@pytest.mark.parametrize(
+    "begin", ["BEGIN READ ONLY", "START TRANSACTION ISOLATION LEVEL READ COMMITTED READ ONLY"]
+)
+def test_read_only_transactions_are_real_and_see_one_snapshot(catalog: Relay, begin: str) -> None:
     with psycopg.connect(catalog.url, autocommit=True) as connection:
-        connection.execute("START TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        connection.execute(begin)
         assert connection.info.transaction_status == TransactionStatus.INTRANS
         assert connection.execute("SELECT count(*) FROM devices").fetchone() == (0,)
         with psycopg.connect(catalog.url, autocommit=True) as other:
