@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
 import time
 from concurrent.futures import Future
-from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 
 from engine.flow.barrier import FencedError, Flow
+from engine.flow.clock import wall_clock
 from engine.flow.gauges import measure
 from engine.flow.jobs import Jobs, worker_command
 from engine.flow.loop import Loop, listen
@@ -32,7 +33,7 @@ def open_flow(dsn: str) -> Flow:
     deadline = time.monotonic() + _START_S
     while True:
         try:
-            return Flow.open(dsn, lambda: datetime.now(UTC))
+            return Flow.open(dsn, wall_clock(os.environ))
         except (psycopg.OperationalError, FencedError) as error:
             if time.monotonic() > deadline:
                 raise
