@@ -22,7 +22,7 @@ from tailrace.up.report import Report
 from tailrace.up.truth import Truth
 from tailrace.verify.matching import Stream, score
 from tailrace.verify.reconcile import Counts
-from tailrace.verify.recount import Recount, recount
+from tailrace.verify.recount import Recount, real_ends, recount
 
 STALLED_S: Final = 30.0
 """The drain gives up when the views have not moved for so long."""
@@ -75,13 +75,22 @@ def drain(
 
 
 def settle(
-    connection: figures.Connection, *, on_progress: Callable[[int], None], quiet_s: float = 1.5
+    connection: figures.Connection,
+    ends: Mapping[int, int],
+    *,
+    on_progress: Callable[[int], None],
+    quiet_s: float = 1.5,
 ) -> None:
-    """Wait, a minute at most, until the views have stopped growing: an older topic may still be read."""
+    """Wait until the views have an older topic up to `ends` (partition -> offset), or have stopped growing;
+    a minute at most.
+    """
     until = time.monotonic() + 60.0
     rows, moved_at = -1, time.monotonic()
     while time.monotonic() < min(until, moved_at + quiet_s):
         now = figures.read_stages(connection).get("messages", 0)
+        shown = figures.read_offsets(connection)
+        if all(shown.get(partition, 0) >= end for partition, end in ends.items()):
+            return
         on_progress(now)
         if now != rows:
             rows, moved_at = now, time.monotonic()
@@ -91,12 +100,13 @@ def settle(
 def recount_topic(
     kafka: str, start: Mapping[int, int], at_least: int, on_progress: Callable[[int], None]
 ) -> Recount | str:
-    """Read the topic again, or say why that did not work."""
+    """Read the topic again, up to where it ends now, or say why that did not work."""
     try:
         return recount(
             kafka,
             config.READINGS.name,
             start=start,
+            until=real_ends(kafka, config.READINGS.name),
             at_least=at_least,
             on_progress=on_progress,
             timeout_s=10.0,

@@ -31,6 +31,7 @@ NEWEST: Final = """
     FROM anomalies ORDER BY detected_at DESC, anomaly_id LIMIT 8
 """
 SINCE: Final = "SELECT rule, device_id, metric, ts FROM anomalies WHERE ts >= %s"
+OFFSETS: Final = "SELECT kafka_partition, last_offset FROM ingest_lag"
 POLL_S: Final = 0.4
 ANOMALIES_EVERY: Final = 3
 """Every how many polls of the counts the newest anomalies are read: they need a sort."""
@@ -60,6 +61,11 @@ def connect_patiently(url: str, *, timeout_s: float = 20.0) -> Connection:
 def read_stages(connection: Connection) -> dict[str, int]:
     """Stage -> rows, from the running counts of the pipeline."""
     return {str(stage): int(rows or 0) for stage, rows in connection.execute(STAGES)}
+
+
+def read_offsets(connection: Connection) -> dict[int, int]:
+    """Partition -> offset behind the last message that the views have."""
+    return {int(partition): int(last) + 1 for partition, last in connection.execute(OFFSETS)}
 
 
 def read_counts(connection: Connection) -> Counts:

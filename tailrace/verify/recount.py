@@ -21,6 +21,7 @@ from tailrace.errors import TailraceError
 from tailrace.verify.classify import classify
 
 QUIET_S: Final = 2.0
+TAIL_S: Final = 5.0
 BATCH: Final = 5_000
 
 
@@ -105,6 +106,7 @@ def read_to_end(
     take: Callable[[Any], None],
     *,
     start: Mapping[int, int] | None = None,
+    until: Mapping[int, int] | None = None,
     at_least: int = 0,
     timeout_s: float = 120.0,
     clock: Callable[[], float] = time.monotonic,
@@ -113,20 +115,26 @@ def read_to_end(
     their number.
 
     Ends when nothing came for 2 s and at least `at_least` messages were read, or after `timeout_s` without
-    one.
+    one. With `until` (partition -> offset behind the last one wanted) it ends as soon as it is there, and
+    hands on nothing beyond: others may go on producing.
     """
     consumer = open_consumer(bootstrap, "tailrace-verify")
     try:
-        first = start or {}
         partitions = partitions_of(consumer, topic)
-        consumer.assign([TopicPartition(topic, number, first.get(number, 0)) for number in partitions])
+        following = {number: (start or {}).get(number, 0) for number in partitions}
+        consumer.assign([TopicPartition(topic, number, offset) for number, offset in following.items()])
         count = 0
         last_at = clock()
         while True:
             taken = 0
+            if until is not None and all(following[number] >= until.get(number, 0) for number in partitions):
+                return count
             for message in _messages(consumer.consume(num_messages=BATCH, timeout=0.2)):
-                take(message)
-                taken += 1
+                number, offset = message.partition(), message.offset()
+                following[number] = offset + 1
+                if until is None or offset < until.get(number, 0):
+                    take(message)
+                    taken += 1
             count += taken
             now = clock()
             if taken:
@@ -151,11 +159,14 @@ def recount(
     topic: str,
     *,
     start: Mapping[int, int] | None = None,
+    until: Mapping[int, int] | None = None,
     at_least: int = 0,
     timeout_s: float = 20.0,
     on_progress: Callable[[int], None] | None = None,
 ) -> Recount:
-    """Read the topic and classify each message. `on_progress` gets the number read, now and then."""
+    """Read the topic and classify each message; see `read_to_end`. `on_progress` gets the number read, now
+    and then.
+    """
     result = Recount()
 
     def take(message: Any) -> None:
@@ -163,24 +174,31 @@ def recount(
         if on_progress is not None and result.messages % 20_000 == 0:
             on_progress(result.messages)
 
-    read_to_end(bootstrap, topic, take, start=start, at_least=at_least, timeout_s=timeout_s)
+    read_to_end(bootstrap, topic, take, start=start, until=until, at_least=at_least, timeout_s=timeout_s)
     return result
 
 
 def real_ends(bootstrap: str, topic: str) -> dict[int, int]:
-    """Partition -> offset behind the last message, found by reading on from the reported high watermark."""
-    consumer = open_consumer(bootstrap, "tailrace-verify")
+    """Partition -> offset behind the last message, at a moment during this call, whoever goes on producing.
+
+    Found by reading on from the reported high watermark until the broker has no more, 5 s at most.
+    """
+    consumer = open_consumer(bootstrap, "tailrace-verify", **{"enable.partition.eof": True})
     try:
         ends = {
             number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10.0)[1]
             for number in partitions_of(consumer, topic)
         }
+        open_ = {number for number, end in ends.items() if end}
+        consumer.assign([TopicPartition(topic, number, ends[number]) for number in open_])
+        until = time.monotonic() + TAIL_S
+        while open_ and time.monotonic() < until:
+            for message in consumer.consume(num_messages=BATCH, timeout=0.1):
+                number, error = message.partition(), message.error()
+                if error is None and number in open_:
+                    ends[number] = max(ends[number], message.offset() + 1)
+                elif error is not None and error.code() == KafkaError._PARTITION_EOF:
+                    open_.discard(number)
     finally:
         consumer.close()
-
-    def take(message: Any) -> None:
-        ends[message.partition()] = max(ends[message.partition()], message.offset() + 1)
-
-    if any(ends.values()):
-        read_to_end(bootstrap, topic, take, start=dict(ends))
     return ends
