@@ -90,9 +90,9 @@ class _Supervisor:
         stop = asyncio.create_task(self._stop.wait())
         self._write_status()
         try:
-            for child in self._children:
-                running.append(asyncio.create_task(child.run()))
-                ready = asyncio.create_task(child.ready.wait())
+            for wave in self._waves():
+                running += [asyncio.create_task(child.run()) for child in wave]
+                ready = asyncio.create_task(_all_ready(wave))
                 await asyncio.wait([ready, stop, *running], return_when=asyncio.FIRST_COMPLETED)
                 ready.cancel()
                 _raise_failure(running)
@@ -108,6 +108,11 @@ class _Supervisor:
                 await child.stop()
             await asyncio.gather(*running, return_exceptions=True)
 
+    def _waves(self) -> list[list[Child]]:
+        """What starts together: first what the others need, then these, which need nothing of each other."""
+        first = [child for child in self._children if child.name == "postgres"]
+        return [wave for wave in (first, self._children[len(first) :]) if wave]
+
     def _add(self, spec: ChildSpec, after: Child | None = None) -> Child:
         child = Child(spec, self._options.layout.log_dir, self._write_status, after)
         self._children.append(child)
@@ -117,6 +122,11 @@ class _Supervisor:
         pids: dict[str, int | None] = {"supervisor": os.getpid(), "postgres": None}
         pids.update({child.name: child.pid for child in self._children})
         state.write_atomically(self._options.layout.status_path, {**pids, "url": self._url}, durable=False)
+
+
+async def _all_ready(children: Sequence[Child]) -> None:
+    for child in children:
+        await child.ready.wait()
 
 
 def _postgres(layout: Layout, settings: dict[str, str]) -> ChildSpec:
