@@ -1,7 +1,8 @@
 """When written bytes are made durable: fsync in a thread, every few ms while there is something to do.
 
 Job: remember which partitions were written to, and fsync them together. Nothing runs while nothing is written. An
-fsync that fails is told, and the partition tried again. Callers: the node, the handler of Produce.
+fsync that fails is told to whoever waits for it, and proves the segment doubtful until the next start has checked it.
+Callers: the node, the handler of Produce.
 """
 
 from __future__ import annotations
@@ -60,20 +61,19 @@ class Flusher:
         partitions, self._dirty = self._dirty, set()
         waiting, self._waiting = self._waiting, []
         failure: OSError | None = None
-        work = [
-            (segment, segment.size, os.dup(segment.descriptor), partition)
-            for partition in partitions
-            if not partition.is_deleted
-            for segment in partition.log.unsynced()
-        ]
-        for segment, size, descriptor, partition in work:
-            try:
-                await asyncio.to_thread(_fsync_and_close, descriptor)
-                _mark(partition, segment, size)
-            except OSError as error:
-                logger.error("%s: fsync failed: %s", segment.path, error)
-                failure = error
-                self._dirty.add(partition)
+        for partition in partitions:
+            for segment in partition.log.unsynced():
+                if not _holds(partition, segment):
+                    continue
+                try:
+                    size = segment.size
+                    await asyncio.to_thread(_fsync_and_close, segment, os.dup(segment.descriptor))
+                    if _holds(partition, segment):
+                        segment.mark_synced(size)
+                except OSError as error:
+                    logger.error("%s: fsync failed: %s", segment.path, error)
+                    failure = error
+                    self._dirty.add(partition)
         for done in waiting:
             if not done.done():
                 done.set_exception(failure) if failure else done.set_result(None)
@@ -97,16 +97,19 @@ class Flusher:
         partition.log.active.seal()
         for segment in partition.log.unsynced():
             os.fsync(segment.descriptor)
-            _mark(partition, segment, segment.size)
+            segment.mark_synced(segment.size)
 
 
-def _mark(partition: Partition, segment: Segment, size: int) -> None:
-    if not partition.is_deleted and segment in partition.log.segments:  # else deleted or compacted meanwhile
-        segment.mark_synced(size)
+def _holds(partition: Partition, segment: Segment) -> bool:
+    """Whether the segment is still there: it may be deleted or compacted at any time that is waited for."""
+    return not partition.is_deleted and segment in partition.log.segments
 
 
-def _fsync_and_close(descriptor: int) -> None:
+def _fsync_and_close(segment: Segment, descriptor: int) -> None:
     try:
         os.fsync(descriptor)
+    except OSError:
+        segment.is_doubtful = True
+        raise
     finally:
         os.close(descriptor)

@@ -33,6 +33,8 @@ class Log:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob("*.compacted*"):  # a compaction that was cut off
+            left.unlink()
         self._start_file = folder / "start.json"
         stored = json.loads(self._start_file.read_bytes())["offset"] if self._start_file.exists() else 0
         self.segments = [Segment(folder, base) for base in _bases(folder)] or [Segment(folder, stored)]
@@ -48,7 +50,6 @@ class Log:
                     logger.error("%s: dropped, since the segment before it is torn", lost.path)
                     lost.delete()
                 del self.segments[number + 1 :]
-        self._bases = [segment.base_offset for segment in self.segments]
 
     @property
     def active(self) -> Segment:
@@ -74,19 +75,22 @@ class Log:
         return base_offset
 
     def roll(self) -> None:
-        """Begin a new segment."""
+        """Begin a new segment. Raises OSError, and then the old one goes on."""
+        fresh = Segment(self.folder, self.next_offset)
+        fresh.create()
         self.active.seal()
-        self.segments.append(Segment(self.folder, self.next_offset))
-        self.active.create()
-        self._bases.append(self.active.base_offset)
+        self.segments.append(fresh)
+
+    def _number(self, offset: int) -> int:
+        """Which segment holds `offset`."""
+        return max(bisect_right(self.segments, offset, key=lambda segment: segment.base_offset) - 1, 0)
 
     def read(self, offset: int, max_bytes: int, end_offset: int, *, whole_batch: bool) -> bytes:
         """Batches from the one that holds `offset` on, `max_bytes` at the most and none from `end_offset` on.
 
         The last batch may be cut short, as the protocol allows; with `whole_batch` the first one never is.
         """
-        for number in range(max(bisect_right(self._bases, offset) - 1, 0), len(self.segments)):
-            segment = self.segments[number]
+        for segment in self.segments[self._number(offset) :]:
             position = segment.locate(offset)
             if position >= segment.size:
                 continue  # emptied by compaction from here on
@@ -113,7 +117,7 @@ class Log:
 
     def batches(self, offset: int) -> Iterator[tuple[Segment, int, batch.Header]]:
         """Segment, position and header of every batch that ends behind `offset`."""
-        for segment in self.segments[max(bisect_right(self._bases, offset) - 1, 0) :]:
+        for segment in self.segments[self._number(offset) :]:
             for located in segment.batches(segment.locate(offset)):
                 yield segment, located.position, located.header
 
@@ -142,24 +146,32 @@ class Log:
     # shortening
 
     def delete_before(self, offset: int) -> None:
-        """Nothing before `offset` may be read any more; segments wholly before it go."""
+        """Nothing before `offset` may be read any more; segments wholly before it go. Raises OSError."""
         if offset <= self.start_offset:
             return
-        self.start_offset = offset
         write_whole(self._start_file, json.dumps({"offset": offset}).encode())
+        self.start_offset = offset
         while len(self.segments) > 1 and self.segments[1].base_offset <= offset:
-            self.segments.pop(0).delete()
-            self._bases.pop(0)
+            self.drop_first()
 
     def drop_first(self) -> None:
-        """Delete the oldest segment; if it is the only one, a new one begins first."""
-        if len(self.segments) == 1:
-            self.roll()
-        self.delete_before(max(self.segments[1].base_offset, self.start_offset + 1))
+        """Delete the oldest segment; if it is the only one, an empty one takes its place.
 
-    def replaced(self, old: Segment, new: Segment) -> None:
-        """`new` has taken the place of `old` (compaction)."""
-        self.segments[self.segments.index(old)] = new
+        Needs no room, so that a full disk can be emptied. The only segment's file gets the next one's name and is
+        then emptied: were the broker killed in between, its batches would be cut off as too old for that name.
+        """
+        first = self.segments[0]
+        if len(self.segments) > 1:
+            first.delete()
+            del self.segments[0]
+        else:
+            fresh = Segment(self.folder, self.next_offset)
+            first.close()
+            first.index_path.unlink(missing_ok=True)
+            first.path.rename(fresh.path)
+            self.segments = [fresh]
+            fresh.create()
+        self.start_offset = max(self.start_offset, self.segments[0].base_offset)
 
     def unsynced(self) -> list[Segment]:
         """Segments that are not known to be on disk as a whole."""

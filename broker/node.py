@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from broker.topics import Topics
 from broker.transactions import Transactions
 
 NODE_ID = 1
+logger = logging.getLogger(__name__)
 
 
 class Node:
@@ -34,6 +36,7 @@ class Node:
         self.offsets = Offsets(folder / "offsets.journal")
         self.transactions = Transactions(folder / "transactions.json", self.topics, self.offsets, self.ids)
         self.groups: dict[str, Group] = {}
+        self.offsets.forget_topics(lambda name: name not in self.topics.by_name)
         self.measure_disk()
 
     def _written(self, partition: Partition, size: int) -> None:
@@ -68,9 +71,11 @@ class Node:
 
     def delete_topic(self, name: str) -> None:
         """The topic, and every group's offsets in it. Raises Refusal."""
-        self.topics.delete(name)
-        self.offsets.forget_topic(name)
-        self.measure_disk()
+        try:
+            self.topics.delete(name)
+        finally:
+            self.offsets.forget_topics(lambda other: other not in self.topics.by_name)
+            self.measure_disk()
 
     def close(self) -> None:
         """Seal and fsync everything: the next start reads no log. The loop has stopped serving."""
@@ -78,8 +83,11 @@ class Node:
         for group in self.groups.values():
             group.close()
         for partition in self.topics.partitions():
-            partition.snapshot(now_ms, always=True)
-            self.flusher.sync_now(partition)
+            try:
+                partition.snapshot(now_ms, always=True)
+                self.flusher.sync_now(partition)
+            except OSError as error:  # the next start checks what this one could not save
+                logger.error("%s-%d: not closed in order: %s", partition.topic, partition.index, error)
             partition.log.close()
         self.offsets.close()
 

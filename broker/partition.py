@@ -7,7 +7,6 @@ ListOffsets and DeleteRecords; the upkeep tasks.
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,18 +16,24 @@ from broker import batch
 from broker.files import write_whole
 from broker.log import Log
 from broker.producers import Producers
-from broker.refusal import ErrorCode, Refusal
+from broker.refusal import ErrorCode, Refusal, disk
 from broker.topic_config import TopicConfig
 
-logger = logging.getLogger(__name__)
 SNAPSHOT_BYTES: Final = 64 << 20
 """How much log may have to be read at a start to know the producers again."""
 
 
 class Partition:
-    """Open. Waiters are called with the number of bytes written, on each write."""
+    """Open. Waiters, and `on_write` with the partition, are told of each write and its bytes."""
 
-    def __init__(self, folder: Path, topic: str, index: int, config: TopicConfig) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        topic: str,
+        index: int,
+        config: TopicConfig,
+        on_write: Callable[[Partition, int], None] = lambda _partition, _bytes: None,
+    ) -> None:
         self.topic = topic
         self.index = index
         self.config = config
@@ -38,7 +43,7 @@ class Partition:
         """The log's time, in ms, that the last call of `append` put in place of the producer's; -1 if it did not."""
         self.is_deleted = False
         self.waiters: set[Callable[[int], None]] = set()
-        self.on_write: Callable[[Partition, int], None] = lambda _partition, _bytes: None
+        self._on_write = on_write
         self._snapshot_file = folder / "producers.json"
         self._since_snapshot = 0
         self._active_since_ms = self.log.active.modified_ms
@@ -51,17 +56,21 @@ class Partition:
             snapshot = json.loads(self._snapshot_file.read_bytes())
         except (FileNotFoundError, ValueError):
             snapshot = {"offset": -1}  # never made, or cut short with the power
-        if start <= snapshot["offset"] <= self.log.next_offset:
+        if snapshot["offset"] > self.log.next_offset:
+            self._snapshot_file.unlink()  # of batches that went with the power: other ones get their offsets now
+        elif snapshot["offset"] >= start:
             self.producers.restore(snapshot)
             start = snapshot["offset"]
         if start >= self.log.next_offset:
             return
+        now_ms = time.time_ns() // 1_000_000  # the batches' own times say nothing of when they were written
         for segment, position, header in self.log.batches(start):
+            self._since_snapshot += header.size
             if header.is_control:
                 committed = batch.marker_commits(segment.read(position, header.size))
-                self.producers.end(header, header.base_offset, header.max_timestamp, committed=committed)
+                self.producers.end(header, header.base_offset, now_ms, committed=committed)
             else:
-                self.producers.note(header, header.base_offset, header.max_timestamp)
+                self.producers.note(header, header.base_offset, now_ms)
 
     @property
     def high_watermark(self) -> int:
@@ -132,32 +141,28 @@ class Partition:
 
     def _write(self, header: batch.Header, records: bytes, now_ms: int) -> int:
         active = self.log.active
-        if active.size and (
-            active.size + len(records) > self.config.segment_bytes
-            or now_ms - self._active_since_ms > self.config.segment_ms
-        ):
-            self.log.roll()
-            active = self.log.active
-        if not active.size:
-            self._active_since_ms = now_ms
-        try:
+        with disk():
+            if active.size and (
+                active.size + len(records) > self.config.segment_bytes
+                or now_ms - self._active_since_ms > self.config.segment_ms
+            ):
+                self.log.roll()
+            if not self.log.active.size:
+                self._active_since_ms = now_ms
             base_offset = self.log.append(header, records)
-        except OSError as error:
-            logger.error("%s-%d: not written: %s", self.topic, self.index, error)
-            raise Refusal(ErrorCode.kafka_storage_error, f"the disk refuses: {error.strerror}") from error
         self._since_snapshot += len(records)
-        self.on_write(self, len(records))
+        self._on_write(self, len(records))
         for waiter in tuple(self.waiters):
             waiter(len(records))
         return base_offset
 
     def snapshot(self, now_ms: int, *, always: bool = False) -> None:
-        """Save what is known of producers, when enough was written since (or `always`)."""
+        """Save what is known of producers, when enough was written since (or `always`). Raises OSError."""
         if self._since_snapshot == 0 or not (always or self._since_snapshot >= SNAPSHOT_BYTES):
             return
         self.producers.forget(self.log.start_offset, now_ms)
         content = {"offset": self.log.next_offset, **self.producers.snapshot()}
-        write_whole(self._snapshot_file, json.dumps(content).encode(), durable=False)
+        write_whole(self._snapshot_file, json.dumps(content).encode())
         self._since_snapshot = 0
 
     def wake(self) -> None:
@@ -170,8 +175,6 @@ class Partition:
         wanted = self.high_watermark if offset == -1 else offset
         if not 0 <= wanted <= self.high_watermark:
             raise Refusal(ErrorCode.offset_out_of_range, f"offset {wanted}, the end is {self.high_watermark}")
-        try:
+        with disk():
             self.log.delete_before(wanted)
-        except OSError as error:
-            raise Refusal(ErrorCode.kafka_storage_error, f"the disk refuses: {error.strerror}") from error
         return self.log.start_offset

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from broker.files import write_whole
+from broker.refusal import ErrorCode, disk
 
 FORMAT: Final = 1
 _BLOCK: Final = 1000
@@ -26,7 +27,8 @@ class ProducerIds:
         if self._stored["format"] != FORMAT:
             raise ValueError(f"{path}: wanted format {FORMAT}, got {self._stored['format']}")
         self._next = self._stored["producer_ids_below"]
-        self._reserve()
+        if not path.exists():
+            self._reserve()
 
     @property
     def cluster_id(self) -> str:
@@ -34,15 +36,17 @@ class ProducerIds:
         return str(self._stored["cluster_id"])
 
     def next(self) -> int:
-        """A number never given out before."""
+        """A number never given out before. Raises Refusal when the disk refuses to reserve more of them."""
         if self._next >= self._stored["producer_ids_below"]:
-            self._reserve()
+            with disk(ErrorCode.coordinator_not_available):
+                self._reserve()
         self._next += 1
         return int(self._next) - 1
 
     def _reserve(self) -> None:
-        self._stored["producer_ids_below"] = self._next + _BLOCK
-        write_whole(self._path, json.dumps(self._stored).encode())
+        stored = {**self._stored, "producer_ids_below": self._next + _BLOCK}
+        write_whole(self._path, json.dumps(stored).encode())
+        self._stored = stored
 
 
 def _fresh() -> dict[str, Any]:

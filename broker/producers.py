@@ -123,6 +123,10 @@ class Producers:
         """Whether the producer has written here since its last marker."""
         return producer_id in self._open
 
+    def open_transactions(self) -> list[tuple[int, int]]:
+        """Producer id and epoch of each."""
+        return [(producer_id, self._known[producer_id].epoch) for producer_id in self._open]
+
     def forget(self, start_offset: int, now_ms: int) -> None:
         """Drop producers long silent, and aborted transactions before the log's start."""
         self.aborted = [entry for entry in self.aborted if entry.last_offset >= start_offset]

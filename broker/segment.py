@@ -10,6 +10,7 @@ all. Single-threaded. Caller: `broker.log`.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import struct
 from array import array
@@ -22,6 +23,7 @@ from typing import Final
 
 from broker.batch import HEADER_BYTES, Header, is_intact, read_header
 
+logger = logging.getLogger(__name__)
 INDEX_INTERVAL_BYTES: Final = 32 * 1024
 _ENTRY: Final = struct.Struct(">qqq")
 _SCAN_BYTES: Final = 1 << 20
@@ -54,6 +56,8 @@ class Segment:
         self._offsets, self._positions, self._times = array("q"), array("q"), array("q")
         self._written = 0  # entries of the index that are in its file
         self._hints: dict[int, int] = {}  # offset -> position of the batch that begins there
+        self.is_doubtful = False
+        """An fsync failed: what it should have written may be gone from memory, so no later one proves anything."""
 
     # opening
 
@@ -167,9 +171,7 @@ class Segment:
             self._enter(header.base_offset, position)
         self.next_offset = header.next_offset
         self.max_timestamp = max(self.max_timestamp, header.max_timestamp)
-        if len(self._hints) >= _HINTS:
-            del self._hints[next(iter(self._hints))]
-        self._hints[header.next_offset] = position + header.size
+        self.remember(header.next_offset, position + header.size)
 
     def _enter(self, offset: int, position: int) -> None:
         self._offsets.append(offset)
@@ -183,8 +185,13 @@ class Segment:
 
     def mark_synced(self, size: int) -> None:
         """The file was fsynced when it had `size` bytes: move the recovery point there."""
+        if self.is_doubtful:
+            return  # the next start checks it from the last point that is sure
         self.synced = size
-        self._write_index()
+        try:
+            self._write_index()
+        except OSError as error:  # it saves reading the log at the next start, no more; written later
+            logger.warning("%s: not written: %s", self.index_path, error)
 
     def _write_index(self) -> None:
         due = len(self._positions)
@@ -195,8 +202,12 @@ class Segment:
             raw = b"".join(
                 _ENTRY.pack(self._offsets[row], self._positions[row], self._times[row]) for row in rows
             )
-            with self.index_path.open("ab") as index:
-                index.write(raw)
+            index = os.open(self.index_path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:  # at its place, so that what a full disk took a part of is overwritten the next time
+                if os.pwrite(index, raw, self._written * _ENTRY.size) < len(raw):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            finally:
+                os.close(index)
             self._written = due
 
     # reading

@@ -17,7 +17,7 @@ from typing import Final
 
 from broker.files import sync_folder, write_whole
 from broker.partition import Partition
-from broker.refusal import ErrorCode, Refusal
+from broker.refusal import ErrorCode, Refusal, disk
 from broker.topic_config import TopicConfig
 
 MAX_PARTITIONS: Final = 1000
@@ -27,30 +27,31 @@ _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 class Topic:
     """One topic with its open partitions."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, on_write: Callable[[Partition, int], None]) -> None:
         stored = json.loads((folder / "topic.json").read_bytes())
         self.folder = folder
         self.name = folder.name
         self.id = uuid.UUID(stored["id"])
         self.config = TopicConfig(stored["config"])
+        self._on_write = on_write
         self.partitions: list[Partition] = []
-        for index in range(stored["partitions"]):
-            self._open(index)
+        self._open(stored["partitions"])
 
-    def _open(self, index: int) -> Partition:
-        partition = Partition(self.folder / str(index), self.name, index, self.config)
-        self.partitions.append(partition)
-        return partition
+    def _open(self, count: int) -> None:
+        for index in range(len(self.partitions), count):
+            folder = self.folder / str(index)
+            self.partitions.append(Partition(folder, self.name, index, self.config, self._on_write))
 
-    def widen(self, count: int) -> list[Partition]:
-        """Add partitions until there are `count`; returns the new ones."""
+    def widen(self, count: int) -> None:
+        """Add partitions until there are `count`. Raises OSError; asked again, it goes on where it stopped."""
         _store(self.folder, self.id, count, self.config.overrides)
-        return [self._open(index) for index in range(len(self.partitions), count)]
+        self._open(count)
 
     def configure(self, overrides: Mapping[str, str]) -> None:
-        """Replace the settings; they hold at once."""
+        """Replace the settings; they hold at once. Raises Refusal, and then the old ones go on."""
+        with disk():
+            _store(self.folder, self.id, len(self.partitions), overrides)
         self.config = TopicConfig(overrides)
-        _store(self.folder, self.id, len(self.partitions), self.config.overrides)
         for partition in self.partitions:
             partition.config = self.config
 
@@ -64,14 +65,25 @@ class Topics:
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.glob(".*"):  # half made, or half deleted
             shutil.rmtree(left)
-        self.by_name = {path.name: Topic(path) for path in sorted(folder.iterdir())}
-        for partition in self.partitions():
-            partition.on_write = on_write
+        self.by_name = {path.name: Topic(path, on_write) for path in sorted(folder.iterdir())}
 
     def partitions(self) -> Iterator[Partition]:
         """Every partition of every topic."""
         for topic in tuple(self.by_name.values()):
             yield from topic.partitions
+
+    def topic(self, name: str) -> Topic:
+        """Raises Refusal when there is none."""
+        if name not in self.by_name:
+            raise Refusal(ErrorCode.unknown_topic_or_partition, f"there is no topic {name}")
+        return self.by_name[name]
+
+    def by_id(self, topic_id: uuid.UUID) -> Topic:
+        """Raises Refusal when there is none."""
+        for topic in self.by_name.values():
+            if topic.id == topic_id:
+                return topic
+        raise Refusal(ErrorCode.unknown_topic_id)
 
     def partition(self, name: str, index: int) -> Partition:
         """Raises Refusal when there is none."""
@@ -92,28 +104,25 @@ class Topics:
             raise Refusal(ErrorCode.invalid_partitions, f"1 to {MAX_PARTITIONS} partitions")
 
     def create(self, name: str, partitions: int, overrides: Mapping[str, str]) -> Topic:
-        """Make a topic, durably. Raises Refusal."""
+        """Make a topic, durably. Raises Refusal, and then nothing of it is there."""
         self.check_new(name, partitions)
-        beside = self._folder / f".new-{name}"
-        shutil.rmtree(beside, ignore_errors=True)
-        try:
-            beside.mkdir()
-            _store(beside, uuid.uuid4(), partitions, overrides)
-            beside.rename(self._folder / name)
-            sync_folder(self._folder)
-            topic = Topic(self._folder / name)
-        except OSError as error:
-            raise Refusal(ErrorCode.kafka_storage_error, f"the disk refuses: {error.strerror}") from error
-        for partition in topic.partitions:
-            partition.on_write = self._on_write
-        self.by_name[name] = topic
+        beside, place = self._folder / f".new-{name}", self._folder / name
+        with disk():
+            try:
+                shutil.rmtree(beside, ignore_errors=True)
+                beside.mkdir()
+                _store(beside, uuid.uuid4(), partitions, overrides)
+                beside.rename(place)
+                sync_folder(self._folder)
+                topic = self.by_name[name] = Topic(place, self._on_write)
+            except OSError:
+                shutil.rmtree(place, ignore_errors=True)
+                raise
         return topic
 
     def check_wider(self, name: str, count: int) -> Topic:
         """The topic, if it may have `count` partitions; raises Refusal."""
-        topic = self.by_name.get(name)
-        if topic is None:
-            raise Refusal(ErrorCode.unknown_topic_or_partition, f"there is no topic {name}")
+        topic = self.topic(name)
         if not len(topic.partitions) < count <= MAX_PARTITIONS:
             message = (
                 f"topic {name} has {len(topic.partitions)} partitions; wanted more, up to {MAX_PARTITIONS}"
@@ -123,19 +132,21 @@ class Topics:
 
     def widen(self, name: str, count: int) -> None:
         """Give a topic more partitions. Raises Refusal."""
-        for partition in self.check_wider(name, count).widen(count):
-            partition.on_write = self._on_write
+        with disk():
+            self.check_wider(name, count).widen(count)
 
     def delete(self, name: str) -> None:
         """Take a topic away; its files go at the next `sweep_deleted`. Raises Refusal."""
-        topic = self.by_name.pop(name, None)
-        if topic is None:
-            raise Refusal(ErrorCode.unknown_topic_or_partition, f"there is no topic {name}")
-        topic.folder.rename(self._folder / f".deleted-{topic.id}")
+        topic = self.topic(name)
+        with disk():
+            topic.folder.rename(self._folder / f".deleted-{topic.id}")
+        del self.by_name[name]
         for partition in topic.partitions:
             partition.log.close()
             partition.is_deleted = True
             partition.wake()
+        with disk():
+            sync_folder(self._folder)
 
     def sweep_deleted(self) -> None:
         """Remove the files of deleted topics; may run in a thread."""

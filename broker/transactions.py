@@ -1,16 +1,18 @@
 """Transactions: which producer has which one open, and how each ends.
 
-Job: the coordinator. A transaction's end is first written down (`transactions.json`), then its markers go into the
-partitions and its offsets to their groups; a broker killed in between finishes it at its next start. Single-threaded.
-Caller: the handlers of transactions and of Produce.
+Job: the coordinator. A change is written down (`transactions.json`) before it holds, and a transaction's end before
+its markers go into the partitions and its offsets to their groups: a broker killed in between finishes it at its next
+start. What a partition holds open then, while no transaction here does, is aborted (a power cut can take the file's
+last state). Single-threaded. Caller: the handlers of transactions and of Produce, upkeep.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +20,7 @@ from typing import Any, Final
 from broker.files import write_whole
 from broker.offsets import Committed, Offsets, TopicPartition
 from broker.producer_ids import ProducerIds
-from broker.refusal import ErrorCode, Refusal
+from broker.refusal import ErrorCode, Refusal, disk
 from broker.topics import Topics
 
 logger = logging.getLogger(__name__)
@@ -27,27 +29,30 @@ _LAST_EPOCH: Final = 32_766
 
 
 class Stage(StrEnum):
-    """Where a transaction stands; the two ENDING stages are seen only after a crash."""
+    """Where a transaction stands; the two ENDING stages last only if the disk or the process fails in them."""
 
     NONE = "none"
     OPEN = "open"
     COMMITTING = "committing"
     ABORTING = "aborting"
+    COMMITTED = "committed"
+    ABORTED = "aborted"
 
 
-@dataclass(slots=True)
+_ENDING: Final = {Stage.COMMITTING: Stage.COMMITTED, Stage.ABORTING: Stage.ABORTED}
+
+
+@dataclass(frozen=True, slots=True)
 class Transaction:
-    """The current or last transaction of one transactional id."""
+    """The current or last transaction of one transactional id. Offsets are kept by group, topic and partition."""
 
     producer_id: int
     epoch: int
     timeout_ms: int
     stage: Stage = Stage.NONE
-    committed: bool | None = None
-    """How the last one ended; None before the first end."""
     began_ms: int = 0
-    partitions: set[TopicPartition] = field(default_factory=set)
-    offsets: dict[str, dict[TopicPartition, Committed]] = field(default_factory=dict)
+    partitions: frozenset[TopicPartition] = frozenset()
+    offsets: Mapping[tuple[str, str, int], Committed] = field(default_factory=dict)
 
 
 class Transactions:
@@ -58,48 +63,35 @@ class Transactions:
         self._topics = topics
         self._offsets = offsets
         self._ids = ids
-        self._by_id: dict[str, Transaction] = {}
-        self._by_producer: dict[int, Transaction] = {}
-        if path.exists():
-            for name, stored in json.loads(path.read_bytes()).items():
-                self._set(name, _decoded(stored))
-        for transaction in self._by_id.values():
-            if transaction.stage in (Stage.COMMITTING, Stage.ABORTING):
-                self._finish_after_crash(transaction)
+        self._by_id: dict[str, Transaction] = _read(path)
+        self._names: dict[int, str] = {known.producer_id: name for name, known in self._by_id.items()}
+        self.end_late(now_ms=0)
+        self._abort_strangers()
 
-    def _finish_after_crash(self, transaction: Transaction) -> None:
-        try:
-            self._finish(transaction)
-        except (
-            Refusal
-        ) as refusal:  # a full disk must not keep the broker from starting: its next request tries again
-            logger.error(
-                "producer %d: its transaction is not ended yet: %s", transaction.producer_id, refusal
-            )
-
-    def _set(self, name: str, transaction: Transaction) -> None:
-        self._by_id[name] = self._by_producer[transaction.producer_id] = transaction
+    def _become(self, name: str, transaction: Transaction) -> Transaction:
+        """Write it down; then it holds. Raises Refusal, and then the old one does."""
+        after = {**self._by_id, name: transaction}
+        with disk(ErrorCode.coordinator_not_available):
+            write_whole(self._path, _encoded(after), durable=False)
+        self._by_id = after
+        self._names[transaction.producer_id] = name
+        return transaction
 
     def begin_producer(self, name: str, timeout_ms: int) -> tuple[int, int]:
         """InitProducerId: the producer's id and new epoch; what an earlier one left open is aborted."""
         if not 0 < timeout_ms <= MAX_TIMEOUT_MS:
             raise Refusal(ErrorCode.invalid_transaction_timeout)
         known = self._by_id.get(name)
+        if known is not None and known.stage is Stage.OPEN:
+            known = self._fence(name, known)
+        elif known is not None and known.stage in _ENDING:
+            known = self._finish(name, known)
         if known is None or known.epoch >= _LAST_EPOCH:
-            if known is not None and known.stage is Stage.OPEN:
-                self._end(known, committed=False)
-            known = Transaction(self._ids.next(), 0, timeout_ms)
-            self._set(name, known)
+            fresh = Transaction(self._ids.next(), 0, timeout_ms)
         else:
-            self._fence(known)
-        known.timeout_ms, known.committed = timeout_ms, None
-        self._store()
-        return known.producer_id, known.epoch
-
-    def _fence(self, known: Transaction) -> None:
-        known.epoch += 1
-        if known.stage is Stage.OPEN:
-            self._end(known, committed=False)
+            fresh = Transaction(known.producer_id, known.epoch + 1, timeout_ms)
+        self._become(name, fresh)
+        return fresh.producer_id, fresh.epoch
 
     def add(
         self, name: str, producer_id: int, epoch: int, places: Iterable[TopicPartition], now_ms: int
@@ -107,9 +99,8 @@ class Transactions:
         """The transaction will write there; the first call opens it. Raises Refusal."""
         known = self._checked(name, producer_id, epoch)
         if known.stage is not Stage.OPEN:
-            known.stage, known.began_ms = Stage.OPEN, now_ms
-        known.partitions.update(places)
-        self._store()
+            known = replace(known, stage=Stage.OPEN, began_ms=now_ms)
+        self._become(name, replace(known, partitions=known.partitions | set(places)))
 
     def add_offsets(
         self, name: str, producer_id: int, epoch: int, group: str, offsets: dict[TopicPartition, Committed]
@@ -118,17 +109,18 @@ class Transactions:
         known = self._checked(name, producer_id, epoch)
         if known.stage is not Stage.OPEN:
             raise Refusal(ErrorCode.invalid_txn_state)
-        known.offsets.setdefault(group, {}).update(offsets)
-        self._store()
+        added = {(group, *place): committed for place, committed in offsets.items()}
+        self._become(name, replace(known, offsets={**known.offsets, **added}))
 
     def end(self, name: str, producer_id: int, epoch: int, *, committed: bool) -> None:
         """EndTxn; asking again for the same end is answered as the first time. Raises Refusal."""
         known = self._checked(name, producer_id, epoch)
-        if known.stage is Stage.NONE and known.committed is committed:
+        ending = Stage.COMMITTING if committed else Stage.ABORTING
+        if known.stage is _ENDING[ending]:
             return
         if known.stage is not Stage.OPEN:
             raise Refusal(ErrorCode.invalid_txn_state)
-        self._end(known, committed=committed)
+        self._finish(name, self._become(name, replace(known, stage=ending)))
 
     def _checked(self, name: str, producer_id: int, epoch: int) -> Transaction:
         known = self._by_id.get(name)
@@ -136,13 +128,11 @@ class Transactions:
             raise Refusal(ErrorCode.invalid_producer_id_mapping)
         if known.epoch != epoch:
             raise Refusal(ErrorCode.invalid_producer_epoch)
-        if known.stage in (Stage.COMMITTING, Stage.ABORTING):
-            self._finish(known)  # its end met a full disk
-        return known
+        return self._finish(name, known) if known.stage in _ENDING else known
 
     def check_write(self, producer_id: int, epoch: int, place: TopicPartition) -> None:
         """Whether a transactional batch may be written there now. Raises Refusal."""
-        known = self._by_producer.get(producer_id)
+        known = self._of(producer_id)
         if known is None:
             raise Refusal(ErrorCode.invalid_producer_id_mapping)
         if known.epoch != epoch:
@@ -150,67 +140,98 @@ class Transactions:
         if known.stage is not Stage.OPEN or place not in known.partitions:
             raise Refusal(ErrorCode.invalid_txn_state, "the partition is not part of an open transaction")
 
+    def _of(self, producer_id: int) -> Transaction | None:
+        known = self._by_id.get(self._names.get(producer_id, ""))
+        return known if known is not None and known.producer_id == producer_id else None
+
     def is_pending(self, group: str, place: TopicPartition) -> bool:
-        """Whether an open transaction holds an offset of the group there."""
-        return any(
-            known.stage is not Stage.NONE and place in known.offsets.get(group, {})
-            for known in self._by_id.values()
-        )
+        """Whether a transaction that has not ended holds an offset of the group there."""
+        return any((group, *place) in known.offsets for known in self._by_id.values())
 
-    def abort_late(self, now_ms: int) -> None:
-        """Abort what has been open for longer than its producer allowed, and fence the producer."""
+    def end_late(self, now_ms: int) -> None:
+        """End what a full disk or a crash left between; abort what is open for longer than its producer allowed."""
         for name, known in self._by_id.items():
-            if known.stage is Stage.OPEN and now_ms - known.began_ms > known.timeout_ms:
-                logger.warning("transaction of %s aborted: open for more than %d ms", name, known.timeout_ms)
-                self._fence(known)
+            with _told(name):
+                if known.stage in _ENDING:
+                    self._finish(name, known)
+                elif known.stage is Stage.OPEN and now_ms - known.began_ms > known.timeout_ms:
+                    logger.warning("transaction of %s aborted: open for over %d ms", name, known.timeout_ms)
+                    self._fence(name, known)
 
-    def _end(self, known: Transaction, *, committed: bool) -> None:
-        known.stage = Stage.COMMITTING if committed else Stage.ABORTING
-        self._store()
-        self._finish(known)
+    def _abort_strangers(self) -> None:
+        for partition in self._topics.partitions():
+            place = (partition.topic, partition.index)
+            for producer_id, epoch in partition.producers.open_transactions():
+                known = self._of(producer_id)
+                if known is None or place not in known.partitions:
+                    logger.warning("%s-%d: a transaction that nobody knows is aborted", *place)
+                    with _told(str(producer_id)):
+                        partition.end_transaction(producer_id, epoch, committed=False)
 
-    def _finish(self, known: Transaction) -> None:
+    def _fence(self, name: str, known: Transaction) -> Transaction:
+        """Abort, and shut the producer out: the markers carry a higher epoch than its own."""
+        ending = replace(known, stage=Stage.ABORTING, epoch=known.epoch + 1)
+        return self._finish(name, self._become(name, ending))
+
+    def _finish(self, name: str, known: Transaction) -> Transaction:
         committed = known.stage is Stage.COMMITTING
-        for name, index in sorted(known.partitions):
-            topic = self._topics.by_name.get(name)
+        for topic_name, index in sorted(known.partitions):
+            topic = self._topics.by_name.get(topic_name)
             if topic is None or index >= len(topic.partitions):
                 continue  # deleted meanwhile, perhaps made again
             partition = topic.partitions[index]
             if partition.producers.has_open(known.producer_id):
                 partition.end_transaction(known.producer_id, known.epoch, committed=committed)
-        for group, offsets in known.offsets.items() if committed else ():
+        by_group: dict[str, dict[TopicPartition, Committed | None]] = {}
+        for (group, topic_name, index), offset in known.offsets.items() if committed else ():
+            if topic_name in self._topics.by_name:
+                by_group.setdefault(group, {})[topic_name, index] = offset
+        for group, offsets in by_group.items():
             self._offsets.put(group, offsets)
-        known.stage, known.committed = Stage.NONE, committed
-        known.partitions.clear()
-        known.offsets.clear()
-        self._store()
-
-    def _store(self) -> None:
-        content = {name: _encoded(known) for name, known in self._by_id.items()}
-        write_whole(self._path, json.dumps(content).encode(), durable=False)
+        ended = Transaction(known.producer_id, known.epoch, known.timeout_ms, _ENDING[known.stage])
+        return self._become(name, ended)
 
 
-def _encoded(known: Transaction) -> dict[str, Any]:
-    return {
-        "producer_id": known.producer_id,
-        "epoch": known.epoch,
-        "timeout_ms": known.timeout_ms,
-        "stage": known.stage,
-        "committed": known.committed,
-        "began_ms": known.began_ms,
-        "partitions": sorted(known.partitions),
-        "offsets": [
-            [group, *place, *committed]
-            for group, places in known.offsets.items()
-            for place, committed in places.items()
-        ],
+@contextmanager
+def _told(whose: str) -> Iterator[None]:
+    """A disk without room must not keep the broker from starting, nor hold up other transactions."""
+    try:
+        yield
+    except Refusal as refusal:
+        logger.error("transaction of %s is not ended yet: %s", whose, refusal)
+
+
+def _encoded(transactions: Mapping[str, Transaction]) -> bytes:
+    content = {
+        name: {
+            "producer": [known.producer_id, known.epoch, known.timeout_ms, known.stage, known.began_ms],
+            "partitions": sorted(known.partitions),
+            "offsets": [[*place, *committed] for place, committed in known.offsets.items()],
+        }
+        for name, known in transactions.items()
     }
+    return json.dumps(content).encode()
+
+
+def _read(path: Path) -> dict[str, Transaction]:
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        logger.error("%s: cut short with the power; what was open is aborted", path)
+        return {}
+    return {name: _decoded(stored) for name, stored in content.items()}
 
 
 def _decoded(stored: dict[str, Any]) -> Transaction:
-    offsets: dict[str, dict[TopicPartition, Committed]] = {}
-    for group, topic, index, offset, metadata in stored.pop("offsets"):
-        offsets.setdefault(group, {})[topic, index] = Committed(offset, metadata)
-    partitions = {(topic, index) for topic, index in stored.pop("partitions")}
-    stage = Stage(stored.pop("stage"))
-    return Transaction(**stored, stage=stage, partitions=partitions, offsets=offsets)
+    producer_id, epoch, timeout_ms, stage, began_ms = stored["producer"]
+    return Transaction(
+        producer_id,
+        epoch,
+        timeout_ms,
+        Stage(stage),
+        began_ms,
+        frozenset((topic, index) for topic, index in stored["partitions"]),
+        {(group, topic, index): Committed(offset, note) for group, topic, index, offset, note in stored["offsets"]},
+    )

@@ -45,7 +45,8 @@ async def run_once(node: Node, cleaned: dict[Partition, int]) -> None:
     for gone in [partition for partition in cleaned if partition.is_deleted]:
         del cleaned[gone]
     try:
-        node.transactions.abort_late(now_ms)
+        node.offsets.shorten()
+        node.transactions.end_late(now_ms)
         await asyncio.to_thread(os.fsync, node.offsets.descriptor)
         await asyncio.to_thread(node.topics.sweep_deleted)
     except (OSError, Refusal) as error:
