@@ -270,4 +270,27 @@ class Segment:
         self.path.unlink(missing_ok=True)
 
 
+class IndexBuilder:
+    """The index of a file that is written from its beginning, batch by batch."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self._rows = bytearray()
+        self._entered = 0
+        self._max_timestamp = -1
+
+    def add(self, header: Header) -> None:
+        """The next batch."""
+        if self.position - self._entered >= INDEX_INTERVAL_BYTES:
+            self._rows += _ENTRY.pack(header.base_offset, self.position, self._max_timestamp)
+            self._entered = self.position
+        self.position += header.size
+        self._max_timestamp = max(self._max_timestamp, header.max_timestamp)
+
+    def end(self, next_offset: int) -> bytes:
+        """The index file's content, with an entry at the very end."""
+        last = _ENTRY.pack(next_offset, self.position, self._max_timestamp) if self.position else b""
+        return bytes(self._rows) + last
+
+
 _open: Final[OrderedDict[Segment, None]] = OrderedDict()  # the least recently used first

@@ -233,5 +233,8 @@ def _decoded(stored: dict[str, Any]) -> Transaction:
         Stage(stage),
         began_ms,
         frozenset((topic, index) for topic, index in stored["partitions"]),
-        {(group, topic, index): Committed(offset, note) for group, topic, index, offset, note in stored["offsets"]},
+        {
+            (group, topic, index): Committed(offset, note)
+            for group, topic, index, offset, note in stored["offsets"]
+        },
     )

@@ -13,7 +13,6 @@ import time
 
 from broker.compaction import compact
 from broker.node import Node
-from broker.partition import Partition
 from broker.refusal import Refusal
 from broker.retention import expire
 
@@ -22,14 +21,13 @@ logger = logging.getLogger(__name__)
 
 async def keep_up(node: Node) -> None:
     """Run until cancelled."""
-    cleaned: dict[Partition, int] = {}
     while True:
         await asyncio.sleep(node.options.upkeep_ms / 1000)
-        await run_once(node, cleaned)
+        await run_once(node)
 
 
-async def run_once(node: Node, cleaned: dict[Partition, int]) -> None:
-    """All steps; `cleaned` remembers up to which offset each partition was compacted."""
+async def run_once(node: Node) -> None:
+    """All steps."""
     now_ms = time.time_ns() // 1_000_000
     for partition in list(node.topics.partitions()):
         try:
@@ -37,13 +35,11 @@ async def run_once(node: Node, cleaned: dict[Partition, int]) -> None:
             if deleted:
                 logger.info("%s-%d: %d old segments deleted", partition.topic, partition.index, deleted)
             if partition.config.compacts:
-                cleaned[partition] = await compact(partition, cleaned.get(partition, 0))
+                await compact(partition, now_ms)
             if not partition.is_deleted:
                 partition.snapshot(now_ms)
         except (OSError, ValueError, Refusal) as error:
             logger.error("%s-%d: upkeep failed: %s", partition.topic, partition.index, error)
-    for gone in [partition for partition in cleaned if partition.is_deleted]:
-        del cleaned[gone]
     try:
         node.offsets.shorten()
         node.transactions.end_late(now_ms)

@@ -29,6 +29,8 @@ class Disk:
         self.how = how
         self.at = at
         self.operations = 0
+        self.growing: list[int] = []
+        """Which of the operations need room."""
 
     @property
     def fails(self) -> bool:
@@ -38,6 +40,8 @@ class Disk:
         """Count an operation; whether it is the very first to fail (a write is then half done)."""
         first = self.operations == self.at
         failing = self.fails
+        if grows:
+            self.growing.append(self.operations)
         self.operations += 1
         if failing and not first:
             self.refuse(grows=grows)

@@ -89,4 +89,4 @@ def test_a_transaction_open_for_too_long_is_aborted_and_its_producer_fenced(
 def test_upkeep_outlives_a_full_disk(start: Callable[[], Node], monkeypatch: pytest.MonkeyPatch) -> None:
     node, _, _ = _begun(start())
     monkeypatch.setattr(Transactions, "end_late", _refuse)
-    asyncio.run(run_once(node, {}))
+    asyncio.run(run_once(node))
