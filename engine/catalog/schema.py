@@ -234,7 +234,8 @@ CREATE VIEW rw_catalog.rw_kafka_source_progress AS
 CREATE VIEW rw_catalog.rw_relation_storage AS
     WITH stored AS (
         SELECT c.oid, c.relname, substring(c.relname FROM '^[a-z]+_([0-9]+)(?:_|$)')::integer AS id,
-            c.relname ~ '^(changes|pending)_' AS is_changes, pg_table_size(c.oid) AS table_bytes, pg_indexes_size(c.oid) AS index_bytes
+            c.relname ~ '^(changes|pending)_' AS is_changes,
+            pg_table_size(c.oid) AS table_bytes, pg_indexes_size(c.oid) AS index_bytes
         FROM pg_catalog.pg_class AS c WHERE c.relnamespace = 'engine'::regnamespace AND c.relkind = 'r'
     ), sizes AS (
         SELECT id, sum(table_bytes) FILTER (WHERE NOT is_changes) AS state_bytes,

@@ -173,10 +173,8 @@ def _in_word(sql: str, position: int) -> bool:
     start = position
     while start and (sql[start - 1].isalnum() or sql[start - 1] in "_$"):
         start -= 1
-    last = None
-    for last in tokens(sql[start:position]):
-        pass
-    return last is not None and last.kind is Kind.WORD
+    found = list(tokens(sql[start:position]))
+    return bool(found) and found[-1].kind is Kind.WORD
 
 
 class Cursor:

@@ -198,7 +198,9 @@ class Launcher:
         offsets = real_ends(addresses.kafka, config.READINGS.name)
         with figures.connect_patiently(addresses.sql_url) as connection:
             if any(offsets.values()):
-                closing.settle(connection, offsets, on_progress=lambda rows: say(f"{rows:,} earlier messages"))
+                closing.settle(
+                    connection, offsets, on_progress=lambda rows: say(f"{rows:,} earlier messages")
+                )
             say("counting")
             counts = figures.read_counts(connection)
             views = figures.read_views(connection)
