@@ -54,7 +54,7 @@ class Layout:
 
     @property
     def status_path(self) -> Path:
-        """Who runs: pids of "supervisor", "postgres", "flow", "wire" (null while down), and the "url"."""
+        """Who runs: pids of "supervisor", "postgres", "flow", "delivery", "wire" (null while down), and the "url"."""
         return self.data_dir / "engine.json"
 
     @property

@@ -1,8 +1,8 @@
-"""The engine as one thing: starts PostgreSQL, flow and wire in order, keeps them up, stops them in reverse.
+"""The engine as one thing: starts PostgreSQL, flow, delivery and wire in order, keeps them up, stops them in reverse.
 
 Each runs through the guard, so that nothing is left however the supervisor ends. Assumes POSIX and one
 supervisor per data directory (it takes the lock). Called by `python -m engine`; tests pass stand-ins for
-flow and wire.
+flow, delivery and wire.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ _log = logging.getLogger("engine.supervisor")
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What to run where. `port` 0: any free one. `flow` and `wire`: other commands for the two processes."""
+    """What to run where. `port` 0: any free one. `flow`, `wire`, `delivery`: other commands for these processes."""
 
     layout: Layout
     host: str = "127.0.0.1"
     port: int = 4566
     flow: Sequence[str] = ()
     wire: Sequence[str] = ()
+    delivery: Sequence[str] = ()
     minimum_free_bytes: int = state.MINIMUM_FREE_BYTES
     postgres_settings: dict[str, str] = field(default_factory=dict)
 
@@ -65,7 +66,7 @@ def run(options: EngineOptions) -> int:
 
 
 class _Supervisor:
-    """The three processes from the first start to the last stop. `run` is called once."""
+    """The four processes from the first start to the last stop. `run` is called once."""
 
     def __init__(self, options: EngineOptions, port: int, *, own_postgres: bool) -> None:
         self._options = options
@@ -80,6 +81,8 @@ class _Supervisor:
         address = ("--host", options.host, "--port", str(port))
         wire = options.wire or (*module, "engine.wire", *data_dir, *address)
         self._add(ChildSpec("flow", lambda: flow), after=database)
+        delivery = options.delivery or (*module, "engine.delivery", *data_dir)
+        self._add(ChildSpec("delivery", lambda: delivery, grace_s=5.0), after=database)
         self._add(ChildSpec("wire", lambda: wire, grace_s=5.0), after=database)
 
     async def run(self) -> None:

@@ -69,7 +69,7 @@ class Worker:
             _prepare(connection, (*inputs, view))
             opened.pop_all()
         sources = [i for i in inputs if i.kind == "source"]
-        programs = [p for v in catalog.of_kind("materialized view") if (p := v.program) is not None]
+        programs = [p for v in catalog.of_kind("materialized view", "sink") if (p := v.program) is not None]
         specs = {s.id: reader_spec(s, programs) for s in sources}
         return Worker(connection, side, view, inputs, sources, specs)
 

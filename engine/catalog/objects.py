@@ -38,13 +38,19 @@ class CatalogObject:
 
     @property
     def program(self) -> Program | None:
-        """The maintenance program of a materialized view; a source's when it computes columns or filters."""
+        """The maintenance program of a materialized view or sink; a source's when it computes columns or filters."""
         value = self.body.get("program")
         return Program.from_json(value) if value else None
 
     @property
     def columns(self) -> tuple[Column, ...]:
         return tuple(Column(c["name"], c["type"], c["hidden"]) for c in self.body.get("columns", ()))
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        """Relations that it refers to because it writes them, not because it reads them: the table of a sink INTO."""
+        into = self.body.get("into")
+        return (into["table"],) if into else ()
 
     def relation(self) -> Relation:
         """The object as the compiler sees it."""
@@ -80,9 +86,9 @@ class Catalog:
         return next((o for o in self.objects.values() if o.name == name), None)
 
     def relation(self, name: str) -> Relation | None:
-        """For the compiler: relations only, no indexes, nothing that is still being filled."""
+        """For the compiler: what can be read, so no indexes, no sinks, nothing that is still being filled."""
         found = self.by_name(name)
-        if found is None or found.kind == "index" or found.is_creating:
+        if found is None or found.kind in ("index", "sink") or found.is_creating:
             return None
         return found.relation()
 
@@ -108,6 +114,8 @@ class Catalog:
         stack = list(item.references)
         while stack:
             below = self.objects[stack.pop()]
+            if below.id in item.targets:
+                continue
             if below.kind == "view":
                 stack.extend(below.references)
             else:
@@ -115,11 +123,15 @@ class Catalog:
         return [found[i] for i in sorted(found)]
 
     def read_by_views(self, id_: int) -> set[int]:
-        """Materialized views whose programs read the delta of `id_` (through plain views too)."""
+        """Materialized views and sinks whose programs read the delta of `id_` (through plain views too)."""
         found: set[int] = set()
         for dependent in self.dependents(id_):
             found |= self.read_by_views(dependent.id) if dependent.kind == "view" else {dependent.id}
-        return {i for i in found if self.objects[i].kind == "materialized view"}
+        return {
+            i
+            for i in found
+            if self.objects[i].kind in ("materialized view", "sink") and id_ not in self.objects[i].targets
+        }
 
 
 def load(connection: Connection) -> Catalog:

@@ -162,7 +162,29 @@ END $$;
 """
 """What CREATE TABLE grants since COPY FROM STDIN, for the tables that were there before."""
 
-ADDED_IN_2: tuple[str, ...] = (VERSION, BACKFILLS, COPY_GRANTS, SOURCE_ENDS, PROCESS_MEMORY)
+SINKS = """
+ALTER TABLE engine.objects DROP CONSTRAINT objects_kind_check;
+ALTER TABLE engine.objects ADD CONSTRAINT objects_kind_check
+    CHECK (kind IN ('source', 'table', 'materialized view', 'view', 'index', 'sink'));
+CREATE TABLE engine.sink_progress (
+    sink_id integer PRIMARY KEY REFERENCES engine.objects ON DELETE CASCADE,
+    claimed_seq bigint NOT NULL DEFAULT 0,
+    delivered_seq bigint NOT NULL DEFAULT 0,
+    delivered_rows bigint NOT NULL DEFAULT 0,
+    last_delivered_at timestamptz,
+    last_error text,
+    failed_at timestamptz,
+    failures bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+CREATE FUNCTION engine.sink_waiting(id integer, OUT rows_waiting bigint, OUT waiting_since timestamptz)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('SELECT count(*), min(_at) FROM engine.sink_log_%s', id) INTO rows_waiting, waiting_since;
+END $$;
+"""
+"""Sinks: how far each has been delivered, and what waits in its log; see `engine.delivery`."""
+
+ADDED_IN_2: tuple[str, ...] = (VERSION, BACKFILLS, COPY_GRANTS, SOURCE_ENDS, PROCESS_MEMORY, SINKS)
 """Version 2, on top of version 1."""
 
 VISIBLE = """
@@ -190,10 +212,20 @@ CREATE VIEW rw_catalog.rw_indexes AS
     SELECT id, name, 'public'::text AS schema_name, owner, definition, created_at,
         body ->> 'relation' AS relation_name, body ->> 'indexed' AS indexed_columns
     FROM engine.created WHERE kind = 'index';
+CREATE VIEW rw_catalog.rw_sinks AS
+    SELECT id, name, 'public'::text AS schema_name, owner, body -> 'options' ->> 'connector' AS connector,
+        upper(replace(body -> 'sink' ->> 'type', '-', '_')) AS sink_type, definition, created_at AS initialized_at, created_at
+    FROM engine.created WHERE kind = 'sink';
+CREATE VIEW rw_catalog.rw_sink_backlog AS
+    SELECT o.id AS sink_id, o.name AS sink_name, w.rows_waiting, w.waiting_since, p.delivered_rows, p.last_delivered_at,
+        p.failures, p.last_error, p.failed_at
+    FROM engine.created AS o JOIN engine.sink_progress AS p ON p.sink_id = o.id
+    CROSS JOIN LATERAL engine.sink_waiting(o.id) AS w;
 CREATE VIEW rw_catalog.rw_streaming_jobs AS
     SELECT o.id, o.name, o.kind AS type, o.status,
         CASE WHEN b.background THEN 'BACKGROUND' ELSE 'FOREGROUND' END AS create_type, o.definition
-    FROM engine.objects AS o LEFT JOIN engine.backfills AS b ON b.object_id = o.id WHERE o.kind IN ('materialized view', 'table');
+    FROM engine.objects AS o LEFT JOIN engine.backfills AS b ON b.object_id = o.id
+    WHERE o.kind IN ('materialized view', 'table', 'sink');
 CREATE VIEW rw_catalog.rw_ddl_progress AS
     SELECT o.id::bigint AS ddl_id, o.definition AS ddl_statement,
         CASE WHEN b.background THEN 'BACKGROUND' ELSE 'FOREGROUND' END AS create_type,

@@ -49,12 +49,12 @@ def materialize(operator: Operator, relation_id: int) -> Program:
         content=content,
         storage={c: (o.table, o.expression) for c, o in origins.items() if o is not None},
         uses_now=builder.uses_now,
-        chunked=_chunked(operator),
+        chunked=chunked(operator),
         explain=(*_kept(builder), *explain(operator)),
     )
 
 
-def _chunked(operator: Operator) -> bool:
+def chunked(operator: Operator) -> bool:
     """See `Program.chunked`; called when all is lowered."""
     operators, scanned = [operator], []
     for each in operators:

@@ -62,7 +62,7 @@ _KNOWN_BUT_UNSUPPORTED: Final = {
     "properties.enable.auto.commit": "leave it out: offsets are kept with the state they made, not in a group",
     "timestamptz.handling.mode": "leave it out: strings with an offset and numbers of s, ms, us, ns are understood",
 }
-_PASSED_ON: Final = frozenset(
+CLIENT_PROPERTIES: Final = frozenset(
     {
         "client.id",
         "security.protocol",
@@ -84,6 +84,11 @@ _PASSED_ON: Final = frozenset(
         "sasl.kerberos.kinit.cmd",
         "sasl.kerberos.min.time.before.relogin",
         "sasl.oauthbearer.config",
+    }
+)
+"""What every Kafka client may be told: who it is and how it is let in."""
+_PASSED_ON: Final = CLIENT_PROPERTIES | frozenset(
+    {
         "message.max.bytes",
         "receive.message.max.bytes",
         "queued.min.messages",

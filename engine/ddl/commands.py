@@ -11,6 +11,7 @@ from engine.compile.describe import translated
 from engine.ddl.alter import alter
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_index import create_index
+from engine.ddl.create_sink import create_sink, explain_sink
 from engine.ddl.create_source import create_source
 from engine.ddl.create_table import create_table
 from engine.ddl.create_view import create_materialized_view, create_view, explain_create
@@ -18,11 +19,11 @@ from engine.ddl.drop import drop
 from engine.ddl.filling import Filling
 from tailrace.errors import PermissionDenied, UnsupportedFeature
 from tailrace.sql.dialect import parse_statement
+from tailrace.sql.sinks import is_create_sink
 
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?:\([^)]*\)\s*)?(?=CREATE\b)", re.IGNORECASE)
 _ALTER = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*ALTER\b", re.IGNORECASE | re.DOTALL)
 _HINTS = {
-    "SINK": "sinks come with a later version; read the view with a client meanwhile",
     "SUBSCRIPTION": "poll the view meanwhile",
     "SCHEMA": "create objects in schema public",
     "DATABASE": "use database dev",
@@ -34,9 +35,13 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
     """Run the context's statement; raises TailraceError, PostgreSQL's errors translated."""
     text = context.text
     explain = _EXPLAIN.match(text)
+    statement = text[explain.end() :] if explain else text
+    sink = is_create_sink(statement)
     altered = _ALTER.match(text) is not None
-    tree = None if altered else parse_statement(text[explain.end() :] if explain else text)
+    tree = None if altered or sink else parse_statement(statement)
     try:
+        if sink:
+            return explain_sink(context, statement) if explain else create_sink(context, filling)
         if explain and tree is not None:
             return explain_create(context, _create(tree))
         if context.user == "dashboard":

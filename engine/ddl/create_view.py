@@ -144,7 +144,7 @@ def _grants(name: str) -> list[str]:
 
 def dropped_temporaries(item: CatalogObject) -> list[str]:
     """DROP statements for the delta tables of a relation that goes."""
-    if item.kind == "materialized view":
+    if item.kind in ("materialized view", "sink"):
         return [f"DROP TABLE IF EXISTS {temporary_name(t)}" for t in temporaries(item)]
     if item.kind in ("table", "source"):
         return [

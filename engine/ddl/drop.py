@@ -1,4 +1,4 @@
-"""DROP SOURCE / TABLE / VIEW / MATERIALIZED VIEW / INDEX [IF EXISTS] name [CASCADE]."""
+"""DROP SOURCE / TABLE / VIEW / MATERIALIZED VIEW / INDEX / SINK [IF EXISTS] name [CASCADE]."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from engine.backfill.pending import drop_pending
 from engine.catalog.objects import CatalogObject, delete
+from engine.compile.sink import CHANNEL, log_name
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_view import dropped_temporaries
 from engine.ddl.names import object_name
@@ -18,6 +19,7 @@ KINDS = {
     "VIEW": "view",
     "MATERIALIZED VIEW": "materialized view",
     "INDEX": "index",
+    "SINK": "sink",
 }
 
 
@@ -64,6 +66,8 @@ def drop_one(context: DdlContext, item: CatalogObject) -> None:
             context.execute(*(drop_pending(item.id, i.id) for i in context.catalog.inputs_of(item)))
     if item.kind == "index":
         context.execute(f"DROP INDEX IF EXISTS engine.{quote(item.name)}")
+    elif item.kind == "sink":
+        context.execute(f"DROP TABLE {log_name(item.id)}", f"SELECT pg_notify('{CHANNEL}', '0')")
     else:
         context.execute(f"DROP VIEW IF EXISTS public.{quote(item.name)}")
     if item.kind == "table":
@@ -75,6 +79,7 @@ def drop_one(context: DdlContext, item: CatalogObject) -> None:
         context.execute(f"DROP FUNCTION engine.step_{item.id}")
     if item.kind == "materialized view":
         context.execute(f"DROP VIEW engine.content_{item.id}")
+    if item.kind in ("materialized view", "sink"):
         tables = context.connection.execute(
             "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'engine' AND tablename LIKE %s",
             (f"state\\_{item.id}\\_%",),

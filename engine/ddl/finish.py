@@ -11,6 +11,7 @@ from engine.backfill.fill import delta_tables_of, temporary_name
 from engine.backfill.pending import drop_pending, load_pending
 from engine.catalog.objects import CatalogObject, set_created
 from engine.ddl.context import DdlContext
+from engine.ddl.create_sink import announce
 from engine.ddl.create_view import publish
 
 
@@ -22,8 +23,10 @@ def finish(context: DdlContext, item: CatalogObject, epoch: int) -> None:
         context.connection.execute(f"DELETE FROM engine.{table} WHERE object_id = %s", (item.id,))
     created = set_created(context.connection, item)
     context.catalog.objects[item.id] = created
-    if item.kind != "index":
+    if item.kind == "materialized view":
         publish(context, created)
+    elif item.kind == "sink":
+        announce(context)
     context.execute("DISCARD PLANS")
 
 

@@ -32,6 +32,7 @@ from engine.ddl.create_view import temporaries as view_temporaries
 from engine.ddl.drop import drop_one
 from engine.ddl.filling import SMALL_ROWS, Filling
 from engine.ddl.finish import finish
+from engine.flow.into_table import apply_waiting
 from engine.flow.source_input import copy_rows, first_positions, messages_between, positions, read_again
 from engine.operators.base import names
 from tailrace.errors import TailraceError
@@ -44,6 +45,8 @@ LOCK_KEY = 4566
 _DDL_ATTEMPTS = 3
 _Changes = list[tuple[CatalogObject, tuple[Any, ...]]]
 _SLOW_MS = 500.0
+_STEPPED = ("materialized view", "sink")
+"""Kinds whose programs read other relations' changes."""
 SETTINGS = {
     "TimeZone": "UTC",
     "enable_hashjoin": "off",  # a state table is probed by index; see the design's planner discipline
@@ -89,6 +92,8 @@ class Flow:
     small_rows: int = SMALL_ROWS
     wide: bool = False
     """True once a row over 8 kB has come: the delta tables of this session take rows of any size from then on."""
+    fed: set[int] = field(default_factory=set)
+    """Tables that sinks have changed behind the last barrier: the next one has to take their changes."""
     _rows_seen: int = 0
     _replan_at: int = 10_000
     _last_ms: float = 0.0
@@ -177,7 +182,16 @@ class Flow:
         if self._last_ms > _SLOW_MS:
             self._tell_slow(rows)
         self._replan(rows)
+        self._feed()
         return BarrierResult(self.epoch, now, rows, self._last_ms)
+
+    def _feed(self) -> None:
+        """Let the sinks INTO tables change them."""
+        self.fed = {
+            sink.body["into"]["table"]
+            for sink in self.catalog.of_kind("sink")
+            if sink.body["into"] and not sink.is_creating and apply_waiting(self.connection, sink)
+        }
 
     def _begin(self, rows: int) -> datetime:
         self.connection.execute("SET LOCAL synchronous_commit = off")
@@ -466,6 +480,7 @@ class Flow:
                 self.reload()
             raise
         self._arrange()
+        self._feed()
         return result
 
     def _filling(self) -> Filling:
@@ -490,7 +505,7 @@ class Flow:
         """What the reader of a source must deliver, in the order of COPY."""
         found = self._specs.get(source_id)
         if found is None:
-            programs = [p for v in self.catalog.of_kind("materialized view") if (p := v.program) is not None]
+            programs = [p for v in self.catalog.of_kind(*_STEPPED) if (p := v.program) is not None]
             found = self._specs[source_id] = sources.reader_spec(self.catalog.objects[source_id], programs)
         return found
 
@@ -502,16 +517,13 @@ class Flow:
     def uses_now(self) -> bool:
         """True when some view changes with time alone."""
         return any(
-            v.body["program"]["uses_now"]
-            for v in self.catalog.of_kind("materialized view")
-            if not v.is_creating
+            v.body["program"]["uses_now"] for v in self.catalog.of_kind(*_STEPPED) if not v.is_creating
         )
 
     def _arrange(self) -> None:
         """Work out once per catalog which relations each view reads and which are read at all."""
         self._inputs = {
-            v.id: tuple(i.id for i in self.catalog.inputs_of(v))
-            for v in self.catalog.of_kind("materialized view")
+            v.id: tuple(i.id for i in self.catalog.inputs_of(v)) for v in self.catalog.of_kind(*_STEPPED)
         }
         self._specs = {}
         self._readers = {i: bool(self.catalog.read_by_views(i)) for i in self.catalog.objects}
@@ -526,6 +538,6 @@ def temporaries_of(item: CatalogObject) -> Sequence[str]:
         return sources.temporaries(item)
     if item.kind == "table":
         return table_temporaries(item.id, item.columns)
-    if item.kind == "materialized view":
+    if item.kind in _STEPPED:
         return view_temporaries(item)
     return ()

@@ -109,6 +109,10 @@ class Loop:
         if not batches and not tables and not self.flow.uses_now:
             return
         self._retried(lambda: self.flow.barrier(batches, tables))
+        if self.flow.fed:  # sinks have changed tables: the next barrier takes that
+            with self._lock:
+                self.dirty |= self.flow.fed
+            self.wake.set()
         if any(len(b.rows) >= MAX_BARRIER_ROWS for b in batches.values()):
             self.wake.set()
 
@@ -167,6 +171,8 @@ class Loop:
         """The reply; None if it comes later, with the end of a job."""
         if command.op == "flush":
             self._barrier(everything=True)
+            while self.flow.fed:
+                self._barrier(everything=True)
             return reply_of(Reply("FLUSH"))
         if command.op != "execute":
             raise TailraceError(f"unknown command {command.op!r}", sqlstate="08P01")
@@ -192,7 +198,7 @@ class Loop:
             try:
                 return work()
             except TailraceError as error:
-                if error.sqlstate not in ("55P03", "40P01") or attempt == _DDL_ATTEMPTS - 1:
+                if error.sqlstate not in ("55P03", "40P01", "40001") or attempt == _DDL_ATTEMPTS - 1:
                     raise
                 self._barrier(everything=False)
                 self.stop.wait(0.05)

@@ -43,6 +43,7 @@ _CREATED = {
     ("VIEW",): ("rw_views", "view"),
     ("MATERIALIZED", "VIEW"): ("rw_materialized_views", "materialized view"),
     ("INDEX",): ("rw_indexes", "index"),
+    ("SINK",): ("rw_sinks", "sink"),
 }
 _COLUMNS = (Column("Name"), Column("Type"), Column("Is Hidden"), Column("Description"))
 
@@ -170,7 +171,7 @@ def _show_create(cursor: Cursor) -> Lookup:
     if words is None:
         raise UnsupportedFeature(
             f"SHOW CREATE {cursor.take().text.upper()}",
-            hint="SHOW CREATE TABLE | SOURCE | VIEW | MATERIALIZED VIEW | INDEX name",
+            hint="SHOW CREATE TABLE | SOURCE | VIEW | MATERIALIZED VIEW | INDEX | SINK name",
         )
     relation, kind = _CREATED[words]
     schema, name = cursor.qualified_name()

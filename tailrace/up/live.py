@@ -23,7 +23,7 @@ from tailrace.verify.reconcile import Counts
 
 RECENT_S: Final = 5
 MOST_EVENTS: Final = 200
-ENGINE_PARTS: Final = ("postgres", "flow", "wire")
+ENGINE_PARTS: Final = ("postgres", "flow", "delivery", "wire")
 
 
 class EngineParts:

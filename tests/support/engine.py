@@ -23,7 +23,7 @@ class EngineServer:
     layout: Layout
 
     def pid(self, name: str) -> int | None:
-        """Pid of "supervisor", "postgres", "flow" or "wire"; None while it is down."""
+        """Pid of "supervisor", "postgres", "flow", "delivery" or "wire"; None while it is down."""
         pid = json.loads(self.layout.status_path.read_bytes())[name]
         return None if pid is None else int(pid)
 

@@ -1,0 +1,291 @@
+"""What a sink is, as values: where it delivers, in which form, keyed by what.
+
+No I/O here. `sink_spec` turns a CREATE SINK statement into a `SinkSpec`. Option names are RisingWave's (its docs, "Sink to
+Kafka", "CREATE SINK INTO", its file sink); whatever is not honoured is refused by name, never ignored. Called by the
+DDL; the delivery process takes the spec from the catalog.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from engine.connectors.source import CLIENT_PROPERTIES, InvalidOptionError
+from engine.operators.base import Column
+from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tailrace.sql.sinks import CreateSink
+
+_PRODUCER_PROPERTIES: Final = CLIENT_PROPERTIES | frozenset(
+    {
+        "batch.num.messages",
+        "batch.size",
+        "compression.codec",
+        "compression.type",
+        "linger.ms",
+        "message.max.bytes",
+        "message.timeout.ms",
+        "queue.buffering.max.ms",
+        "request.timeout.ms",
+        "retry.backoff.ms",
+        "socket.timeout.ms",
+    }
+)
+"""librdkafka properties that `properties.<name>` hands on unchanged (librdkafka's CONFIGURATION.md)."""
+
+_ALIASES: Final = {"kafka.brokers": "properties.bootstrap.server", "kafka.topic": "topic"}
+_COMMON: Final = ("connector", "type", "force_append_only", "snapshot", "primary_key")
+_OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "kafka": (*_COMMON, "topic", "properties.bootstrap.server"),
+    "fs": (*_COMMON, "fs.path", "rollover_seconds", "max_row_count"),
+    "table": ("type", "force_append_only", "snapshot", "primary_key"),
+}
+_KNOWN_BUT_UNSUPPORTED: Final = {
+    "properties.enable.idempotence": "leave it out: the producer is always idempotent",
+    "properties.allow.auto.create.topics": "create the topic first",
+    "path_partition_by": "all files go to fs.path",
+    "sink_decouple": "leave it out: a sink is always decoupled from the barriers by its log",
+    "commit_checkpoint_interval": "leave it out: what is durable is delivered at once",
+}
+_ENCODES: Final[Mapping[str, tuple[str, ...]]] = {"kafka": ("JSON",), "fs": ("JSON", "PARQUET"), "table": ()}
+
+ROLLOVER_S: Final = 10
+MAX_FILE_ROWS: Final = 10_240
+
+
+class SinkType(StrEnum):
+    """What the target is given: rows only, the newest row of each key, or changes with both sides."""
+
+    APPEND_ONLY = "append-only"
+    UPSERT = "upsert"
+    DEBEZIUM = "debezium"
+
+
+_FORMATS: Final = {"PLAIN": SinkType.APPEND_ONLY, "UPSERT": SinkType.UPSERT, "DEBEZIUM": SinkType.DEBEZIUM}
+
+
+@dataclass(frozen=True, slots=True)
+class SinkSpec:
+    """A sink, complete: all that delivering needs besides its log. JSON-safe by `to_json`."""
+
+    connector: str
+    """'kafka', 'fs' or 'table' (INTO)."""
+    type: SinkType
+    encode: str = ""
+    """'json' or 'parquet'; '' for a table."""
+    primary_key: tuple[str, ...] = ()
+    force_append_only: bool = False
+    snapshot: bool = True
+    key_encode: str = "json"
+    """'json', 'text' or 'bytes'."""
+    timestamptz_mode: str = "utc_string"
+    jsonb_mode: str = "string"
+    topic: str = ""
+    bootstrap: str = ""
+    properties: Mapping[str, str] = field(default_factory=dict)
+    path: str = ""
+    rollover_s: int = ROLLOVER_S
+    max_rows: int = MAX_FILE_ROWS
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for the catalog."""
+        return {**asdict(self), "properties": dict(self.properties), "primary_key": list(self.primary_key)}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> SinkSpec:
+        """The reverse of `to_json`."""
+        key = tuple(value["primary_key"])
+        return SinkSpec(**{**value, "type": SinkType(value["type"]), "primary_key": key})
+
+
+def sink_spec(statement: CreateSink, columns: Sequence[Column], *, append_only: bool) -> SinkSpec:
+    """Check a statement against the columns of its query and whether that is `append_only`.
+
+    Raises InvalidOptionError (22023), InvalidStatement or UnsupportedFeature (0A000), naming the option.
+    """
+    given = {_ALIASES.get(key, key): value for key, value in statement.options.items()}
+    connector = _connector(statement, given)
+    format_options = dict(statement.encode_options)
+    force = _flag(format_options if "force_append_only" in format_options else given, "force_append_only")
+    type_ = _type(connector, statement, given, append_only=append_only, force=force)
+    key = _primary_key(given, columns)
+    if type_ is not SinkType.APPEND_ONLY and not key and connector != "table":
+        raise InvalidOptionError(
+            f"primary key not defined for {type_} {connector} sink",
+            hint="name its columns: primary_key = 'a,b' in the WITH options",
+        )
+    if type_ is SinkType.APPEND_ONLY and not append_only and not force:
+        raise InvalidStatement(
+            "The sink cannot be append-only",
+            sqlstate="0A000",
+            detail="the query updates or deletes rows that it has put out",
+            hint="add force_append_only = 'true', which drops updates' old rows and deletes, or use FORMAT UPSERT",
+        )
+    snapshot = _flag(given, "snapshot", default=True)
+    if not snapshot and statement.source is None:
+        raise UnsupportedFeature("snapshot = 'false' with AS SELECT", hint="CREATE SINK ... FROM a relation")
+    encode = (statement.encode or "").lower()
+    spec = SinkSpec(
+        connector,
+        type_,
+        encode,
+        key,
+        force_append_only=force and not append_only,
+        snapshot=snapshot,
+        key_encode=_key_encode(statement, key, columns),
+        timestamptz_mode=_choice(
+            format_options, "timestamptz.handling.mode", ("utc_string", "utc_without_suffix")
+        ),
+        jsonb_mode=_choice(format_options, "jsonb.handling.mode", ("string", "dynamic")),
+        **_target(connector, given),
+    )
+    _nothing_left("format option", format_options, ("force_append_only", *_MODES))
+    _nothing_left("option", given, _OPTIONS[connector])
+    return spec
+
+
+_MODES: Final = ("timestamptz.handling.mode", "jsonb.handling.mode")
+
+
+def _connector(statement: CreateSink, given: dict[str, str]) -> str:
+    named = given.pop("connector", None)
+    if statement.into is not None:
+        if named not in (None, "table"):
+            raise InvalidStatement(f"CREATE SINK INTO takes no connector, got '{named}'")
+        if statement.format is not None:
+            raise InvalidStatement("CREATE SINK INTO takes no FORMAT")
+        return "table"
+    if named is None:
+        raise InvalidOptionError("option connector is missing", hint="write connector = 'kafka' or 'fs'")
+    connector = named.lower()
+    if connector not in ("kafka", "fs"):
+        raise UnsupportedFeature(
+            f"sink connector '{named}'", hint="use connector = 'kafka' or 'fs', or INTO a table"
+        )
+    return connector
+
+
+def _type(
+    connector: str, statement: CreateSink, given: dict[str, str], *, append_only: bool, force: bool
+) -> SinkType:
+    named = given.pop("type", None)
+    if named is not None and named not in (SinkType.APPEND_ONLY, SinkType.UPSERT):
+        raise InvalidOptionError(f"type cannot be '{named}'", hint="use 'append-only' or 'upsert'")
+    if connector == "table":
+        if named is not None:
+            return SinkType(named)
+        return SinkType.APPEND_ONLY if append_only or force else SinkType.UPSERT
+    if statement.format is None or statement.encode is None:
+        raise InvalidStatement(
+            f"a {connector} sink needs FORMAT and ENCODE",
+            hint="end the statement with FORMAT PLAIN ENCODE JSON, or UPSERT, or DEBEZIUM",
+        )
+    feature = f"FORMAT {statement.format} ENCODE {statement.encode} of connector {connector}"
+    type_ = _FORMATS.get(statement.format)
+    if type_ is None or statement.encode not in _ENCODES[connector]:
+        raise UnsupportedFeature(feature, hint=f"ENCODE {' or '.join(_ENCODES[connector])}")
+    if connector == "fs" and type_ is not SinkType.APPEND_ONLY:
+        raise UnsupportedFeature(feature, hint="a file sink takes rows only: FORMAT PLAIN")
+    if named is not None and SinkType(named) is not type_:
+        raise InvalidStatement(
+            f"type = '{named}' contradicts FORMAT {statement.format}", hint="leave type out"
+        )
+    return type_
+
+
+def _primary_key(given: dict[str, str], columns: Sequence[Column]) -> tuple[str, ...]:
+    listed = [name.strip() for name in given.pop("primary_key", "").split(",")]
+    key = tuple(name for name in listed if name)
+    known = {column.name for column in columns}
+    for name in key:
+        if name not in known:
+            raise InvalidStatement(
+                f'primary key column "{name}" is not a column of the sink',
+                sqlstate="42703",
+                hint=f"its columns: {', '.join(column.name for column in columns)}",
+            )
+    return key
+
+
+def _key_encode(statement: CreateSink, key: tuple[str, ...], columns: Sequence[Column]) -> str:
+    encode = (statement.key_encode or "JSON").lower()
+    if encode == "json":
+        return encode
+    if encode not in ("text", "bytes"):
+        raise UnsupportedFeature(f"KEY ENCODE {statement.key_encode}", hint="KEY ENCODE JSON, TEXT or BYTES")
+    types = {c.name: c.type for c in columns}
+    wanted = ("bytea",) if encode == "bytes" else _TEXT_KEYS
+    if len(key) != 1 or types[key[0]] not in wanted:
+        got = ", ".join(f"{name} {types[name]}" for name in key) or "no primary_key"
+        raise InvalidStatement(
+            f"KEY ENCODE {statement.key_encode} needs exactly one primary key column of type {' or '.join(wanted)}",
+            detail=f"got {got}",
+        )
+    return encode
+
+
+_TEXT_KEYS: Final = ("character varying", "text", "boolean", "smallint", "integer", "bigint")
+
+
+def _target(connector: str, given: dict[str, str]) -> dict[str, Any]:
+    if connector == "kafka":
+        topic = _required(given, "topic", "topic = 'telemetry.alerts'")
+        bootstrap = _required(
+            given, "properties.bootstrap.server", "properties.bootstrap.server = '127.0.0.1:9092'"
+        )
+        passed = [
+            k
+            for k in given
+            if k.removeprefix("properties.") in _PRODUCER_PROPERTIES and k.startswith("properties.")
+        ]
+        properties = {k.removeprefix("properties."): given.pop(k) for k in passed}
+        return {"topic": topic, "bootstrap": bootstrap, "properties": properties}
+    if connector == "fs":
+        path = _required(given, "fs.path", "fs.path = '/var/lib/alerts'")
+        if not path.startswith("/"):
+            raise InvalidOptionError(f"fs.path must be an absolute path, got '{path}'")
+        return {
+            "path": path,
+            "rollover_s": _number(given, "rollover_seconds", ROLLOVER_S),
+            "max_rows": _number(given, "max_row_count", MAX_FILE_ROWS),
+        }
+    return {}
+
+
+def _required(given: dict[str, str], option: str, example: str) -> str:
+    value = given.pop(option, "").strip()
+    if not value:
+        raise InvalidOptionError(f"option {option} is missing", hint=f"write {example}")
+    return value
+
+
+def _flag(given: dict[str, str], option: str, *, default: bool = False) -> bool:
+    value = given.pop(option, str(default)).lower()
+    if value not in ("true", "false"):
+        raise InvalidOptionError(f"{option} cannot be '{value}'", hint="use 'true' or 'false'")
+    return value == "true"
+
+
+def _number(given: dict[str, str], option: str, default: int) -> int:
+    value = given.pop(option, str(default))
+    if not value.isdecimal() or not 0 < int(value) <= 1_000_000:
+        raise InvalidOptionError(f"{option} cannot be '{value}'", hint="use a whole number from 1 to 1000000")
+    return int(value)
+
+
+def _choice(given: dict[str, str], option: str, choices: tuple[str, ...]) -> str:
+    value = given.pop(option, choices[0]).lower()
+    if value not in choices:
+        raise InvalidOptionError(f"{option} cannot be '{value}'", hint=f"use {' or '.join(choices)}")
+    return value
+
+
+def _nothing_left(what: str, given: Mapping[str, str], known: Sequence[str]) -> None:
+    for option in given:
+        if option in _KNOWN_BUT_UNSUPPORTED:
+            raise UnsupportedFeature(f"{what} {option}", hint=_KNOWN_BUT_UNSUPPORTED[option])
+        close = difflib.get_close_matches(option, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"supported: {', '.join(known)}"
+        raise UnsupportedFeature(f"{what} {option}", hint=hint)

@@ -1,0 +1,206 @@
+"""CREATE SINK: a query whose changes are delivered to a Kafka topic, to files, or INTO a table.
+
+The program ends in a log (`engine.compile.sink`). What delivers lies elsewhere: `engine.delivery` for topics and files,
+`engine.flow.into_table` for tables. The initial content goes through the same fill as a view's; with snapshot = 'false', which
+needs FROM a relation and so has no state, it is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from engine.catalog.objects import CatalogObject
+from engine.compile.explain import explain
+from engine.compile.planner import plan, relations_of
+from engine.compile.sink import CHANNEL, sink_program
+from engine.connectors.sink import SinkSpec, SinkType, sink_spec
+from engine.connectors.sink_files import check_directory
+from engine.connectors.sink_json import check_types
+from engine.connectors.sink_kafka import check_topic
+from engine.ddl.context import DdlContext, Reply
+from engine.ddl.filling import Filling, fill_or_start
+from engine.operators.base import Column, Operator, quote
+from tailrace.errors import InvalidStatement, PermissionDenied, UnsupportedFeature
+from tailrace.sql.dialect import parse_query
+from tailrace.sql.sinks import CreateSink, parse_create_sink
+
+TAG = "CREATE_SINK"
+
+
+def create_sink(context: DdlContext, filling: Filling) -> Reply:
+    """Run the context's CREATE SINK and log what its query holds now."""
+    statement = parse_create_sink(context.text)
+    if context.user == "dashboard":
+        raise PermissionDenied("role dashboard may only read", hint="connect as root")
+    if not context.is_new(statement.name, if_not_exists=statement.if_not_exists):
+        return Reply(TAG, notices=context.notices)
+    query = _query(statement)
+    operator = plan(parse_query(query), context.environment)
+    references = {context.existing(name).id for name in relations_of(parse_query(query))}
+    spec = sink_spec(statement, operator.visible, append_only=operator.append_only)
+    into: dict[str, Any] | None = None
+    key = spec.primary_key
+    if statement.into is not None:
+        target = _target(context, statement, spec, operator, references)
+        into, key = target.to_json(), target.key
+        references.add(target.table.id)
+    else:
+        check_types(operator.visible)
+        (check_topic if spec.connector == "kafka" else check_directory)(statement.name, spec)
+    id_ = context.new_id()
+    program = sink_program(operator, id_, key, force_append_only=spec.force_append_only)
+    context.execute(*program.tables, *program.temporaries, program.function)
+    body = {
+        "columns": list(program.columns),
+        "key": list(key),
+        "append_only": spec.type is SinkType.APPEND_ONLY,
+        "program": program.to_json(),
+        "sink": spec.to_json(),
+        "options": {"connector": spec.connector},
+        "from": statement.source or statement.name,
+        "into": into,
+    }
+    new = CatalogObject(
+        id_,
+        statement.name,
+        "sink",
+        context.user,
+        context.text.strip().removesuffix(";"),
+        body,
+        tuple(sorted(references)),
+    )
+    reply = Reply(TAG, notices=context.notices)
+    if not spec.snapshot:
+        context.record(new)
+        announce(context)
+    elif fill_or_start(context, new, filling, reply):
+        announce(context)
+    context.execute(f"INSERT INTO engine.sink_progress (sink_id) VALUES ({id_})")
+    return reply
+
+
+def announce(context: DdlContext) -> None:
+    """Tell the delivery process that there are other sinks than before."""
+    context.execute(f"SELECT pg_notify('{CHANNEL}', '0')")
+
+
+def explain_sink(context: DdlContext, text: str) -> Reply:
+    """EXPLAIN CREATE SINK: the operators of its query."""
+    operator = plan(parse_query(_query(parse_create_sink(text))), context.environment)
+    return Reply("EXPLAIN", ("QUERY PLAN",), [(line,) for line in explain(operator)])
+
+
+def _query(statement: CreateSink) -> str:
+    return statement.query or f"SELECT * FROM {quote(statement.source or '')}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Into:
+    """The table of a sink INTO: `columns` of the table take the sink's columns in order; `key` are the sink's columns that
+    fill the table's primary key, () without one."""
+
+    table: CatalogObject
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    table_key: tuple[str, ...]
+    not_null: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for the catalog."""
+        return {
+            "table": self.table.id,
+            "columns": list(self.columns),
+            "key": list(self.table_key),
+            "not_null": list(self.not_null),
+        }
+
+
+def _target(
+    context: DdlContext, statement: CreateSink, spec: SinkSpec, operator: Operator, references: set[int]
+) -> _Into:
+    table = context.existing(statement.into or "")
+    if table.kind != "table":
+        raise InvalidStatement(
+            f'cannot sink into "{table.name}", a {table.kind}',
+            sqlstate="42809",
+            hint="CREATE TABLE, and sink into that",
+        )
+    _refuse_cycle(context, statement.name, table, references)
+    catalogued = context.connection.execute(
+        "SELECT attname, attgenerated <> '', attnotnull FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 "
+        "AND NOT attisdropped ORDER BY attnum",
+        (f"engine.table_{table.id}",),
+    ).fetchall()
+    shown = {c.name: c for c in table.columns if not c.hidden}
+    writable = [name for name, generated, _ in catalogued if name in shown and not generated]
+    columns = statement.into_columns or tuple(writable[: len(operator.visible)])
+    for name in columns:
+        if name not in writable:
+            raise InvalidStatement(
+                f'column "{name}" of table "{table.name}" cannot be written', sqlstate="42703"
+            )
+    if len(columns) != len(operator.visible) or len(set(columns)) != len(columns):
+        raise InvalidStatement(
+            f'the sink has {len(operator.visible)} columns for {len(columns)} of table "{table.name}"',
+            hint=f"give as many of these, each once: {', '.join(writable)}",
+        )
+    _check_casts(context, operator.visible, [shown[name] for name in columns], table.name)
+    table_key = tuple(k for k in table.body["key"] if k in shown)
+    if not table_key and spec.type is not SinkType.APPEND_ONLY:
+        raise InvalidStatement(
+            "Only append-only sinks can sink to a table without primary keys",
+            detail="this sink is not append-only",
+            hint="add type = 'append-only', force_append_only = 'true' to the WITH options, or give the table a primary key",
+        )
+    missing = [k for k in table_key if k not in columns]
+    if missing:
+        raise UnsupportedFeature(
+            f'a sink into table "{table.name}" that leaves its primary key column {missing[0]} to the default',
+            hint="select a value for it",
+        )
+    fed = {name: column.name for name, column in zip(columns, operator.visible, strict=True)}
+    not_null = tuple(name for name, _, not_null in catalogued if not_null and name in columns)
+    return _Into(table, columns, tuple(fed[k] for k in table_key), table_key, not_null)
+
+
+def _refuse_cycle(context: DdlContext, name: str, table: CatalogObject, references: set[int]) -> None:
+    """What the sink reads must not be fed by the table, through views and other sinks."""
+    objects = context.catalog.objects
+    feeders: dict[int, list[int]] = {}
+    for item in context.catalog.of_kind("sink"):
+        if item.body["into"]:
+            feeders.setdefault(item.body["into"]["table"], []).append(item.id)
+    seen: set[int] = set()
+    stack = [[i] for i in references]
+    while stack:
+        path = stack.pop()
+        if path[-1] == table.id:
+            shown = " -> ".join([table.name, *(objects[i].name for i in path[-2::-1]), name, table.name])
+            raise InvalidStatement(
+                "Creating such a sink will result in circular dependency", sqlstate="42P17", detail=shown
+            )
+        if path[-1] in seen:
+            continue
+        seen.add(path[-1])
+        item = objects[path[-1]]
+        fed_by = {item.body["into"]["table"]} if item.kind == "sink" and item.body["into"] else set()
+        for below in (*(set(item.references) - fed_by), *feeders.get(item.id, ())):
+            stack.append([*path, below])
+
+
+def _check_casts(context: DdlContext, given: tuple[Column, ...], wanted: list[Column], table: str) -> None:
+    """Equal types, or casts that PostgreSQL makes by itself because they lose nothing: none may fail later on."""
+    for column, target in zip(given, wanted, strict=True):
+        if column.type == target.type or {column.type, target.type} <= {"text", "character varying"}:
+            continue
+        row = context.connection.execute(
+            "SELECT FROM pg_cast WHERE castsource = %s::regtype AND casttarget = %s::regtype AND castcontext = 'i'",
+            (column.type, target.type),
+        ).fetchone()
+        if row is None:
+            raise InvalidStatement(
+                f'column {column.name} has type {column.type}, column {target.name} of table "{table}" {target.type}',
+                sqlstate="42804",
+                hint=f"cast it in the query: {column.name}::{target.type}",
+            )

@@ -1,0 +1,100 @@
+"""All sinks' deliveries: a worker for each sink of the catalog, told by PostgreSQL's notifications what waits.
+
+Sinks INTO tables are the flow's. Called by `python -m engine.delivery`, and by tests with a DSN of their own.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+import psycopg
+
+from engine.compile.sink import CHANNEL
+from engine.connectors.sink import SinkSpec
+from engine.connectors.sink_files import FileTarget
+from engine.connectors.sink_kafka import KafkaTarget
+from engine.connectors.sink_target import Target
+from engine.delivery.sink_log import Connection, open_session
+from engine.delivery.worker import Sink, Worker
+from engine.operators.base import Column
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.5
+_SINKS = (
+    "SELECT id, name, body FROM engine.created "
+    "WHERE kind = 'sink' AND body -> 'options' ->> 'connector' <> 'table' ORDER BY id"
+)
+
+
+class Service:
+    """Runs until `stop` is set; raises psycopg.Error when PostgreSQL is gone."""
+
+    def __init__(self, dsn: str, stop: threading.Event) -> None:
+        self._dsn = dsn
+        self._stop = stop
+        self._workers: dict[int, tuple[Worker, Future[None]]] = {}
+
+    def run(self) -> None:
+        try:
+            with open_session(self._dsn) as connection:
+                connection.execute(f"LISTEN {CHANNEL}")
+                while not self._stop.is_set():
+                    self._arrange(connection)
+                    for notice in connection.notifies(timeout=LOOK_S, stop_after=1):
+                        self._wake(notice.payload)
+        finally:
+            for worker, _ in self._workers.values():
+                worker.stop()
+            for _, done in self._workers.values():
+                done.exception(timeout=15)
+
+    def _wake(self, payload: str) -> None:
+        entry = self._workers.get(int(payload))
+        if entry is not None:
+            entry[0].wake()
+
+    def _arrange(self, connection: Connection) -> None:
+        """Start workers for new sinks, stop those of dropped ones; a worker's error is raised here."""
+        wanted = {sink.id: sink for sink in _read_sinks(connection)}
+        for id_, (worker, done) in list(self._workers.items()):
+            if id_ not in wanted:
+                worker.stop()
+            if done.done():
+                del self._workers[id_]
+                done.result()
+        for id_ in wanted.keys() - self._workers.keys():
+            worker, done = Worker(wanted[id_], partial(open_session, self._dsn)), Future[None]()
+            self._workers[id_] = worker, done
+            threading.Thread(target=_run, args=(worker, done), name=f"sink {id_}", daemon=True).start()
+
+
+def _run(worker: Worker, done: Future[None]) -> None:
+    log.info("sink %s: delivering", worker.sink.name)
+    try:
+        worker.run()
+    except Exception as error:  # handed to the service, which ends by it
+        log.exception("sink %s: ended", worker.sink.name)
+        done.set_exception(error)
+    else:
+        done.set_result(None)
+
+
+def _read_sinks(connection: Connection) -> list[Sink]:
+    try:
+        rows = connection.execute(_SINKS).fetchall()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        return []  # the flow has not made the catalog yet
+    return [Sink(id_, name, partial(_target, id_, name, body)) for id_, name, body in rows]
+
+
+def _target(id_: int, name: str, body: dict[str, Any], stop: threading.Event) -> Target:
+    spec = SinkSpec.from_json(body["sink"])
+    columns = tuple(Column(c["name"], c["type"], c["hidden"]) for c in body["columns"])
+    if spec.connector == "fs":
+        return FileTarget(name, id_, spec, columns, stop)
+    return KafkaTarget(name, spec, columns, body["from"], stop)

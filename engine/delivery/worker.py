@@ -1,0 +1,104 @@
+"""One sink's delivery: batch after batch, in order, again after a failure, with back-off; a thread of its own for each sink.
+
+One sink's failure holds no other up. A target that refuses is shown in rw_catalog.rw_sink_backlog and asked again after
+0.2 s, then twice that, up to 10 s. A lost PostgreSQL ends the thread by its error: the process is started again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from engine.connectors.sink_target import Batch, DeliveryError, DeliveryStopped, Target
+from engine.delivery.sink_log import Connection, SinkLog
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 10.0
+LOOK_S = 1.0
+"""A notification that went astray costs no more than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """A sink as the catalog has it; `make` opens its target, which gives up when the event is set."""
+
+    id: int
+    name: str
+    make: Callable[[threading.Event], Target]
+
+
+class Worker:
+    """Runs one sink until `stop`, or until it is dropped; `run` raises psycopg.Error when PostgreSQL is gone."""
+
+    def __init__(self, sink: Sink, connect: Callable[[], Connection]) -> None:
+        self.sink = sink
+        self._connect = connect
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._target: Target | None = None
+
+    def wake(self) -> None:
+        """There is something to deliver."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End soon, without waiting for a target that does not answer."""
+        self._stop.set()
+        self._wake.set()
+
+    def run(self) -> None:
+        try:
+            with self._connect() as connection:
+                sink_log = SinkLog(connection, self.sink.id)
+                try:
+                    self._deliver_all(sink_log)
+                except psycopg.errors.UndefinedTable:
+                    if sink_log.exists():
+                        raise
+        except DeliveryStopped:
+            pass
+        finally:
+            if self._target is not None:
+                self._target.close()
+
+    def _deliver_all(self, sink_log: SinkLog) -> None:
+        pause = FIRST_PAUSE_S
+        while not self._stop.is_set():
+            self._wake.clear()
+            try:
+                target = self._target = self._target or self.sink.make(self._stop)
+                batch = self._next(sink_log, target)
+                if batch is None:
+                    self._wake.wait(LOOK_S)
+                    continue
+                target.deliver(batch)
+            except DeliveryError as error:
+                log.warning("sink %s: %s; again in %.1f s", self.sink.name, error.message, pause)
+                self._target = None
+                sink_log.failed(error.message)
+                self._stop.wait(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+                continue
+            sink_log.delivered(batch)
+            pause = FIRST_PAUSE_S
+
+    def _next(self, sink_log: SinkLog, target: Target) -> Batch | None:
+        """A full batch at once, one that is not full when it has waited for `linger_s`."""
+        wait: dict[str, Any] = {"at_least": target.batch_rows if target.linger_s else 1}
+        until = time.monotonic() + target.linger_s
+        while (batch := sink_log.next_batch(target.select, target.batch_rows, **wait)) is None:
+            left = until - time.monotonic()
+            if not target.linger_s or self._stop.is_set():
+                return None
+            if left <= 0:
+                return sink_log.next_batch(target.select, target.batch_rows)
+            self._stop.wait(min(left, LOOK_S))
+        return batch

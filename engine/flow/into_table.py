@@ -1,0 +1,90 @@
+"""CREATE SINK INTO: what a barrier logged for a table is applied to it behind the barrier, in one transaction with the log.
+
+Exactly once: the rows leave the log in the transaction that changes the table. It is READ COMMITTED, unlike a barrier, so
+that it waits for a client's change of the same row instead of failing by it; the table's own triggers capture what changes,
+and the next barrier takes that. A row that the table cannot hold (NULL in a NOT NULL column) goes to engine.poison_rows.
+Called by the flow after each barrier.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from engine.catalog.objects import CatalogObject
+from engine.compile.sink import DELETE, INSERT, UPDATE_DELETE, UPDATE_INSERT, log_name
+from engine.operators.base import equal, equal_nulls, names, no_nulls, quote
+
+log = logging.getLogger(__name__)
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+_LATER = ("55P03", "40P01", "40001")
+"""Somebody holds the table or the row just now: the next barrier tries again."""
+
+
+def apply_waiting(connection: Connection, sink: CatalogObject) -> bool:
+    """Apply what waits for the sink's table; False if nothing did, or if it has to wait longer."""
+    waiting = f"SELECT EXISTS (SELECT FROM {log_name(sink.id)})"
+    if connection.execute(waiting).fetchone() != (True,):
+        return False
+    try:
+        with connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            connection.execute("SET LOCAL lock_timeout = '50ms'")
+            connection.execute("SET LOCAL synchronous_commit = off")
+            for statement in statements(sink):
+                connection.execute(statement)
+    except psycopg.Error as error:
+        if connection.broken or error.sqlstate is None:
+            raise
+        if error.sqlstate not in _LATER:
+            log.error("sink %s cannot change its table: %s", sink.name, error.diag.message_primary)
+            _note(connection, sink, error)
+        return False
+    return True
+
+
+def statements(sink: CatalogObject) -> Sequence[str]:
+    """The statements that move the log's rows into the table, in order."""
+    into = sink.body["into"]
+    table, logged, columns = f"engine.table_{into['table']}", log_name(sink.id), list(into["columns"])
+    stored = {name: f"v{number}" for number, name in enumerate(columns, 1)}
+    shown = ", ".join(f"l.{stored[c]} AS {quote(c)}" for c in columns)
+    key = list(into["key"])
+    rows = f"SELECT l._seq, l._op, {shown} FROM {logged} AS l"
+    steps = []
+    if key:
+        steps.append(f"SELECT pg_advisory_xact_lock(4566, {into['table']})")  # inserts take turns
+        rows = f"SELECT DISTINCT ON ({names(key)}) * FROM ({rows}) AS l ORDER BY {names(key)}, _seq DESC"
+        gone = f"SELECT * FROM ({rows}) AS l WHERE l._op IN ({DELETE}, {UPDATE_DELETE})"
+        match = f"CASE WHEN {no_nulls('g', key)} THEN {equal('t', 'g', key)} ELSE {equal_nulls('t', 'g', key)} END"
+        steps.append(f"DELETE FROM {table} AS t USING ({gone}) AS g WHERE {match}")
+    come = f"SELECT * FROM ({rows}) AS l WHERE l._op IN ({INSERT}, {UPDATE_INSERT})"
+    absent = " OR ".join(f"c.{quote(c)} IS NULL" for c in into["not_null"])
+    if absent:
+        steps.append(
+            f"INSERT INTO engine.poison_rows (source_id, origin, error, sqlstate) SELECT {sink.id}, c::text, "
+            f"'null value in a NOT NULL column of the sink''s table', '23502' FROM ({come}) AS c WHERE {absent}"
+        )
+    where = f" WHERE NOT ({absent})" if absent else ""
+    steps.append(
+        f"INSERT INTO {table} ({names(columns)}) SELECT {names(columns)} FROM ({come}) AS c{where} ORDER BY c._seq"
+    )
+    steps.append(
+        f"UPDATE engine.sink_progress AS p SET delivered_rows = delivered_rows + w.n, delivered_seq = w.last, "
+        f"claimed_seq = w.last, last_delivered_at = clock_timestamp(), failures = 0 "
+        f"FROM (SELECT count(*) AS n, max(_seq) AS last FROM {logged}) AS w WHERE p.sink_id = {sink.id} AND w.n > 0"
+    )
+    steps.append(f"DELETE FROM {logged}")
+    return steps
+
+
+def _note(connection: Connection, sink: CatalogObject, error: psycopg.Error) -> None:
+    connection.execute(
+        "UPDATE engine.sink_progress SET last_error = %s, failed_at = clock_timestamp(), failures = failures + 1 "
+        "WHERE sink_id = %s",
+        (f"{error.diag.message_primary} ({error.sqlstate})", sink.id),
+    )

@@ -1,0 +1,300 @@
+"""Sinks end to end: an engine, the embedded broker, files; both sides killed and brought back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow.parquet as pq
+import pytest
+from confluent_kafka import TopicPartition
+
+from tailrace.config import Topic
+from tailrace.topics import create_topics
+from tailrace.verify.recount import open_consumer, partitions_of
+from tests.support.broker import BrokerProcess
+from tests.support.engine import EngineServer, running_engine
+from tests.support.processes import wait_until
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineServer]:
+    with running_engine(tmp_path_factory.mktemp("delivery") / "state") as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: EngineServer) -> Iterator[Connection]:
+    """A client whose tables and sinks are dropped afterwards."""
+    with connected(server) as connection:
+        yield connection
+        for (name,) in connection.execute("SELECT name FROM rw_catalog.rw_tables").fetchall():
+            connection.execute(f"DROP TABLE {name} CASCADE")
+
+
+@contextmanager
+def connected(server: EngineServer) -> Iterator[Connection]:
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("SET RW_IMPLICIT_FLUSH TO true")
+        yield connection
+
+
+class Topics:
+    """A topic of its own, read from the start again and again."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap, self.name = bootstrap, f"sunk.{uuid.uuid4().hex[:8]}"
+        create_topics(bootstrap, [Topic(self.name, 2)])
+
+    def options(self, more: str = "") -> str:
+        return f"WITH (connector = 'kafka', topic = '{self.name}', properties.bootstrap.server = '{self.bootstrap}'{more})"
+
+    def keyed(self, column: str) -> str:
+        return self.options(f", primary_key = '{column}'")
+
+    def messages(self) -> list[tuple[bytes | None, bytes | None]]:
+        """Everything in the topic, partition by partition in order."""
+        consumer = open_consumer(self.bootstrap, "test", **{"enable.partition.eof": True})
+        found: list[tuple[bytes | None, bytes | None]] = []
+        try:
+            open_ = set(partitions_of(consumer, self.name))
+            consumer.assign([TopicPartition(self.name, number, 0) for number in open_])
+            while open_:
+                message = consumer.poll(5)
+                assert message is not None
+                if message.error() is None:
+                    found.append((message.key(), message.value()))
+                else:
+                    open_.discard(message.partition())
+        finally:
+            consumer.close()
+        return found
+
+    def latest(self) -> dict[Any, Any]:
+        """By key, the last value; tombstones take the key away."""
+        state: dict[Any, Any] = {}
+        for key, value in self.messages():
+            if value is None:
+                state.pop(key, None)
+            else:
+                state[key] = json.loads(value)
+        return state
+
+
+def _delivered(client: Connection, sink: str) -> bool:
+    query = "SELECT rows_waiting, failures FROM rw_catalog.rw_sink_backlog WHERE sink_name = %s"
+    return client.execute(query, (sink,)).fetchone() == (0, 0)
+
+
+def _backlog(client: Connection, sink: str) -> tuple[Any, ...]:
+    row = client.execute(
+        "SELECT rows_waiting, waiting_since, delivered_rows, failures, last_error FROM rw_catalog.rw_sink_backlog "
+        "WHERE sink_name = %s",
+        (sink,),
+    ).fetchone()
+    assert row is not None
+    return row
+
+
+def test_upsert_delivers_rows_and_tombstones(client: Connection, broker: str) -> None:
+    topic = Topics(broker)
+    client.execute("CREATE TABLE t (id int PRIMARY KEY, v varchar, n numeric)")
+    client.execute("INSERT INTO t VALUES (1, 'before', 1.5), (2, 'before', NULL)")
+    client.execute(f"CREATE SINK s FROM t {topic.keyed('id')} FORMAT UPSERT ENCODE JSON KEY ENCODE TEXT")
+    client.execute("UPDATE t SET v = 'after' WHERE id = 1")
+    client.execute("DELETE FROM t WHERE id = 2")
+    client.execute("INSERT INTO t VALUES (3, 'new', 2)")
+    wait_until(lambda: _delivered(client, "s"))
+    assert topic.latest() == {
+        b"1": {"id": 1, "v": "after", "n": "1.5"},
+        b"3": {"id": 3, "v": "new", "n": "2"},
+    }
+    by_key: dict[bytes | None, list[bytes | None]] = {}
+    for key, value in topic.messages():
+        by_key.setdefault(key, []).append(value)
+    assert [value is None for value in by_key[b"2"]] == [False, True]
+    assert _backlog(client, "s")[:3] == (0, None, 6)
+
+
+def test_a_large_snapshot_is_filled_by_a_job_and_delivered_whole(client: Connection, broker: str) -> None:
+    topic = Topics(broker)
+    client.execute("CREATE TABLE t (id int PRIMARY KEY, v int)")
+    client.execute("INSERT INTO t SELECT i, 0 FROM generate_series(1, 8000) AS i")
+    query = "SELECT v, count(*) AS n, sum(id) AS ids FROM t GROUP BY v"
+    client.execute(f"CREATE SINK s FROM t {topic.keyed('id')} FORMAT UPSERT ENCODE JSON")
+    client.execute("CREATE TABLE sums (v int PRIMARY KEY, n bigint, ids bigint)")
+    client.execute(f"CREATE SINK i INTO sums AS {query}")
+    client.execute("UPDATE t SET v = 1 WHERE id <= 10")
+    wait_until(lambda: _delivered(client, "s") and _delivered(client, "i"), 40)
+    latest = topic.latest()
+    assert (len(latest), sum(row["v"] for row in latest.values())) == (8000, 10)
+    assert (
+        client.execute("SELECT * FROM sums ORDER BY v").fetchall()
+        == client.execute(f"{query} ORDER BY v").fetchall()
+    )
+
+
+def test_an_aggregate_is_delivered_as_debezium(client: Connection, broker: str) -> None:
+    topic = Topics(broker)
+    client.execute("CREATE TABLE t (id int PRIMARY KEY, g varchar)")
+    query = "SELECT g, count(*) AS n FROM t GROUP BY g"
+    client.execute(f"CREATE SINK s AS {query} {topic.keyed('g')} FORMAT DEBEZIUM ENCODE JSON")
+    for statement in ("INSERT INTO t VALUES (1, 'a')", "INSERT INTO t VALUES (2, 'a')", "DELETE FROM t"):
+        client.execute(statement)
+    wait_until(lambda: _delivered(client, "s"))
+    payloads = [value and json.loads(value)["payload"] for _, value in topic.messages()]
+    assert [p and (p["op"], p["before"], p["after"]) for p in payloads] == [
+        ("c", None, {"g": "a", "n": 1}),
+        ("u", {"g": "a", "n": 1}, {"g": "a", "n": 2}),
+        ("d", {"g": "a", "n": 2}, None),
+        None,
+    ]
+
+
+def test_append_only_without_a_snapshot(client: Connection, broker: str) -> None:
+    topic = Topics(broker)
+    client.execute("CREATE TABLE log (id int) APPEND ONLY")
+    client.execute("INSERT INTO log VALUES (1)")
+    client.execute(f"CREATE SINK s FROM log {topic.options(', snapshot = false')} FORMAT PLAIN ENCODE JSON")
+    client.execute("INSERT INTO log VALUES (2), (2)")
+    wait_until(lambda: _delivered(client, "s"))
+    assert topic.messages() == [(None, b'{"id":2}')] * 2
+
+
+def test_files_are_whole_and_hold_each_row_once(client: Connection, tmp_path: Path) -> None:
+    client.execute("CREATE TABLE log (id int, at timestamptz, day date, n numeric) APPEND ONLY")
+    for encode in ("json", "parquet"):
+        client.execute(
+            f"CREATE SINK s_{encode} FROM log WITH (connector = 'fs', fs.path = '{tmp_path / encode}', rollover_seconds = 1,"
+            f" max_row_count = 4) FORMAT PLAIN ENCODE {encode}"
+        )
+    client.execute(
+        "INSERT INTO log SELECT i, '2026-01-01 00:00:00.5+00', '2026-01-02', i + 0.5 FROM generate_series(1, 10) AS i"
+    )
+    wait_until(
+        lambda: _delivered(client, "s_json") and _delivered(client, "s_parquet"), 40
+    )  # pyarrow loads pandas
+    files = sorted((tmp_path / "json").iterdir())
+    assert [len(f.read_text().splitlines()) for f in files] == [4, 4, 2]
+    assert all(f.suffix == ".json" for f in files)
+    rows = [json.loads(line) for f in files for line in f.read_text().splitlines()]
+    assert sorted(row["id"] for row in rows) == list(range(1, 11))
+    assert rows[0]["at"] == "2026-01-01T00:00:00.500000Z"
+    table = [row for f in sorted((tmp_path / "parquet").iterdir()) for row in pq.read_table(f).to_pylist()]
+    assert sorted(row["id"] for row in table) == list(range(1, 11))
+    assert (table[0]["at"].isoformat(), table[0]["day"].isoformat()) == (
+        "2026-01-01T00:00:00.500000+00:00",
+        "2026-01-02",
+    )
+    assert {row["n"] for row in table} == {f"{i}.5" for i in range(1, 11)}
+
+
+def test_a_dead_broker_holds_up_nothing_and_gets_everything_later(
+    client: Connection, broker: str, tmp_path: Path
+) -> None:
+    alive = Topics(broker)
+    with BrokerProcess(tmp_path) as other:
+        topic = Topics(other.bootstrap)
+        client.execute("CREATE TABLE t (id int PRIMARY KEY, v int)")
+        client.execute(f"CREATE SINK dead FROM t {topic.keyed('id')} FORMAT UPSERT ENCODE JSON")
+        client.execute(f"CREATE SINK fine FROM t {alive.keyed('id')} FORMAT UPSERT ENCODE JSON")
+        client.execute("INSERT INTO t VALUES (1, 1)")
+        wait_until(lambda: _delivered(client, "dead"))
+        other.kill()
+        client.execute("INSERT INTO t SELECT i, i FROM generate_series(2, 50) AS i")
+        wait_until(lambda: _backlog(client, "dead")[3] > 0, 20)
+        waiting, since, delivered, _, error = _backlog(client, "dead")
+        assert (waiting, delivered) == (49, 1)
+        assert since is not None
+        assert topic.name in error and other.bootstrap in error
+        wait_until(lambda: _delivered(client, "fine"))
+        assert len(alive.latest()) == 50
+        other.start()
+        wait_until(lambda: _delivered(client, "dead"), 30)
+        assert len(topic.latest()) == 50
+        client.execute("DROP SINK dead")
+
+
+def test_a_topic_that_is_missing_is_named(client: Connection, broker: str) -> None:
+    client.execute("CREATE TABLE t (id int PRIMARY KEY)")
+    with pytest.raises(psycopg.Error, match="topic nowhere does not exist"):
+        client.execute(
+            f"CREATE SINK s FROM t WITH (connector = 'kafka', topic = 'nowhere', primary_key = 'id', "
+            f"properties.bootstrap.server = '{broker}') FORMAT UPSERT ENCODE JSON"
+        )
+
+
+def test_what_clients_see_of_a_sink(client: Connection, tmp_path: Path) -> None:
+    client.execute("CREATE TABLE log (id int, v varchar) APPEND ONLY")
+    text = f"CREATE SINK s FROM log WITH (connector = 'fs', fs.path = '{tmp_path}') FORMAT PLAIN ENCODE JSON"
+    client.execute(text + ";")
+    assert client.execute("SHOW SINKS").fetchall() == [("public.s",)]
+    assert client.execute("SHOW CREATE SINK s").fetchall() == [("public.s", text)]
+    described = client.execute("DESCRIBE s").fetchall()
+    assert [row[0] for row in described] == ["id", "v", "table description"]
+    client.execute("DROP SINK s")
+    assert client.execute("SHOW SINKS").fetchall() == []
+    with pytest.raises(psycopg.Error, match="ALTER SINK"):
+        client.execute("ALTER SINK s SET sink_rate_limit = 5")
+
+
+@pytest.mark.timeout(170)
+def test_kills_under_load_lose_nothing_and_keep_the_order_of_each_key(tmp_path: Path, broker: str) -> None:
+    topic, folder = Topics(broker), tmp_path / "files"
+    with running_engine(tmp_path / "state") as server:
+        with connected(server) as client:
+            client.execute("CREATE TABLE t (id int PRIMARY KEY, v int)")
+            client.execute("CREATE TABLE log (n int) APPEND ONLY")
+            client.execute(f"CREATE SINK s FROM t {topic.keyed('id')} FORMAT UPSERT ENCODE JSON")
+            client.execute(
+                f"CREATE SINK f FROM log WITH (connector = 'fs', fs.path = '{folder}', rollover_seconds = 1, "
+                "max_row_count = 100) FORMAT PLAIN ENCODE JSON"
+            )
+        written: list[int] = []
+        stop = threading.Event()
+        writer = threading.Thread(target=_write, args=(server, stop, written))
+        writer.start()
+        try:
+            for name in ("delivery", "delivery", "postgres", "delivery"):
+                before = len(written)
+                wait_until(lambda before=before: len(written) > before + 20, 30)
+                pid = server.pid(name)
+                if pid is not None:
+                    os.kill(pid, signal.SIGKILL)
+                    wait_until(lambda name=name, pid=pid: server.pid(name) not in (None, pid), 30)
+        finally:
+            stop.set()
+            writer.join(60)
+        with connected(server) as client:
+            client.execute("INSERT INTO t VALUES (1000, -1)")
+            wait_until(lambda: _delivered(client, "s") and _delivered(client, "f"), 60)
+            expected = dict(client.execute("SELECT id, v FROM t").fetchall())
+            logged = sorted(n for (n,) in client.execute("SELECT n FROM log").fetchall())
+    assert {json.loads(key)["id"]: row["v"] for key, row in topic.latest().items()} == expected
+    rows = [json.loads(line)["n"] for f in folder.glob("*.json") for line in f.read_text().splitlines()]
+    assert sorted(rows) == logged
+
+
+def _write(server: EngineServer, stop: threading.Event, written: list[int]) -> None:
+    """Writes in little statements until stopped; a broken connection is made again."""
+    number = 0
+    while not stop.is_set():
+        try:
+            with psycopg.connect(server.url, autocommit=True) as connection:
+                while not stop.is_set():
+                    number += 1
+                    connection.execute("INSERT INTO t VALUES (%s, %s)", (number % 20, number))
+                    connection.execute("INSERT INTO log VALUES (%s)", (number,))
+                    written.append(number)
+        except psycopg.Error:
+            stop.wait(0.05)
