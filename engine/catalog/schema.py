@@ -220,7 +220,7 @@ CREATE VIEW rw_catalog.rw_sink_backlog AS
     SELECT o.id AS sink_id, o.name AS sink_name, w.rows_waiting, w.waiting_since, p.delivered_rows, p.last_delivered_at,
         p.failures, p.last_error, p.failed_at
     FROM engine.created AS o JOIN engine.sink_progress AS p ON p.sink_id = o.id
-    CROSS JOIN LATERAL engine.sink_waiting(o.id) AS w;
+    CROSS JOIN LATERAL engine.sink_waiting(p.sink_id) AS w;
 CREATE VIEW rw_catalog.rw_streaming_jobs AS
     SELECT o.id, o.name, o.kind AS type, o.status,
         CASE WHEN b.background THEN 'BACKGROUND' ELSE 'FOREGROUND' END AS create_type, o.definition
