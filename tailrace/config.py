@@ -34,15 +34,17 @@ start.
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic of the product: its name and how many partitions it is created with."""
+    """A topic of the product: its name, how many partitions it is created with, and the broker's settings for it."""
 
     name: str
     partitions: int
+    settings: tuple[tuple[str, str], ...] = ()
 
 
 READINGS: Final = Topic("telemetry.readings", 3)
 TRUTH: Final = Topic("telemetry.truth", 1)
-TOPICS: Final = (READINGS, TRUTH)
+ALERTS: Final = Topic("telemetry.alerts", 1, (("cleanup.policy", "compact"),))
+TOPICS: Final = (READINGS, TRUTH, ALERTS)
 
 
 def sql_url() -> str:

@@ -96,7 +96,9 @@ def wait_for_broker(
 
 
 def _new(topic: Topic) -> NewTopic:
-    return NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=1)
+    return NewTopic(
+        topic.name, num_partitions=topic.partitions, replication_factor=1, config=dict(topic.settings)
+    )
 
 
 def _describe(admin: AdminClient, bootstrap: str) -> dict[str, int]:

@@ -39,6 +39,7 @@ def default_variables() -> dict[str, str]:
     return {
         "TAILRACE_KAFKA_FOR_ENGINE": os.environ.get("TAILRACE_KAFKA_FOR_ENGINE") or config.kafka(),
         "TAILRACE_READINGS_TOPIC": os.environ.get("TAILRACE_READINGS_TOPIC") or config.READINGS.name,
+        "TAILRACE_ALERTS_TOPIC": os.environ.get("TAILRACE_ALERTS_TOPIC") or config.ALERTS.name,
     }
 
 

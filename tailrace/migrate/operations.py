@@ -30,6 +30,7 @@ class StepSink(Protocol):
 @Operations.register_operation("create_view")
 @Operations.register_operation("create_materialized_view")
 @Operations.register_operation("create_index")
+@Operations.register_operation("create_sink")
 class CreateRelation(MigrateOperation):
     """Run a CREATE statement; takes the relation's name and the whole statement."""
 
@@ -61,12 +62,18 @@ class CreateRelation(MigrateOperation):
         """Replaces alembic's own create_index, likewise."""
         operations.invoke(cls(create(RelationKind.INDEX, name, sql)))
 
+    @classmethod
+    def create_sink(cls, operations: Operations, name: str, sql: str) -> None:
+        """CREATE SINK; `${VARIABLES}` of the connector are filled in at deployment."""
+        operations.invoke(cls(create(RelationKind.SINK, name, sql)))
+
 
 @Operations.register_operation("drop_table")
 @Operations.register_operation("drop_source")
 @Operations.register_operation("drop_view")
 @Operations.register_operation("drop_materialized_view")
 @Operations.register_operation("drop_index")
+@Operations.register_operation("drop_sink")
 class DropRelation(MigrateOperation):
     """Drop a relation, without CASCADE; takes the relation's name."""
 
@@ -97,6 +104,11 @@ class DropRelation(MigrateOperation):
     def drop_index(cls, operations: Operations, name: str) -> None:
         """DROP INDEX."""
         operations.invoke(cls(drop(RelationKind.INDEX, name)))
+
+    @classmethod
+    def drop_sink(cls, operations: Operations, name: str) -> None:
+        """DROP SINK; what was delivered stays where it is."""
+        operations.invoke(cls(drop(RelationKind.SINK, name)))
 
 
 @Operations.implementation_for(CreateRelation)

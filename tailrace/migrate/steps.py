@@ -30,6 +30,7 @@ class RelationKind(StrEnum):
     VIEW = "view"
     MATERIALIZED_VIEW = "materialized view"
     INDEX = "index"
+    SINK = "sink"
 
 
 class Action(StrEnum):

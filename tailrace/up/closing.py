@@ -20,6 +20,7 @@ from tailrace.up import figures
 from tailrace.up.options import Burst
 from tailrace.up.report import Report
 from tailrace.up.truth import Truth
+from tailrace.verify.alerts import AlertReader, Alerts, compare
 from tailrace.verify.matching import Stream, score
 from tailrace.verify.reconcile import Counts
 from tailrace.verify.recount import Recount, real_ends, recount
@@ -29,6 +30,8 @@ STALLED_S: Final = 30.0
 SETTLE_S: Final = 1.5
 """Behind the last reading, one more heartbeat of the views that use now()."""
 WINDOW_S: Final = 10.0
+ALERTS_S: Final = 20.0
+"""How long the alerts may lag behind the view before they count as lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class Baseline:
     counts: Counts
     views: Mapping[str, int]
     offsets: Mapping[int, int]
+    at_s: float = 0.0
+    """When the run began, in seconds since the epoch."""
 
 
 def drain(
@@ -115,6 +120,34 @@ def recount_topic(
         return f"reading the topic again failed: {error}"
 
 
+def check_alerts(
+    sql_url: str,
+    kafka: str,
+    since_s: float,
+    *,
+    on_progress: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> Alerts | str:
+    """Compare the alerts' topic with the view until they agree, or say why that did not work."""
+    until = clock() + ALERTS_S
+    try:
+        reader = AlertReader(kafka, config.ALERTS.name)
+        try:
+            while True:
+                with figures.connect_patiently(sql_url) as connection:
+                    view = figures.read_alerted(connection)
+                reader.read()
+                found = compare(view, reader.newest, reader.messages, since_s)
+                on_progress(f"{found.keys:,} alerts for {found.anomalies:,} anomalies")
+                if found.agree or clock() > until:
+                    return found
+                time.sleep(0.2)
+        finally:
+            reader.close()
+    except (TailraceError, psycopg.Error, ValueError) as error:
+        return f"reading the alerts failed: {str(error).strip()}"
+
+
 def freshness_of(measured: Mapping[str, Any], burst: Burst | None) -> dict[str, Any]:
     """The monitor's last line; with a burst, also how long after it freshness was below a second again.
 
@@ -138,6 +171,7 @@ def draw_up(
     baseline: Baseline,
     truth: Truth | None,
     topic: Recount | str,
+    alerts: Alerts | str,
     *,
     freshness: Mapping[str, Any],
     details: Mapping[str, Any],
@@ -154,7 +188,7 @@ def draw_up(
         stream = truth.stream if truth and truth.stream else Stream(time.time(), time.time())
         since = datetime.fromtimestamp(stream.starts_at - WINDOW_S, UTC)
         scores = score(truth.faults, figures.read_anomalies(connection, since), stream) if truth else {}
-    problems = [*failures, *([topic] if isinstance(topic, str) else [])]
+    problems = [*failures, *(told for told in (topic, alerts) if isinstance(told, str))]
     recounted = None if isinstance(topic, str) else topic
     produced = truth.produced if truth else (recounted.messages if recounted else 0)
     if truth and truth.error:
@@ -163,6 +197,7 @@ def draw_up(
         produced=produced,
         counts=counts,
         recount=recounted,
+        alerts=None if isinstance(alerts, str) else alerts,
         views=views,
         views_before=baseline.views,
         scores=scores,

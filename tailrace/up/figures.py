@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import dict_row
 
 from tailrace.up.errors import UpError
 from tailrace.verify.matching import Anomaly
@@ -30,6 +31,7 @@ NEWEST: Final = """
     SELECT rule, device_id, metric, ts, value, detail
     FROM anomalies ORDER BY detected_at DESC, anomaly_id LIMIT 8
 """
+ALERTED: Final = "SELECT anomaly_id, rule, device_id, metric, ts, detected_at, value, detail FROM anomalies"
 SINCE: Final = "SELECT rule, device_id, metric, ts FROM anomalies WHERE ts >= %s"
 OFFSETS: Final = "SELECT kafka_partition, last_offset FROM ingest_lag"
 POLL_S: Final = 0.4
@@ -98,6 +100,12 @@ def read_anomalies(connection: Connection, since: datetime) -> list[Anomaly]:
         for rule, device_id, metric, ts in connection.execute(SINCE, (since,))
         if ts is not None
     ]
+
+
+def read_alerted(connection: Connection) -> dict[str, dict[str, Any]]:
+    """anomaly_id -> the row, of all that should be on the alerts' topic."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return {row["anomaly_id"]: row for row in cursor.execute(ALERTED)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,7 +205,7 @@ class Launcher:
             counts = figures.read_counts(connection)
             views = figures.read_views(connection)
         say(f"{len(views)} views, {counts.messages:,} earlier messages")
-        return closing.Baseline(counts, views, offsets)
+        return closing.Baseline(counts, views, offsets, time.time())
 
     def _welcome(self) -> None:
         addresses = self._services.addresses
@@ -260,12 +260,18 @@ class Launcher:
                 topic = self._recount(steps, baseline, 0)
                 self._drain(steps, baseline, topic.messages if isinstance(topic, Recount) else 0)
                 services.stop_monitor()
+            with steps.step("compare the alerts") as step:
+                addresses = services.addresses
+                alerts = closing.check_alerts(
+                    addresses.sql_url, addresses.kafka, baseline.at_s, on_progress=step.detail
+                )
             with steps.step("draw up the account") as step:
                 report = closing.draw_up(
                     services.addresses.sql_url,
                     baseline,
                     truth,
                     topic,
+                    alerts,
                     freshness=closing.freshness_of(services.freshness, options.burst),
                     details=self._details(truth, {**self._seconds, **steps.seconds}),
                     failures=self._failures,

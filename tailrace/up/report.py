@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tailrace.verify.alerts import Alerts
 from tailrace.verify.matching import Score
 from tailrace.verify.reconcile import Counts, account_differences, loader_differences, rule_differences
 from tailrace.verify.recount import Recount
@@ -33,6 +34,8 @@ class Report:
     details: Mapping[str, Any] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
     sent_by_kind: Mapping[str, Any] | None = None
+    alerts: Alerts | None = None
+    """None: not compared; `failures` say why."""
 
     @property
     def problems(self) -> list[str]:
@@ -42,6 +45,7 @@ class Report:
             *account_differences(self.produced, self.counts, self.recount),
             *(loader_differences(self.sent_by_kind, self.counts) if self.sent_by_kind else ()),
             *rule_differences(self.scores),
+            *(self.alerts.problems if self.alerts else ()),
         ]
 
     @property
@@ -63,6 +67,7 @@ class Report:
             "reconciled": self.reconciled,
             "problems": self.problems,
             "rejects": dict(self.counts.rejects),
+            "alerts": self.alerts.as_json() if self.alerts else None,
             "topic_recount": self.recount.as_json() if self.recount else None,
             "views_before": dict(self.views_before),
             "freshness": {key: value for key, value in self.freshness.items() if key not in _FIXED},

@@ -176,6 +176,7 @@ def show_summary(console: Console, report: Report, report_file: str) -> None:
             f"rule {rule}",
             f"{result.found} of {result.expected} faults found, {result.false_alarms} false alarms",
         )
+    table.add_row("alerts", _alerts_text(report))
     table.add_row("freshness", _freshness_text(fresh))
     table.add_row("views", ", ".join(f"{name} {rows:,}" for name, rows in report.views.items()))
     table.add_row("report", report_file)
@@ -185,6 +186,13 @@ def show_summary(console: Console, report: Report, report_file: str) -> None:
     console.print(table)
     for problem in report.problems:
         console.print(Text(f"  differs: {problem}", style="red"), soft_wrap=True)
+
+
+def _alerts_text(report: Report) -> str:
+    alerts = report.alerts
+    if alerts is None:
+        return "not compared"
+    return f"{alerts.keys - alerts.earlier:,} on the topic for {alerts.anomalies:,} anomalies, {alerts.messages:,} messages"
 
 
 def _freshness_text(fresh: Any) -> str:

@@ -47,10 +47,12 @@ def _kill(engine: EngineServer, name: str) -> None:
 def test_kills_under_load_lose_nothing_and_repeat_nothing(tmp_path: Path, broker: str) -> None:
     topic = f"telemetry.kill.{tmp_path.name}"
     truth = f"{topic}.truth"
-    create_topics(broker, [Topic(topic, 3), Topic(truth, 1)])
+    alerts = f"{topic}.alerts"
+    create_topics(broker, [Topic(topic, 3), Topic(truth, 1), Topic(alerts, 1)])
     summary_path = tmp_path / "summary.json"
     with running_engine(tmp_path / "engine") as engine:
         variables = {"TAILRACE_KAFKA_FOR_ENGINE": broker, "TAILRACE_READINGS_TOPIC": topic}
+        variables["TAILRACE_ALERTS_TOPIC"] = alerts
         migrate.upgrade(engine.url, variables=variables)
         fleet = Fleet(devices=DEVICES, seed=11)
         with psycopg.connect(engine.url, autocommit=True) as connection, connection.cursor() as cursor:
@@ -62,7 +64,7 @@ def test_kills_under_load_lose_nothing_and_repeat_nothing(tmp_path: Path, broker
         load += ["--truth-topic", truth, "--summary", str(summary_path)]
         with subprocess.Popen(load, stdout=subprocess.DEVNULL) as loader:
             wait_until(lambda: _counts(engine.url)["messages"] > RATE, 30)
-            for name in ("flow", "wire", "postgres"):
+            for name in ("flow", "wire", "delivery", "postgres"):
                 if loader.poll() is None:
                     _kill(engine, name)
             assert loader.wait(60) == 0

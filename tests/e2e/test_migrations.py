@@ -41,7 +41,7 @@ def downgrade() -> None:
 
 @pytest.fixture(scope="module")
 def variables(broker: str) -> dict[str, str]:
-    create_topics(broker, [config.READINGS])
+    create_topics(broker, [config.READINGS, config.ALERTS])
     return {"TAILRACE_KAFKA_FOR_ENGINE": broker}
 
 
