@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -18,26 +19,27 @@ from engine.connectors.sink import SinkSpec
 from engine.connectors.sink_files import FileTarget
 from engine.connectors.sink_kafka import KafkaTarget
 from engine.connectors.sink_target import Target
-from engine.delivery.sink_log import Connection, open_session
-from engine.delivery.worker import Sink, Worker
+from engine.delivery.sink_log import Connection, SinkLog, open_session
+from engine.delivery.worker import LONGEST_PAUSE_S, Sink, Worker
 from engine.operators.base import Column
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.5
+LOOK_S = 0.2
 _SINKS = (
-    "SELECT id, name, body FROM engine.created "
+    "SELECT id, name, body, to_char(created_at, 'YYYYMMDDHH24MISS') FROM engine.created "
     "WHERE kind = 'sink' AND body -> 'options' ->> 'connector' <> 'table' ORDER BY id"
 )
 
 
 class Service:
-    """Runs until `stop` is set; raises psycopg.Error when PostgreSQL is gone."""
+    """Runs until `stop` is set; raises psycopg.OperationalError when PostgreSQL is gone."""
 
     def __init__(self, dsn: str, stop: threading.Event) -> None:
         self._dsn = dsn
         self._stop = stop
         self._workers: dict[int, tuple[Worker, Future[None]]] = {}
+        self._not_before: dict[int, float] = {}
 
     def run(self) -> None:
         try:
@@ -59,18 +61,28 @@ class Service:
             entry[0].wake()
 
     def _arrange(self, connection: Connection) -> None:
-        """Start workers for new sinks, stop those of dropped ones; a worker's error is raised here."""
+        """Start workers for new sinks, stop those of dropped ones, start again what has ended by an error of its own."""
         wanted = {sink.id: sink for sink in _read_sinks(connection)}
         for id_, (worker, done) in list(self._workers.items()):
             if id_ not in wanted:
                 worker.stop()
             if done.done():
                 del self._workers[id_]
-                done.result()
+                self._note(connection, id_, done.exception())
         for id_ in wanted.keys() - self._workers.keys():
+            if time.monotonic() < self._not_before.get(id_, 0):
+                continue
             worker, done = Worker(wanted[id_], partial(open_session, self._dsn)), Future[None]()
             self._workers[id_] = worker, done
             threading.Thread(target=_run, args=(worker, done), name=f"sink {id_}", daemon=True).start()
+
+    def _note(self, connection: Connection, id_: int, error: BaseException | None) -> None:
+        """An error that no target has foreseen is that sink's alone: it is shown, and the sink tried again after a while."""
+        if isinstance(error, psycopg.OperationalError):
+            raise error
+        if error is not None:
+            self._not_before[id_] = time.monotonic() + LONGEST_PAUSE_S
+            SinkLog(connection, id_).failed(f"{type(error).__name__}: {error}")
 
 
 def _run(worker: Worker, done: Future[None]) -> None:
@@ -89,12 +101,14 @@ def _read_sinks(connection: Connection) -> list[Sink]:
         rows = connection.execute(_SINKS).fetchall()
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         return []  # the flow has not made the catalog yet
-    return [Sink(id_, name, partial(_target, id_, name, body)) for id_, name, body in rows]
+    return [
+        Sink(id_, name, partial(_target, name, f"{name}-{at}-{id_}", body)) for id_, name, body, at in rows
+    ]
 
 
-def _target(id_: int, name: str, body: dict[str, Any], stop: threading.Event) -> Target:
+def _target(name: str, prefix: str, body: dict[str, Any], stop: threading.Event) -> Target:
     spec = SinkSpec.from_json(body["sink"])
     columns = tuple(Column(c["name"], c["type"], c["hidden"]) for c in body["columns"])
     if spec.connector == "fs":
-        return FileTarget(name, id_, spec, columns, stop)
+        return FileTarget(prefix, spec, columns, stop)
     return KafkaTarget(name, spec, columns, body["from"], stop)

@@ -9,6 +9,7 @@ does not hold and that was last written before this run is another deployment's 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from tailrace.verify.recount import BrokerError, open_consumer, partitions_of
 
 EXAMPLES: Final = 5
 _READ_S: Final = 10.0
+_MORE_S: Final = 0.2
 
 Row = Mapping[str, Any]
 
@@ -105,21 +107,20 @@ class AlertReader:
         self.messages = 0
         self.newest: dict[str, Alert] = {}
         self._consumer = open_consumer(bootstrap, "tailrace-verify", **{"enable.partition.eof": True})
-        self._partitions = partitions_of(self._consumer, topic)
-        self._consumer.assign([TopicPartition(topic, number, 0) for number in self._partitions])
-        self._open = set(self._partitions)
+        self._open = set(partitions_of(self._consumer, topic))
+        self._consumer.assign([TopicPartition(topic, number, 0) for number in self._open])
 
     def read(self) -> None:
-        """Read to the end of every partition. Raises BrokerError."""
-        while self._open:
-            batch = self._consumer.consume(5_000, timeout=_READ_S)
-            if not batch:
-                raise BrokerError("the alerts' topic does not answer", hint="is the broker running?")
+        """Read what there is: the first time to the end of every partition, then what comes within 0.2 s. Raises BrokerError."""
+        until = time.monotonic() + _READ_S
+        while True:
+            batch = self._consumer.consume(5_000, timeout=_MORE_S)
             for message in batch:
                 self._take(message)
-        self._open = set(self._partitions)
-        for message in self._consumer.consume(5_000, timeout=0.05):
-            self._take(message)
+            if not batch and not self._open:
+                return
+            if not batch and time.monotonic() > until:
+                raise BrokerError("the alerts' topic does not answer", hint="is the broker running?")
 
     def close(self) -> None:
         self._consumer.close()
