@@ -59,6 +59,7 @@ def create_sink(context: DdlContext, filling: Filling) -> Reply:
         "sink": spec.to_json(),
         "options": {"connector": spec.connector},
         "from": statement.source or statement.name,
+        "files": statement.name,  # stays when the sink is renamed: a batch that is written again must have the same name
         "into": into,
     }
     new = CatalogObject(

@@ -102,7 +102,8 @@ def _read_sinks(connection: Connection) -> list[Sink]:
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         return []  # the flow has not made the catalog yet
     return [
-        Sink(id_, name, partial(_target, name, f"{name}-{at}-{id_}", body)) for id_, name, body, at in rows
+        Sink(id_, name, partial(_target, name, f"{body['files']}-{at}-{id_}", body))
+        for id_, name, body, at in rows
     ]
 
 
