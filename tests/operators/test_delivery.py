@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -198,10 +198,10 @@ def _lose(pid: int) -> None:
     server = psutil.Process(pid)
     server.suspend()
     processes = [server, *server.children(recursive=True)]
-    for process in processes[1:]:
-        process.suspend()
-    for process in processes:
-        process.kill()
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):  # a client's backend may just have ended
+                process.send_signal(number)
     wait_until(lambda: not any(alive(process.pid) for process in processes))
 
 
