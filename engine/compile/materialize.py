@@ -20,9 +20,9 @@ from engine.operators.project import Filter, Project
 from engine.operators.scan import Scan
 
 
-def materialize(operator: Operator, relation_id: int) -> Program:
-    """Compile `operator` as the content of relation `relation_id`."""
-    builder = ProgramBuilder(relation_id)
+def materialize(operator: Operator, relation_id: int, *, expires: bool = False) -> Program:
+    """Compile `operator` as the content of relation `relation_id`; with `expires`, rows of its state can be deleted by age."""
+    builder = ProgramBuilder(relation_id, expires)
     delta, columns = delta_name(relation_id), names(operator.columns)
     builder.temporaries.append(temporary_table(delta, operator.columns))
     if operator.owns_content:

@@ -28,6 +28,8 @@ from engine.operators.base import (
 )
 
 SCHEMA = "engine"
+WRITTEN = "_written"
+"""The column of a state table whose rows expire: when the row was first written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ class ProgramBuilder:
     """Collects what operators write while they are lowered."""
 
     relation_id: int
+    expires: bool = False  # state rows carry the time at which they were first written
     tables: list[str] = field(default_factory=list)
     temporaries: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
@@ -150,7 +153,11 @@ class ProgramBuilder:
         """Declare a state table; returns its qualified name. NULL equals NULL in its unique key."""
         name = f"{SCHEMA}.state_{self.relation_id}_{self._next()}"
         body = ", ".join(f"{quote(c.name)} {c.type}" for c in columns)
+        if self.expires:
+            body += f", {WRITTEN} timestamptz NOT NULL DEFAULT now()"
         self.tables.append(f"CREATE TABLE {name} ({body}) WITH (fillfactor = 70)")
+        if self.expires:
+            self.tables.append(f"CREATE INDEX ON {name} ({WRITTEN})")
         if unique:
             self.tables.append(f"CREATE UNIQUE INDEX ON {name} ({names(unique)}) NULLS NOT DISTINCT")
             self._indexes.append(_Index(name, tuple(quote(c) for c in unique), None))

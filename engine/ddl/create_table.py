@@ -15,6 +15,7 @@ from engine.catalog.objects import CatalogObject
 from engine.compile.program import delta_name, temporary_table
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.names import ColumnDefinition, column_definition, folded, object_name, options
+from engine.ddl.retention import EXPIRING, OPTION, retention_of, written_column
 from engine.operators.base import Column, equal, equal_nulls, names, no_nulls, quote
 from engine.operators.project import sql
 from tailrace.errors import InvalidStatement, UnsupportedFeature
@@ -44,6 +45,11 @@ def create_table(context: DdlContext, tree: exp.Create) -> Reply:
     )
     if append_only and key:
         raise UnsupportedFeature("APPEND ONLY with a primary key", hint="leave out one of them")
+    retention_s = retention_of(tree)
+    if retention_s is not None and not append_only:
+        raise UnsupportedFeature(
+            f"{OPTION} on a table that is not append-only", hint="add APPEND ONLY, or DELETE old rows"
+        )
     id_ = context.new_id()
     columns = _typed(context, definitions)
     stored = columns if key else (*columns, ROW_ID)
@@ -51,8 +57,11 @@ def create_table(context: DdlContext, tree: exp.Create) -> Reply:
         "columns": [{"name": c.name, "type": c.type, "hidden": c.hidden} for c in stored],
         "key": list(key or (ROW_ID.name,)),
         "append_only": append_only,
+        "retention_s": retention_s,
     }
     context.execute(*_statements(id_, name, definitions, stored, key, append_only=append_only))
+    if retention_s is not None:
+        context.execute(*written_column(f"engine.table_{id_}"), *_unguarded(id_))
     context.record(CatalogObject(id_, name, "table", context.user, context.text, body))
     return Reply(TAG, notices=context.notices)
 
@@ -162,6 +171,20 @@ def _capture(id_: int, stored: tuple[Column, ...]) -> list[str]:
             f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
         ]
     return statements
+
+
+def _unguarded(id_: int) -> list[str]:
+    """Let the flow, and nobody else, delete rows of an append-only table without a trace in its changes."""
+    table, by_client = (
+        f"engine.table_{id_}",
+        f"pg_catalog.current_setting('{EXPIRING}', true) IS DISTINCT FROM 'on'",
+    )
+    return [
+        f"DROP TRIGGER append_only ON {table}",
+        f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table} FOR EACH STATEMENT WHEN ({by_client}) "
+        f"EXECUTE FUNCTION engine.refuse_append_only()",
+        f"DROP TRIGGER capture_delete ON {table}",
+    ]
 
 
 def _overwrite(id_: int, key: tuple[str, ...]) -> list[str]:

@@ -16,6 +16,7 @@ from engine.compile.program import Program, delta_name
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.filling import Filling, fill_or_start
 from engine.ddl.names import folded, object_name, refusal
+from engine.ddl.retention import retention_of
 from engine.operators.base import names, quote
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql.batch import to_postgres
@@ -65,6 +66,7 @@ def create_materialized_view(context: DdlContext, tree: exp.Create, filling: Fil
         "key": list(program.key),
         "append_only": program.append_only,
         "program": program.to_json(),
+        "retention_s": retention_of(tree),
     }
     new = CatalogObject(id_, name, "materialized view", context.user, context.text, body, references)
     reply = Reply(tag, notices=context.notices)
@@ -99,7 +101,7 @@ def explain_create(context: DdlContext, tree: exp.Create) -> Reply:
 def compile_view(context: DdlContext, tree: exp.Create, id_: int) -> Program:
     """The program of a CREATE MATERIALIZED VIEW."""
     operator = plan(parse_query(_query_text(tree)), context.environment)
-    program = materialize(operator, id_)
+    program = materialize(operator, id_, expires=retention_of(tree) is not None)
     listed = [folded(e if isinstance(e, exp.Identifier) else e.this) for e in _listed_columns(tree)]
     if listed:
         raise UnsupportedFeature(

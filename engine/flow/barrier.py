@@ -32,7 +32,9 @@ from engine.ddl.create_view import temporaries as view_temporaries
 from engine.ddl.drop import drop_one
 from engine.ddl.filling import SMALL_ROWS, Filling
 from engine.ddl.finish import finish
+from engine.ddl.retention import EXPIRING
 from engine.flow.into_table import apply_waiting
+from engine.flow.retention import expire
 from engine.flow.source_input import copy_rows, first_positions, messages_between, positions, read_again
 from engine.operators.base import names
 from tailrace.errors import TailraceError
@@ -392,6 +394,15 @@ class Flow:
         if found:
             tables = ", ".join(f"pg_temp.{name}" for (name,) in found)
             self.connection.execute(f"TRUNCATE {tables}")
+
+    def expire(self) -> int:
+        """Delete rows that have outlived their retention; see `engine.flow.retention`. In a transaction of its own."""
+        with self.connection.transaction():
+            self.connection.execute("SET LOCAL synchronous_commit = off")
+            self.connection.execute(f"SET LOCAL {EXPIRING} = 'on'")
+            if self.connection.execute("SELECT epoch FROM engine.barrier").fetchone() != (self.epoch,):
+                raise FencedError("another flow has advanced the epoch")
+            return expire(self.connection, self.catalog, max(self.clock(), self.barrier_time or self.clock()))
 
     # --- statements ---------------------------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 GATHER_S = 0.005
 HEARTBEAT_S = 1.0
+EXPIRE_EVERY_S = 1.0
 MAX_BARRIER_ROWS = 20_000
 _RETRIED = ("40", "53", "55")
 """SQLSTATE classes that are the moment's, not the data's: serialization, resources, locks."""
@@ -56,6 +57,7 @@ class Loop:
     _jobs_of: dict[int, Command] = field(default_factory=dict)
     """Statements that end with their object's backfill."""
     _waits: list[Command] = field(default_factory=list)
+    _expire_at: float = 0.0
 
     def run(self) -> None:
         """Barrier after barrier; returns when stopped, raises when PostgreSQL is gone."""
@@ -66,6 +68,7 @@ class Loop:
         self._barrier(everything=True)
         last = time.monotonic()
         while not self.stop.is_set():
+            self._expire()
             if not self.wake.wait(max(0.0, last + HEARTBEAT_S - time.monotonic())):
                 self._barrier(everything=True)
                 self._tend_jobs()
@@ -115,6 +118,12 @@ class Loop:
             self.wake.set()
         if any(len(b.rows) >= MAX_BARRIER_ROWS for b in batches.values()):
             self.wake.set()
+
+    def _expire(self) -> None:
+        """Once a second, between two barriers."""
+        if time.monotonic() >= self._expire_at:
+            self._expire_at = time.monotonic() + EXPIRE_EVERY_S
+            self._retried(self.flow.expire)
 
     def _take(self) -> dict[int, Batch]:
         batches = {}

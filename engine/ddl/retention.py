@@ -1,0 +1,41 @@
+"""WITH (retention_seconds = n): rows are forgotten n seconds after they were written, and nobody is told.
+
+RisingWave's option of append-only tables, with its meaning: what was derived from a row stays as it is. Here materialized
+views take it too, for the content and for what their operators remember (RisingWave accepts it there and keeps everything:
+docs/decisions/0009-retention.md). A table so marked carries the time of writing in a column of its own, which an index
+leads to; `engine.flow.retention` deletes by it.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from engine.compile.program import WRITTEN
+from engine.ddl.names import options
+from tailrace.errors import InvalidStatement
+
+OPTION = "retention_seconds"
+EXPIRING = "tailrace.expiring"
+"""The setting by which the trigger of an append-only table knows the flow's deletes."""
+
+
+def retention_of(create: exp.Create) -> int | None:
+    """The option's value in seconds; None where it is not given. Raises InvalidStatement unless it is a positive integer."""
+    text = options(create).get(OPTION)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**31):
+        raise InvalidStatement(
+            f"{OPTION} must be a number of seconds from 1 on, got {text}",
+            sqlstate="22023",
+            hint=f"WITH ({OPTION} = 3600) keeps an hour",
+        )
+    return int(text)
+
+
+def written_column(table: str) -> list[str]:
+    """Statements that give a table the column and the index by which its rows expire."""
+    return [
+        f"ALTER TABLE {table} ADD COLUMN {WRITTEN} timestamptz NOT NULL DEFAULT now()",
+        f"CREATE INDEX ON {table} ({WRITTEN})",
+    ]
