@@ -16,7 +16,7 @@ from engine.compile.program import Program, delta_name
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.filling import Filling, fill_or_start
 from engine.ddl.names import folded, object_name, refusal
-from engine.ddl.retention import retention_of
+from engine.ddl.retention import check_may_forget, retention_of
 from engine.operators.base import names, quote
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql.batch import to_postgres
@@ -101,7 +101,10 @@ def explain_create(context: DdlContext, tree: exp.Create) -> Reply:
 def compile_view(context: DdlContext, tree: exp.Create, id_: int) -> Program:
     """The program of a CREATE MATERIALIZED VIEW."""
     operator = plan(parse_query(_query_text(tree)), context.environment)
-    program = materialize(operator, id_, expires=retention_of(tree) is not None)
+    expires = retention_of(tree) is not None
+    if expires:
+        check_may_forget(operator)
+    program = materialize(operator, id_, expires=expires)
     listed = [folded(e if isinstance(e, exp.Identifier) else e.this) for e in _listed_columns(tree)]
     if listed:
         raise UnsupportedFeature(

@@ -12,7 +12,10 @@ from sqlglot import exp
 
 from engine.compile.program import WRITTEN
 from engine.ddl.names import options
-from tailrace.errors import InvalidStatement
+from engine.operators.aggregate import Aggregate
+from engine.operators.base import Operator
+from engine.operators.top_n import TopN
+from tailrace.errors import InvalidStatement, UnsupportedFeature
 
 OPTION = "retention_seconds"
 EXPIRING = "tailrace.expiring"
@@ -31,6 +34,20 @@ def retention_of(create: exp.Create) -> int | None:
             hint=f"WITH ({OPTION} = 3600) keeps an hour",
         )
     return int(text)
+
+
+def check_may_forget(operator: Operator) -> None:
+    """Raises UnsupportedFeature where forgetting would make later results wrong, not only start anew.
+
+    A group that is gone and then sees a retraction would stand below zero; over an append-only input it just begins again.
+    """
+    if isinstance(operator, Aggregate | TopN) and not operator.input.append_only:
+        raise UnsupportedFeature(
+            f"{OPTION} on a view that aggregates or ranks rows that may change",
+            hint="give the option to the views it reads, or leave it out",
+        )
+    for below in operator.inputs:
+        check_may_forget(below)
 
 
 def written_column(table: str) -> list[str]:

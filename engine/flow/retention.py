@@ -2,7 +2,8 @@
 
 Outside of the delta path: no view hears of it, so what was counted stays counted. Rows of one transaction go together, and
 relations of equal retention go together up to the same moment: a memory of event ids and a count of their copies, say, forget
-an id in one step. A view that a job still fills is left alone until it is ready. Called by the loop between barriers, at most once a second; the work of a call is bounded.
+an id in one step. A view that a job still fills is left alone until it is ready. Called by the loop between barriers, at
+most once a second; the work of a call is bounded.
 """
 
 from __future__ import annotations

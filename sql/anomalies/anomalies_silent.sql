@@ -2,7 +2,8 @@
 -- Judged by how far the pipeline has got (event_clock), not by the time of day: a pipeline that lags, or a fleet that stops
 -- as a whole, makes nobody silent. Withdrawn if the missing readings arrive late; kept when the device comes back later.
 -- ts is when the silence began at the latest, detected_at the earliest moment it could be seen. Read through anomalies.
-CREATE MATERIALIZED VIEW anomalies_silent AS
+-- Kept for an hour (docs/pipeline.md, "What is kept").
+CREATE MATERIALIZED VIEW anomalies_silent WITH (retention_seconds = 3600) AS
 SELECT
     'silent:' || w.device_id || ':' || (extract(epoch FROM w.window_end)::bigint)::varchar AS anomaly_id,
     'silent' AS rule,

@@ -1,6 +1,7 @@
 -- Windows in which a metric did not move at all: at least 5 samples, all equal. Raised while the window is open and
 -- withdrawn if a later sample differs. ts and detected_at are the newest sample's. Read through anomalies.
-CREATE MATERIALIZED VIEW anomalies_stuck AS
+-- Kept for an hour (docs/pipeline.md, "What is kept").
+CREATE MATERIALIZED VIEW anomalies_stuck WITH (retention_seconds = 3600) AS
 SELECT
     'stuck:' || device_id || ':' || metric || ':' || (extract(epoch FROM window_start)::bigint)::varchar AS anomaly_id,
     'stuck' AS rule,

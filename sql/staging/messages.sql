@@ -9,7 +9,8 @@
 --   missing_field  a field is absent or null; or an identifier is not text of 1 to 200 characters
 --   bad_value      value is not a JSON number, or is one that a double cannot hold
 --   bad_timestamp  ts is not an ISO 8601 time with offset (or Z), or lies outside [2000, 2100)
-CREATE MATERIALIZED VIEW messages AS
+-- Kept for an hour (docs/pipeline.md, "What is kept").
+CREATE MATERIALIZED VIEW messages WITH (retention_seconds = 3600) AS
 WITH decoded AS (
     SELECT
         kafka_partition::int AS kafka_partition,

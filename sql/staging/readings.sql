@@ -2,7 +2,8 @@
 -- when it arrived. Append-only. Read by all windows, rules and pages.
 -- A reading of an unknown device or metric stays, with NULL for what is not known.
 -- late: it reached the broker more than 10 seconds after it was measured.
-CREATE MATERIALIZED VIEW readings AS
+-- Kept for an hour (docs/pipeline.md, "What is kept").
+CREATE MATERIALIZED VIEW readings WITH (retention_seconds = 3600) AS
 SELECT
     r.event_id,
     r.device_id,

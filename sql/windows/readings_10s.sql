@@ -1,6 +1,7 @@
 -- Each device's metric in windows of 10 seconds of event time. Late readings still count: their window is revised.
 -- total and total_squares let longer periods be combined from these windows. Read by baselines, stuck, the dashboard.
-CREATE MATERIALIZED VIEW readings_10s AS
+-- Kept for an hour (docs/pipeline.md, "What is kept").
+CREATE MATERIALIZED VIEW readings_10s WITH (retention_seconds = 3600) AS
 SELECT
     device_id,
     metric,

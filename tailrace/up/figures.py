@@ -25,7 +25,7 @@ from tailrace.verify.reconcile import Counts
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 STAGES: Final = "SELECT stage, rows FROM pipeline_counts"
-REASONS: Final = "SELECT reject_reason, count(*) FROM rejects GROUP BY reject_reason"
+REASONS: Final = "SELECT reject_reason, messages FROM reject_counts"
 VIEWS: Final = "SELECT name FROM rw_catalog.rw_materialized_views ORDER BY name"
 NEWEST: Final = """
     SELECT rule, device_id, metric, ts, value, detail

@@ -150,3 +150,18 @@ def test_dropping_leaves_nothing(engine: FlowUnderTest) -> None:
         "DROP TABLE t CASCADE",
     )
     assert expire_after(engine, 100) == 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT v, count(*) AS n FROM kept GROUP BY v",
+        "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY v ORDER BY k) AS rn FROM kept) AS r WHERE rn <= 2",
+    ],
+)
+def test_a_view_over_rows_that_may_change_is_refused(engine: FlowUnderTest, query: str) -> None:
+    """Its group, once forgotten, would fall below zero at a retraction."""
+    engine.ddl("CREATE TABLE kept (k int PRIMARY KEY, v int)")
+    with pytest.raises(UnsupportedFeature, match="aggregates or ranks rows that may change"):
+        engine.ddl(f"CREATE MATERIALIZED VIEW v WITH (retention_seconds = 5) AS {query}")
+    engine.ddl(f"CREATE MATERIALIZED VIEW v AS {query}")

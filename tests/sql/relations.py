@@ -102,5 +102,6 @@ RELATIONS = {
         ("kafka_partition",),
     ),
     "event_clock": Relation(_columns("read_up_to timestamptz")),
+    "reject_counts": Relation(_columns("reject_reason varchar, messages bigint"), ("reject_reason",)),
     "pipeline_counts": Relation(_columns("stage varchar, rows bigint"), ("stage",)),
 }
