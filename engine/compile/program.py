@@ -28,6 +28,8 @@ from engine.operators.base import (
 )
 
 SCHEMA = "engine"
+ONE = "_one"
+"""The key of a state table of one row: where an operator stands (a total, a bound), which does not age."""
 WRITTEN = "_written"
 """The column of a state table whose rows expire: when the row was first written."""
 
@@ -153,10 +155,11 @@ class ProgramBuilder:
         """Declare a state table; returns its qualified name. NULL equals NULL in its unique key."""
         name = f"{SCHEMA}.state_{self.relation_id}_{self._next()}"
         body = ", ".join(f"{quote(c.name)} {c.type}" for c in columns)
-        if self.expires:
+        expires = self.expires and list(unique or ()) != [ONE]
+        if expires:
             body += f", {WRITTEN} timestamptz NOT NULL DEFAULT now()"
         self.tables.append(f"CREATE TABLE {name} ({body}) WITH (fillfactor = 70)")
-        if self.expires:
+        if expires:
             self.tables.append(f"CREATE INDEX ON {name} ({WRITTEN})")
         if unique:
             self.tables.append(f"CREATE UNIQUE INDEX ON {name} ({names(unique)}) NULLS NOT DISTINCT")

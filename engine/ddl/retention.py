@@ -40,8 +40,10 @@ def check_may_forget(operator: Operator) -> None:
     """Raises UnsupportedFeature where forgetting would make later results wrong, not only start anew.
 
     A group that is gone and then sees a retraction would stand below zero; over an append-only input it just begins again.
+    A total without groups is one row, which is kept.
     """
-    if isinstance(operator, Aggregate | TopN) and not operator.input.append_only:
+    ranks = isinstance(operator, TopN) or (isinstance(operator, Aggregate) and bool(operator.group))
+    if ranks and not operator.inputs[0].append_only:
         raise UnsupportedFeature(
             f"{OPTION} on a view that aggregates or ranks rows that may change",
             hint="give the option to the views it reads, or leave it out",

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from engine.compile.program import ProgramBuilder
+from engine.compile.program import ONE, ProgramBuilder
 from engine.operators.accumulators import Accumulators, AggregateCall, Cell
 from engine.operators.base import (
     WEIGHT,
@@ -34,7 +34,7 @@ from engine.operators.base import (
 )
 from engine.operators.project import sql
 
-_ONE = Column("_one", "smallint", hidden=True)
+_ONE = Column(ONE, "smallint", hidden=True)
 
 
 @dataclass(eq=False)

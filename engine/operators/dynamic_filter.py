@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.compile.program import ProgramBuilder
+from engine.compile.program import ONE, ProgramBuilder
 from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
 
 _OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
@@ -48,7 +48,7 @@ class DynamicFilter(Operator):
         below = program.searchable(self.input, [self.column_name])
         (value,) = self.bound.visible
         content = self.bound.lower(program).content
-        kept = program.state_table([Column("_one", "smallint"), Column("bound", value.type)], ["_one"])
+        kept = program.state_table([Column(ONE, "smallint"), Column("bound", value.type)], [ONE])
         old, new = program.variable(value.type), program.variable(value.type)
         table, columns, column = (
             program.delta_table(self.columns),

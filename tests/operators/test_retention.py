@@ -165,3 +165,26 @@ def test_a_view_over_rows_that_may_change_is_refused(engine: FlowUnderTest, quer
     with pytest.raises(UnsupportedFeature, match="aggregates or ranks rows that may change"):
         engine.ddl(f"CREATE MATERIALIZED VIEW v WITH (retention_seconds = 5) AS {query}")
     engine.ddl(f"CREATE MATERIALIZED VIEW v AS {query}")
+
+
+def test_what_an_operator_stands_by_does_not_age(engine: FlowUnderTest) -> None:
+    """The total that rows are compared with, and the bound of the barrier before, outlive the rows themselves."""
+    engine.ddl(
+        "CREATE TABLE clock (k int PRIMARY KEY, at int)",
+        "CREATE TABLE t (k int, v int) APPEND ONLY",
+        "CREATE MATERIALIZED VIEW passed WITH (retention_seconds = 3600) AS SELECT k, v FROM t "
+        "WHERE v < (SELECT max(at) FROM clock)",
+        "CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM passed",
+    )
+    engine.settle("INSERT INTO clock VALUES (1, 10)", "INSERT INTO t VALUES (1, 5), (2, 15)")
+    assert engine.rows("SELECT k FROM passed") == [(1,)]
+    assert expire_after(engine, HOUR_S + 60) > 0
+    engine.settle("INSERT INTO t VALUES (3, 7), (4, 17)")
+    assert engine.rows("SELECT k FROM passed") == [(3,)]
+    engine.settle("UPDATE clock SET at = 20")
+    assert engine.rows("SELECT k FROM passed ORDER BY k") == [
+        (2,),
+        (3,),
+        (4,),
+    ]  # 2 waited in t, which keeps its rows
+    assert engine.rows("SELECT n FROM counted") == [(4,)]
