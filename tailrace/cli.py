@@ -152,6 +152,22 @@ def up(  # noqa: PLR0917 (every one is a named option)
     no_loader: Annotated[
         bool, typer.Option("--no-loader", help="Send no readings: you do.", rich_help_panel=CONDUCT)
     ] = False,
+    topic_retention: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="How long the topics keep messages: 90s, 30m, 6h, 7d. Default: as they are.",
+            rich_help_panel=CONDUCT,
+        ),
+    ] = None,
+    topic_retention_bytes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="How much of each partition the topics keep: 500M, 10G. Default: as they are.",
+            rich_help_panel=CONDUCT,
+        ),
+    ] = None,
     keep_going: Annotated[
         bool,
         typer.Option(
@@ -163,7 +179,7 @@ def up(  # noqa: PLR0917 (every one is a named option)
 ) -> None:
     """`tailrace up`."""
     from tailrace.up.launcher import Launcher
-    from tailrace.up.options import Options, parse_burst
+    from tailrace.up.options import Options, parse_burst, parse_size, parse_time
 
     options = Options(
         devices=devices,
@@ -181,6 +197,8 @@ def up(  # noqa: PLR0917 (every one is a named option)
         dashboard=not no_dashboard,
         loader=not no_loader,
         keep_going=keep_going,
+        topic_retention_s=parse_time(topic_retention) if topic_retention else None,
+        topic_retention_bytes=parse_size(topic_retention_bytes) if topic_retention_bytes else None,
     )
     raise typer.Exit(0 if Launcher(options, console).run() else 1)
 

@@ -8,17 +8,27 @@ topics`, tests.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 from tailrace.config import TOPICS, Topic
 from tailrace.errors import TailraceError
 
 ANSWER_S: Final = 10.0
+LEAST_SEGMENT_MS: Final = 10_000
+LEAST_SEGMENT_BYTES: Final = 1 << 20
+MOST_SEGMENT_BYTES: Final = 256 << 20
 
 
 class TopicError(TailraceError):
@@ -38,6 +48,42 @@ class TopicState:
 
 def _admin(bootstrap: str) -> AdminClient:
     return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": 10_000})
+
+
+def retention_settings(seconds: int | None, size_bytes: int | None) -> dict[str, str]:
+    """A topic's settings that keep its messages for so long, and about so many bytes of each partition; None: the broker's.
+
+    A broker deletes whole segments, so these are made short enough: at least eight in the time, at least four in the size.
+    """
+    settings = {}
+    if seconds is not None:
+        settings["retention.ms"] = str(seconds * 1000)
+        settings["segment.ms"] = str(max(seconds * 1000 // 8, LEAST_SEGMENT_MS))
+    if size_bytes is not None:
+        settings["retention.bytes"] = str(size_bytes)
+        settings["segment.bytes"] = str(min(max(size_bytes // 4, LEAST_SEGMENT_BYTES), MOST_SEGMENT_BYTES))
+    return settings
+
+
+def configure_topics(bootstrap: str, settings: Mapping[str, str], topics: Iterable[Topic] = TOPICS) -> None:
+    """Change settings of existing topics; others stay as they are. Raises TopicError."""
+    entries = [
+        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in settings.items()
+    ]
+    resources = [
+        ConfigResource(ResourceType.TOPIC, topic.name, incremental_configs=entries) for topic in topics
+    ]
+    admin = _admin(bootstrap)
+    for resource, future in admin.incremental_alter_configs(resources).items():
+        try:
+            future.result(timeout=ANSWER_S)
+        except KafkaException as error:
+            raise TopicError(
+                f"the settings of topic {resource.name} could not be changed",
+                detail=str(error),
+                hint="leave out --topic-retention and --topic-retention-bytes, or set them with the broker's own tools",
+            ) from error
 
 
 def create_topics(bootstrap: str, topics: Iterable[Topic] = TOPICS) -> list[TopicState]:

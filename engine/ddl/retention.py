@@ -2,7 +2,7 @@
 
 RisingWave's option of append-only tables, with its meaning: what was derived from a row stays as it is. Here materialized
 views take it too, for the content and for what their operators remember (RisingWave accepts it there and keeps everything:
-docs/decisions/0009-retention.md). A table so marked carries the time of writing in a column of its own, which an index
+docs/decisions/0011-retention.md). A table so marked carries the time of writing in a column of its own, which an index
 leads to; `engine.flow.retention` deletes by it.
 """
 

@@ -23,7 +23,7 @@ from tailrace.up.truth import Truth
 from tailrace.verify.alerts import AlertReader, Alerts, compare
 from tailrace.verify.matching import Stream, score
 from tailrace.verify.reconcile import Counts
-from tailrace.verify.recount import Recount, real_ends, recount
+from tailrace.verify.recount import Recount, Shortened, expired, real_ends, recount
 
 STALLED_S: Final = 30.0
 """The drain gives up when the views have not moved for so long."""
@@ -104,9 +104,11 @@ def settle(
 
 def recount_topic(
     kafka: str, start: Mapping[int, int], at_least: int, on_progress: Callable[[int], None]
-) -> Recount | str:
+) -> Recount | Shortened | str:
     """Read the topic again, up to where it ends now, or say why that did not work."""
     try:
+        if missing := expired(kafka, config.READINGS.name, start):
+            return Shortened(missing)
         return recount(
             kafka,
             config.READINGS.name,
@@ -170,7 +172,7 @@ def draw_up(
     sql_url: str,
     baseline: Baseline,
     truth: Truth | None,
-    topic: Recount | str,
+    topic: Recount | Shortened | str,
     alerts: Alerts | str,
     *,
     freshness: Mapping[str, Any],
@@ -189,8 +191,11 @@ def draw_up(
         since = datetime.fromtimestamp(stream.starts_at - WINDOW_S, UTC)
         scores = score(truth.faults, figures.read_anomalies(connection, since), stream) if truth else {}
     problems = [*failures, *(told for told in (topic, alerts) if isinstance(told, str))]
-    recounted = None if isinstance(topic, str) else topic
-    produced = truth.produced if truth else (recounted.messages if recounted else 0)
+    recounted = topic if isinstance(topic, Recount) else None
+    shortened = isinstance(topic, Shortened)
+    produced = truth.produced if truth else recounted.messages if recounted else 0
+    if shortened and not truth:
+        produced = counts.messages  # of what the topic no longer holds only the views know
     if truth and truth.error:
         problems.append(f"the loader failed: {truth.error}")
     return Report(
@@ -202,7 +207,8 @@ def draw_up(
         views_before=baseline.views,
         scores=scores,
         freshness=freshness,
-        details=details,
+        details={**details, "topic_shortened": str(topic)} if shortened else details,
+        shortened=shortened,
         failures=tuple(problems),
         sent_by_kind=truth.by_kind if truth else None,
     )

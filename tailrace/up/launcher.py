@@ -39,7 +39,7 @@ from tailrace.up.screen import psql_line
 from tailrace.up.services import Addresses, Services
 from tailrace.up.truth import Truth, read_truth
 from tailrace.up.ui import LivePage, Steps, show_summary, show_welcome
-from tailrace.verify.recount import Recount, real_ends
+from tailrace.verify.recount import Recount, Shortened, real_ends
 
 KAFKA_FOR_ENGINE: Final = "TAILRACE_KAFKA_FOR_ENGINE"
 """Where a given engine finds a given broker, if that differs from where we do (containers)."""
@@ -292,7 +292,7 @@ class Launcher:
             )
         self._failures += [stuck] if stuck else []
 
-    def _recount(self, steps: Steps, baseline: closing.Baseline, produced: int) -> Recount | str:
+    def _recount(self, steps: Steps, baseline: closing.Baseline, produced: int) -> Recount | Shortened | str:
         services = self._services
         with steps.step("read the topic again") as step:
             return closing.recount_topic(

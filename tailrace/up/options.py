@@ -40,6 +40,30 @@ def parse_burst(text: str) -> Burst:
     return Burst(int(match[1]), float(match[2]), float(match[3]))
 
 
+def parse_time(text: str) -> int:
+    """Seconds of 90s, 30m, 6h or 7d. Raises UpError."""
+    match = re.fullmatch(r"([1-9]\d*)([smhd])", text)
+    if match is None:
+        raise UpError(
+            f"--topic-retention {text} is not a time",
+            detail="wanted a number with s, m, h or d behind it",
+            hint="for six hours: --topic-retention 6h",
+        )
+    return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
+
+
+def parse_size(text: str) -> int:
+    """Bytes of 500M, 10G or a plain number. Raises UpError."""
+    match = re.fullmatch(r"([1-9]\d*)([KMG]?)", text.upper())
+    if match is None:
+        raise UpError(
+            f"--topic-retention-bytes {text} is not a size",
+            detail="wanted a number, with or without K, M or G behind it",
+            hint="for a gibibyte of each partition: --topic-retention-bytes 1G",
+        )
+    return int(match[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[match[2]]
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """All of `tailrace up`'s options; None means "the default is found out at start".
@@ -63,6 +87,8 @@ class Options:
     dashboard: bool = True
     loader: bool = True
     keep_going: bool = False
+    topic_retention_s: int | None = None
+    topic_retention_bytes: int | None = None
 
     @property
     def report_file(self) -> Path:

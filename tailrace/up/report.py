@@ -36,13 +36,15 @@ class Report:
     sent_by_kind: Mapping[str, Any] | None = None
     alerts: Alerts | None = None
     """None: not compared; `failures` say why."""
+    shortened: bool = False
+    """The topic's retention took messages of this run, so that the recount is left out."""
 
     @property
     def problems(self) -> list[str]:
         """Why the run does not reconcile; empty when it does."""
         return [
             *self.failures,
-            *account_differences(self.produced, self.counts, self.recount),
+            *account_differences(self.produced, self.counts, self.recount, shortened=self.shortened),
             *(loader_differences(self.sent_by_kind, self.counts) if self.sent_by_kind else ()),
             *rule_differences(self.scores),
             *(self.alerts.problems if self.alerts else ()),

@@ -134,7 +134,12 @@ class Services:
 
     def create_topics(self) -> list[topics.TopicState]:
         """Make what is missing."""
-        return topics.create_topics(self.addresses.kafka)
+        made = topics.create_topics(self.addresses.kafka)
+        options = self._options
+        settings = topics.retention_settings(options.topic_retention_s, options.topic_retention_bytes)
+        if settings:
+            topics.configure_topics(self.addresses.kafka, settings)
+        return made
 
     def start_engine(self) -> None:
         """Start it, if it is ours, and wait for its ready line."""

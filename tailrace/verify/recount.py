@@ -69,6 +69,16 @@ class Recount:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Shortened:
+    """The topic no longer holds the first `missing` of the messages that were to be counted: its retention took them."""
+
+    missing: int
+
+    def __str__(self) -> str:
+        return f"the topic no longer holds {self.missing:,} messages of this run (its retention): they cannot be recounted"
+
+
 def open_consumer(bootstrap: str, group: str, **settings: Any) -> Any:
     """A consumer that commits nothing and joins no group; `group` is only a name the protocol wants."""
     return Consumer(
@@ -176,6 +186,19 @@ def recount(
 
     read_to_end(bootstrap, topic, take, start=start, until=until, at_least=at_least, timeout_s=timeout_s)
     return result
+
+
+def expired(bootstrap: str, topic: str, start: Mapping[int, int]) -> int:
+    """How many of the messages from `start` on the topic no longer holds."""
+    consumer = open_consumer(bootstrap, "tailrace-verify")
+    try:
+        firsts = {
+            number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10.0)[0]
+            for number in partitions_of(consumer, topic)
+        }
+    finally:
+        consumer.close()
+    return sum(max(first - start.get(number, 0), 0) for number, first in firsts.items())
 
 
 def real_ends(bootstrap: str, topic: str) -> dict[int, int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tailrace.up.errors import UpError
-from tailrace.up.options import Burst, Options, parse_burst
+from tailrace.up.options import Burst, Options, parse_burst, parse_size, parse_time
 
 
 def tailrace(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -90,3 +90,26 @@ def test_report_stands_in_the_data_directory_unless_told() -> None:
     assert Options().report_file == Path(".tailrace/report.json")
     assert Options(data_dir=Path("d")).report_file == Path("d/report.json")
     assert Options(report_path=Path("r.json")).report_file == Path("r.json")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("6h", 21_600), ("7d", 604_800)])
+def test_times(text: str, seconds: int) -> None:
+    assert parse_time(text) == seconds
+
+
+@pytest.mark.parametrize(("text", "size"), [("4096", 4096), ("500M", 500 << 20), ("10g", 10 << 30)])
+def test_sizes(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "6", "0h", "-1h", "1w", "1.5h"])
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(UpError, match="is not a time") as raised:
+        parse_time(text)
+    assert "6h" in str(raised.value.hint)
+
+
+@pytest.mark.parametrize("text", ["", "0", "1T", "-5M", "1.5G"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(UpError, match="is not a size"):
+        parse_size(text)
