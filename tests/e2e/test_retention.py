@@ -20,7 +20,7 @@ from tests.support.engine import running_engine
 from tests.support.processes import wait_until
 
 ROOT = Path(__file__).parents[2]
-KEPT_S = 4
+KEPT_S = 3
 EXPIRING = ("messages", "readings", "duplicates", "readings_10s", "device_activity_10s", "rejects")
 
 
@@ -53,7 +53,7 @@ def test_counts_hold_while_rows_expire(tmp_path: Path) -> None:
             wait_until(lambda: not any(held().values()), 60, "the last rows to expire")
             counts = figures.read_counts(client)
             latest = client.execute("SELECT count(*) FROM latest_readings").fetchone()
-        assert topic.messages > 2_000
+        assert topic.messages > 1_500
         assert topic.duplicates > 10
         assert counts.messages == topic.messages
         assert counts.ingested == topic.valid
