@@ -72,6 +72,7 @@ class CatalogObject:
             content,
             storage,
             self.body.get("query"),
+            self.body.get("watermarks", {}),
         )
 
 

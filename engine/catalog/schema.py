@@ -184,7 +184,26 @@ END $$;
 """
 """Sinks: how far each has been delivered, and what waits in its log; see `engine.delivery`."""
 
-ADDED_IN_2: tuple[str, ...] = (VERSION, BACKFILLS, COPY_GRANTS, SOURCE_ENDS, PROCESS_MEMORY, SINKS)
+WATERMARKS = """
+CREATE TABLE engine.window_views (
+    relation_id integer PRIMARY KEY REFERENCES engine.objects ON DELETE CASCADE
+);
+CREATE FUNCTION engine.watermarks() RETURNS TABLE (relation text, "column" text, watermark timestamptz)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC' AS $$
+DECLARE kept record;
+BEGIN
+    FOR kept IN SELECT o.name, w.key, w.value FROM engine.created AS o, jsonb_each_text(o.body -> 'watermarks') AS w
+    LOOP
+        relation := kept.name;
+        "column" := kept.key;
+        EXECUTE format('SELECT CAST(%s AS timestamptz)', kept.value) INTO watermark;
+        RETURN NEXT;
+    END LOOP;
+END $$;
+"""
+"""The views that emit on window close and are filled; and where each watermark stands."""
+
+ADDED_IN_2: tuple[str, ...] = (VERSION, BACKFILLS, COPY_GRANTS, SOURCE_ENDS, PROCESS_MEMORY, SINKS, WATERMARKS)
 """Version 2, on top of version 1."""
 
 VISIBLE = """
@@ -290,6 +309,7 @@ CREATE VIEW rw_catalog.rw_process_memory AS
 CREATE VIEW rw_catalog.rw_poison_rows AS
     SELECT p.source_id, o.name AS source_name, p.origin, p.error, p.sqlstate, p.seen_at
     FROM engine.poison_rows AS p LEFT JOIN engine.objects AS o ON o.id = p.source_id;
+CREATE VIEW rw_catalog.rw_watermarks AS SELECT relation, "column", watermark FROM engine.watermarks();
 CREATE VIEW rw_catalog.rw_barrier AS SELECT epoch, barrier_time, input_rows, previous_ms FROM engine.barrier;
 """
 

@@ -51,6 +51,8 @@ def materialize(operator: Operator, relation_id: int, *, expires: bool = False) 
         uses_now=builder.uses_now,
         chunked=chunked(operator),
         explain=(*_kept(builder), *explain(operator)),
+        follows_watermarks=builder.follows_watermarks,
+        watermarks={c: w.sql for c, w in operator.watermarks.items() if w.moves},
     )
 
 

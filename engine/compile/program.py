@@ -49,6 +49,8 @@ class Program:
     uses_now: bool
     chunked: bool  # no relation is scanned twice and no operator probes content: inputs may be fed in pieces
     explain: tuple[str, ...]
+    follows_watermarks: bool = False  # changes when a watermark moves, whether or not an input does
+    watermarks: dict[str, str] = field(default_factory=dict)  # column -> SQL expression of its watermark
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a jsonb column."""
@@ -69,6 +71,8 @@ class Program:
             uses_now=value["uses_now"],
             explain=tuple(value["explain"]),
             chunked=value.get("chunked", False),
+            follows_watermarks=value.get("follows_watermarks", False),
+            watermarks=value.get("watermarks", {}),
         )
 
     def output_columns(self) -> tuple[Column, ...]:
@@ -124,6 +128,7 @@ class ProgramBuilder:
     temporaries: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     uses_now: bool = False
+    follows_watermarks: bool = False
     root: Operator | None = None  # the operator whose delta only later views read
     stored: set[str] = field(default_factory=set)  # state tables that `store` made
     variables: list[str] = field(default_factory=list)  # "name type" of the function's variables

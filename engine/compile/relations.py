@@ -25,6 +25,7 @@ class Relation:
     content: str | None = None
     storage: dict[str, tuple[str, str]] = field(default_factory=dict)
     query: str | None = None
+    watermarks: dict[str, str] = field(default_factory=dict)  # column -> SQL expression
 
 
 class Lookup(Protocol):

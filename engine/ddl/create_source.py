@@ -68,6 +68,7 @@ def create_source(context: DdlContext, tree: exp.Create) -> Reply:
         "spec": {**asdict(spec), "properties": dict(spec.properties)},
         "start": [asdict(p) for p in start.values()],
         "program": program.to_json() if program else None,
+        "watermarks": _watermark_of(id_, columns, watermark[0]) if watermark else {},
     }
     context.execute(
         f"CREATE VIEW public.{quote(name)} AS {refusal(name, columns)}",
@@ -245,10 +246,17 @@ def _computed(
     return columns, program
 
 
+def _watermark_of(id_: int, columns: tuple[Column, ...], name: str) -> dict[str, str]:
+    """The watermark of a source's column after the barrier."""
+    type_ = next(c.type for c in columns if c.name == name)
+    kept = f"SELECT newest FROM engine.source_watermarks WHERE source_id = {id_} AND partition = -1"
+    return {name: f"CAST(({kept}) AS {type_})"}
+
+
 def _watermark_steps(
     id_: int, columns: tuple[Column, ...], watermark: tuple[str, exp.Expr], partition: str
 ) -> str:
-    """Drop rows below the watermark of the barriers before, then advance it.
+    """Drop rows below the watermark of the barriers before; then advance it, for those who read the source's watermark.
 
     The watermark is the minimum over active partitions of the newest time seen, taken through the declared expression; it
     never goes back (partition -1 of engine.source_watermarks remembers it).
@@ -265,13 +273,17 @@ def _watermark_steps(
     advance = "ON CONFLICT (source_id, partition) DO UPDATE SET newest = greatest(w.newest, EXCLUDED.newest)"
     into = "INSERT INTO engine.source_watermarks AS w (source_id, partition, newest, advanced_at)"
     of_source = f"FROM engine.source_watermarks WHERE source_id = {id_}"
-    return (
-        f" IF NOT initial THEN low := greatest((SELECT newest {of_source} AND partition = -1), "
+    move = (
+        f"low := greatest((SELECT newest {of_source} AND partition = -1), "
         f"(SELECT min({delayed}) {of_source} AND partition >= 0 AND advanced_at > barrier_now - interval '{IDLE_S} seconds'));"
         f" IF low IS NOT NULL THEN {into} VALUES ({id_}, -1, low, barrier_now) {advance}; END IF;"
+    )
+    return (
+        f" IF NOT initial THEN {move}"
         f" {into} SELECT {id_}, {by}, max({time}), barrier_now FROM {delta_name(id_)} WHERE {time} IS NOT NULL "
         f"GROUP BY {by} {advance}, advanced_at = EXCLUDED.advanced_at;"
-        f" DELETE FROM {delta_name(id_)} WHERE low IS NOT NULL AND ({time} < low) IS NOT FALSE; END IF;"
+        f" DELETE FROM {delta_name(id_)} WHERE low IS NOT NULL AND ({time} < low) IS NOT FALSE;"
+        f" {move} END IF;"
     )
 
 

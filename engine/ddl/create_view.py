@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from engine.backfill.fill import temporary_name
 from engine.catalog.objects import CatalogObject
+from engine.compile.close_windows import close_windows
 from engine.compile.materialize import materialize
 from engine.compile.planner import plan, relations_of
 from engine.compile.program import Program, delta_name
@@ -20,12 +21,16 @@ from engine.ddl.retention import check_may_forget, retention_of
 from engine.operators.base import names, quote
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql.batch import to_postgres
-from tailrace.sql.dialect import parse_query
+from tailrace.sql.dialect import EmitOnWindowCloseProperty, parse_query
 
 
 def create_view(context: DdlContext, tree: exp.Create) -> Reply:
     """Run CREATE VIEW."""
     tag, name = "CREATE_VIEW", object_name(tree.this)
+    if _emits_on_close(tree):
+        raise UnsupportedFeature(
+            "EMIT ON WINDOW CLOSE in CREATE VIEW", hint="CREATE MATERIALIZED VIEW ... EMIT ON WINDOW CLOSE"
+        )
     if not context.is_new(name, if_not_exists=bool(tree.args.get("exists"))):
         return Reply(tag, notices=context.notices)
     query = _query_text(tree)
@@ -67,6 +72,7 @@ def create_materialized_view(context: DdlContext, tree: exp.Create, filling: Fil
         "append_only": program.append_only,
         "program": program.to_json(),
         "retention_s": retention_of(tree),
+        "watermarks": program.watermarks,
     }
     new = CatalogObject(id_, name, "materialized view", context.user, context.text, body, references)
     reply = Reply(tag, notices=context.notices)
@@ -84,6 +90,16 @@ def publish(context: DdlContext, view: CatalogObject) -> None:
         f"CREATE VIEW public.{quote(view.name)} AS SELECT {visible} FROM ({program.content}) AS content",
         *_grants(view.name),
     )
+    if program.follows_watermarks:
+        _let_close(context, view)
+
+
+def _let_close(context: DdlContext, view: CatalogObject) -> None:
+    """A view that emits on window close is filled: its watermark counts from now on, and what has closed goes out."""
+    context.connection.execute("INSERT INTO engine.window_views VALUES (%s)", (view.id,))
+    step = f"SELECT engine.step_{view.id}(%s, %s, false, false)"
+    context.connection.execute(step, (context.now, context.now))
+    context.execute(*(f"TRUNCATE {temporary_name(t)}" for t in temporaries(view)))
 
 
 def explain_create(context: DdlContext, tree: exp.Create) -> Reply:
@@ -101,6 +117,8 @@ def explain_create(context: DdlContext, tree: exp.Create) -> Reply:
 def compile_view(context: DdlContext, tree: exp.Create, id_: int) -> Program:
     """The program of a CREATE MATERIALIZED VIEW."""
     operator = plan(parse_query(_query_text(tree)), context.environment)
+    if _emits_on_close(tree):
+        operator = close_windows(operator)
     expires = retention_of(tree) is not None
     if expires:
         check_may_forget(operator)
@@ -127,6 +145,13 @@ def _is_materialized(tree: exp.Create) -> bool:
     properties = tree.args.get("properties")
     return any(
         isinstance(p, exp.MaterializedProperty) for p in (properties.expressions if properties else ())
+    )
+
+
+def _emits_on_close(tree: exp.Create) -> bool:
+    properties = tree.args.get("properties")
+    return any(
+        isinstance(p, EmitOnWindowCloseProperty) for p in (properties.expressions if properties else ())
     )
 
 

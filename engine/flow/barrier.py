@@ -257,7 +257,8 @@ class Flow:
         for id_ in self._stepped:
             item = self.catalog.objects[id_]
             inputs = self._inputs.get(id_, (id_,))
-            always = " OR true" if item.body["program"]["uses_now"] else ""
+            program = item.body["program"]
+            always = " OR true" if program["uses_now"] or program.get("follows_watermarks") else ""
             emit = "true" if self._readers[id_] else "false"
             parts.append(
                 f"begun := clock_timestamp(); IF changed && ARRAY[{', '.join(map(str, inputs))}]{always} THEN "

@@ -33,6 +33,7 @@ from engine.operators.base import (
     quote,
 )
 from engine.operators.project import sql
+from engine.operators.watermark import Watermarks
 
 _ONE = Column(ONE, "smallint", hidden=True)
 
@@ -46,6 +47,7 @@ class Aggregate(Operator):
     calls: tuple[AggregateCall, ...]
     having: exp.Expr | None = None
     append_only = False
+    unread: bool = False  # nobody reads the delta: see emit_on_close
     _state: str = ""
 
     @property
@@ -65,6 +67,11 @@ class Aggregate(Operator):
     def owns_content(self) -> bool:
         return True
 
+    @property
+    def state(self) -> str:
+        """The table of the groups, once lowered."""
+        return self._state
+
     def _accumulators(self) -> Accumulators:
         kept = Accumulators()
         for call in self.calls:
@@ -74,6 +81,10 @@ class Aggregate(Operator):
     @property
     def _recomputes(self) -> bool:
         return not self.input.append_only and not self._accumulators().invertible
+
+    @property
+    def watermarks(self) -> Watermarks:
+        return {c: w for c, w in self.input.watermarks.items() if c in self.group}
 
     @property
     def probes_content(self) -> bool:
@@ -178,6 +189,9 @@ class Aggregate(Operator):
         if self.having is not None:
             sides = f"SELECT e.* FROM ({sides}) AS e ({columns}, {WEIGHT}){self._filter}"
         emit = f"INSERT INTO {table} ({columns}, {WEIGHT}) {sides}"
+        if self.unread and self.input.append_only:
+            program.step(upsert)
+            return
         if self.input.append_only or not self.group:
             program.leaf_step(self, f"WITH changed AS ({upsert} RETURNING {returning}) {emit}", upsert)
             return

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from engine.operators.watermark import Watermarks
+
 if TYPE_CHECKING:
     from engine.compile.program import ProgramBuilder
 
@@ -92,6 +94,11 @@ class Operator(ABC):
         says otherwise, so that a new one is safe.
         """
         return True
+
+    @property
+    def watermarks(self) -> Watermarks:
+        """The columns that have a watermark; none unless an operator says how they pass through it."""
+        return {}
 
     @property
     def visible(self) -> tuple[Column, ...]:

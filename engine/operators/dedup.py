@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from engine.compile.program import ProgramBuilder
 from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Stream, exists_match, names
+from engine.operators.watermark import Watermarks
 
 
 @dataclass(eq=False)
@@ -33,6 +34,10 @@ class Dedup(Operator):
     @property
     def inputs(self) -> tuple[Operator, ...]:
         return (self.input,)
+
+    @property
+    def watermarks(self) -> Watermarks:
+        return self.input.watermarks
 
     @property
     def probes_content(self) -> bool:

@@ -15,6 +15,7 @@ from sqlglot import exp
 from engine.compile.program import ProgramBuilder, consolidate
 from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
 from engine.operators.project import sql
+from engine.operators.watermark import Watermarks, least
 
 
 def join_condition(pairs: tuple[tuple[str, str], ...], condition: exp.Expr | None) -> str:
@@ -48,6 +49,12 @@ class Join(Operator):
     @property
     def append_only(self) -> bool:  # type: ignore[override]
         return self.left.append_only and self.right.append_only
+
+    @property
+    def watermarks(self) -> Watermarks:
+        left, right = self.left.watermarks, self.right.watermarks
+        both = {(a, b): least([left[a], right[b]]) for a, b in self.pairs if a in left and b in right}
+        return {name: w for (a, b), w in both.items() for name in (a, b)}
 
     @property
     def inputs(self) -> tuple[Operator, ...]:

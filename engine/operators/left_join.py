@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from engine.compile.program import ProgramBuilder
 from engine.operators.base import WEIGHT, Cost, Description, Stream, names, quote
 from engine.operators.join import Join, join_condition
+from engine.operators.watermark import Watermarks
 
 
 @dataclass(eq=False)
@@ -24,6 +25,11 @@ class LeftJoin(Join):
     @property
     def append_only(self) -> bool:  # type: ignore[override]
         return False
+
+    @property
+    def watermarks(self) -> Watermarks:
+        of_left = {a for a, _ in self.pairs}
+        return {c: w for c, w in super().watermarks.items() if c in of_left}
 
     def lower(self, program: ProgramBuilder) -> Stream:
         left = program.searchable(self.left, [a for a, _ in self.pairs])

@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from engine.compile.program import ProgramBuilder
 from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
+from engine.operators.watermark import Watermarks, carried
 
 
 def sql(expression: exp.Expr) -> str:
@@ -40,6 +41,12 @@ class Project(Operator):
     @property
     def owns_content(self) -> bool:
         return self.input.owns_content
+
+    @property
+    def watermarks(self) -> Watermarks:
+        below = self.input.watermarks
+        found = {c.name: carried(i, below) for c, i in zip(self.columns, self.items, strict=True)}
+        return {name: w for name, w in found.items() if w is not None}
 
     @property
     def probes_content(self) -> bool:
@@ -99,6 +106,10 @@ class Filter(Operator):
     @property
     def owns_content(self) -> bool:
         return self.input.owns_content
+
+    @property
+    def watermarks(self) -> Watermarks:
+        return self.input.watermarks
 
     @property
     def probes_content(self) -> bool:

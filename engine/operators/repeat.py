@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from engine.compile.program import ProgramBuilder
 from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
+from engine.operators.watermark import Watermark, Watermarks
 
 
 @dataclass(eq=False)
@@ -36,6 +37,10 @@ class Repeat(Operator):
     @property
     def inputs(self) -> tuple[Operator, ...]:
         return (self.input,)
+
+    @property
+    def watermarks(self) -> Watermarks:
+        return {**self.input.watermarks, self.number: Watermark(str(min(self.numbers)), moves=False)}
 
     @property
     def probes_content(self) -> bool:

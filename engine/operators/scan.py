@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from engine.compile.program import ProgramBuilder
 from engine.operators.base import Column, Cost, Description, Operator, Origin, Stream, quote
+from engine.operators.watermark import Watermarks
 
 
 @dataclass(eq=False)
@@ -23,10 +24,15 @@ class Scan(Operator):
     key: tuple[str, ...]
     append_only: bool
     storage: dict[str, tuple[str, str]] = field(default_factory=dict)
+    declared: Watermarks = field(default_factory=dict)
 
     @property
     def inputs(self) -> tuple[Operator, ...]:
         return ()
+
+    @property
+    def watermarks(self) -> Watermarks:
+        return self.declared
 
     @property
     def probes_content(self) -> bool:

@@ -17,6 +17,7 @@ from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, S
 from engine.operators.join import join_condition
 from engine.operators.project import Filter, Project
 from engine.operators.scan import Scan
+from engine.operators.watermark import Watermarks
 
 
 @dataclass(eq=False)
@@ -42,6 +43,10 @@ class TemporalJoin(Operator):
     @property
     def inputs(self) -> tuple[Operator, ...]:
         return (self.left, self.right)
+
+    @property
+    def watermarks(self) -> Watermarks:
+        return self.left.watermarks
 
     @property
     def probes_content(self) -> bool:

@@ -27,6 +27,7 @@ from engine.operators.base import (
     no_nulls,
     quote,
 )
+from engine.operators.watermark import Watermarks
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,10 @@ class TopN(Operator):
     @property
     def owns_content(self) -> bool:
         return True
+
+    @property
+    def watermarks(self) -> Watermarks:
+        return {c: w for c, w in self.input.watermarks.items() if c in self.partition}
 
     @property
     def probes_content(self) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from engine.compile.program import ProgramBuilder
 from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
+from engine.operators.watermark import Watermarks, least
 
 BRANCH = "_branch"
 
@@ -48,6 +49,12 @@ class UnionAll(Operator):
     @property
     def inputs(self) -> tuple[Operator, ...]:
         return self.branches
+
+    @property
+    def watermarks(self) -> Watermarks:
+        of_branches = [b.watermarks for b in self.branches]
+        shared = [c.name for c in self.branches[0].visible if all(c.name in w for w in of_branches)]
+        return {name: least([w[name] for w in of_branches]) for name in shared}
 
     @property
     def probes_content(self) -> bool:

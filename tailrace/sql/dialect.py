@@ -12,7 +12,7 @@ from sqlglot import exp
 from sqlglot.dialects.risingwave import RisingWave
 from sqlglot.errors import ParseError, TokenError
 
-from tailrace.errors import InvalidStatement
+from tailrace.errors import InvalidStatement, UnsupportedFeature
 
 
 class AppendOnlyProperty(exp.Property):
@@ -21,12 +21,26 @@ class AppendOnlyProperty(exp.Property):
     arg_types: ClassVar[dict[str, bool]] = {}
 
 
+class EmitOnWindowCloseProperty(exp.Property):
+    """`CREATE MATERIALIZED VIEW ... EMIT ON WINDOW CLOSE`: a row is put out once, when its window has closed."""
+
+    arg_types: ClassVar[dict[str, bool]] = {}
+
+
+_EMIT = ["EMIT", "ON", "WINDOW", "CLOSE"]
+
+
 class _Parser(RisingWave.Parser):  # type: ignore[valid-type, misc]
     def _parse_append_only(self) -> AppendOnlyProperty | None:
         if not self._match_text_seq("ONLY"):
             self.raise_error("Expected ONLY after APPEND")
         return self.expression(AppendOnlyProperty())  # type: ignore[no-any-return]
 
+    FUNCTIONS: ClassVar = {
+        name: parse
+        for name, parse in RisingWave.Parser.FUNCTIONS.items()
+        if name != "DATE_BIN"  # upstream takes its origin for a unit, and writes it back without quotes
+    }
     PROPERTY_PARSERS: ClassVar = {
         **RisingWave.Parser.PROPERTY_PARSERS,
         "APPEND": _parse_append_only,
@@ -44,6 +58,7 @@ def parse_statement(sql: str) -> exp.Expr:
 
     Raises InvalidStatement (42601) with sqlglot's position when the text is not one well-formed statement.
     """
+    sql, emits_on_close = _without_emit(sql)
     try:
         statements = [s for s in sqlglot.parse(sql, dialect=TailraceSQL) if s is not None]
     except (ParseError, TokenError) as error:
@@ -53,7 +68,32 @@ def parse_statement(sql: str) -> exp.Expr:
         raise InvalidStatement(f"syntax error{where}: {what}") from error
     if len(statements) != 1:
         raise InvalidStatement(f"expected one statement, got {len(statements)}")
+    if emits_on_close:
+        if not isinstance(statements[0], exp.Create):
+            raise UnsupportedFeature(
+                "EMIT ON WINDOW CLOSE here", hint="it ends CREATE MATERIALIZED VIEW v AS SELECT ..."
+            )
+        properties = statements[0].args.get("properties") or exp.Properties(expressions=[])
+        properties.append("expressions", EmitOnWindowCloseProperty())
+        statements[0].set("properties", properties)
     return statements[0]
+
+
+def _without_emit(sql: str) -> tuple[str, bool]:
+    """The text without EMIT ON WINDOW CLOSE at its end, and whether it was there: sqlglot takes EMIT for an alias.
+
+    >>> _without_emit("SELECT a FROM t EMIT ON WINDOW CLOSE;")
+    ('SELECT a FROM t ', True)
+    """
+    if "EMIT" not in sql.upper():
+        return sql, False
+    try:
+        found = [t for t in TailraceSQL().tokenize(sql) if t.text != ";"]
+    except TokenError:
+        return sql, False  # the parser tells what is wrong
+    if [t.text.upper() for t in found[-4:]] != _EMIT:
+        return sql, False
+    return sql[: found[-4].start], True
 
 
 def parse_query(sql: str) -> exp.Query:

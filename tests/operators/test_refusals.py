@@ -35,6 +35,27 @@ REFUSED = {
         "SELECT * FROM t CROSS JOIN (VALUES (1, 2)) AS v (a, b)",
         "VALUES in FROM of a view is not supported",
     ),
+    "closing groups without a watermark": (
+        "SELECT g, count(*) AS n FROM t GROUP BY g EMIT ON WINDOW CLOSE",
+        "Emit-On-Window-Close mode requires a watermark column in GROUP BY",
+    ),
+    "closing rows without a watermark": (
+        "SELECT id, ts FROM t EMIT ON WINDOW CLOSE",
+        "Emit-On-Window-Close mode without a watermark column in the result",
+    ),
+    "closing with now": (
+        "SELECT window_start, count(*) AS n FROM HOP(t, ts, INTERVAL '1 minute', INTERVAL '2 minutes')"
+        " WHERE ts > now() - INTERVAL '1 hour' GROUP BY window_start EMIT ON WINDOW CLOSE",
+        r"now\(\) in Emit-On-Window-Close mode",
+    ),
+    "closing an outer join": (
+        "SELECT t.ts, u.id FROM t LEFT JOIN u ON t.ts = u.ts EMIT ON WINDOW CLOSE",
+        "LeftJoin in Emit-On-Window-Close mode",
+    ),
+    "closing a top-N": (
+        "SELECT ts, id FROM t ORDER BY ts LIMIT 3 EMIT ON WINDOW CLOSE",
+        "TopN in Emit-On-Window-Close mode",
+    ),
     "selected": ("SELECT id, (SELECT max(i) FROM u) AS m FROM t", "subquery in an expression of a view"),
     "in having": (
         "SELECT g, count(*) AS n FROM t GROUP BY g HAVING count(*) > (SELECT max(i) FROM u)",
@@ -74,6 +95,11 @@ def test_refused_by_name(tables: FlowUnderTest, case: str) -> None:
         tables.view("v", query)
     assert refusal.value.sqlstate == "0A000"
     assert refusal.value.hint
+
+
+def test_a_plain_view_emits_nothing(tables: FlowUnderTest) -> None:
+    with pytest.raises(TailraceError, match="EMIT ON WINDOW CLOSE in CREATE VIEW is not supported"):
+        tables.ddl("CREATE VIEW v AS SELECT ts FROM t EMIT ON WINDOW CLOSE")
 
 
 @pytest.mark.parametrize("case", INVALID)

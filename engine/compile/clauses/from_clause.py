@@ -16,6 +16,7 @@ from engine.compile.scope import Planner, Queries, Scope, tables_of
 from engine.operators.base import Operator
 from engine.operators.repeat import Repeat
 from engine.operators.scan import Scan
+from engine.operators.watermark import Watermark
 from tailrace.errors import UnsupportedFeature
 
 
@@ -106,4 +107,5 @@ def _scan(planner: Planner, relation: Relation) -> Operator:
         relation.key,
         relation.append_only,
         relation.storage,
+        {column: Watermark(expression) for column, expression in relation.watermarks.items()},
     )

@@ -1,0 +1,85 @@
+"""EMIT ON WINDOW CLOSE: from the operators of a query to those of the same query, put out once and for good.
+
+Every aggregate puts out its groups when they close; where no aggregate does so, the rows of the result are held until the
+watermark passes them. What can change its mind after that is refused by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+from engine.operators.aggregate import Aggregate
+from engine.operators.base import Operator
+from engine.operators.dedup import Dedup
+from engine.operators.emit_on_close import EmitOnClose
+from engine.operators.join import Join
+from engine.operators.left_join import LeftJoin
+from engine.operators.project import Filter, Project
+from engine.operators.repeat import Repeat
+from engine.operators.scan import Scan
+from engine.operators.temporal_filter import TemporalFilter
+from engine.operators.temporal_join import TemporalJoin
+from engine.operators.union_all import UnionAll
+from tailrace.errors import UnsupportedFeature
+
+_KEPT = (Aggregate, Dedup, Filter, Project, Repeat, Scan, TemporalJoin, UnionAll)
+
+
+def close_windows(operator: Operator) -> Operator:
+    """The operators of `operator` in this mode; raises UnsupportedFeature where no watermark leads to them."""
+    closing = _closing(operator)
+    if _is_closed(closing):
+        return closing
+    for column in closing.visible:
+        watermark = closing.watermarks.get(column.name)
+        if watermark is not None and watermark.moves:
+            return EmitOnClose(closing, column.name)
+    raise UnsupportedFeature(
+        "Emit-On-Window-Close mode without a watermark column in the result",
+        hint="select the column that the source declares WATERMARK FOR, or a window of it",
+    )
+
+
+def _closing(operator: Operator) -> Operator:
+    if isinstance(operator, TemporalFilter):
+        raise UnsupportedFeature(
+            "now() in Emit-On-Window-Close mode",
+            hint="the watermark says when rows are complete: leave now() out",
+        )
+    plain_join = isinstance(operator, Join) and not isinstance(operator, LeftJoin)
+    if not plain_join and not isinstance(operator, _KEPT):
+        raise UnsupportedFeature(
+            f"{operator.describe().operator} in Emit-On-Window-Close mode",
+            hint="put it into a second view over this one",
+        )
+    changed = _with_inputs(operator)
+    if not isinstance(changed, Aggregate):
+        return changed
+    for column in changed.group:
+        watermark = changed.input.watermarks.get(column)
+        if watermark is not None and watermark.moves:
+            return EmitOnClose(changed, column)
+    raise UnsupportedFeature(
+        "Emit-On-Window-Close mode requires a watermark column in GROUP BY; a query without one",
+        hint="GROUP BY a column that the source declares WATERMARK FOR, or the window_start or window_end of one",
+    )
+
+
+def _with_inputs(operator: Operator) -> Operator:
+    """The same operator over inputs in this mode; the look-up side of a temporal join stays as it is."""
+    new: dict[str, object] = {}
+    for each in fields(operator):  # type: ignore[arg-type]
+        value = getattr(operator, each.name)
+        if isinstance(value, Operator) and not (isinstance(operator, TemporalJoin) and each.name == "right"):
+            new[each.name] = _closing(value)
+        elif isinstance(value, tuple) and value and all(isinstance(v, Operator) for v in value):
+            new[each.name] = tuple(_closing(v) for v in value)
+    return replace(operator, **new) if new else operator  # type: ignore[type-var]
+
+
+def _is_closed(operator: Operator) -> bool:
+    """Does everything that it puts out come from closed windows?"""
+    if isinstance(operator, EmitOnClose):
+        return True
+    inputs = operator.inputs[:1] if isinstance(operator, TemporalJoin) else operator.inputs
+    return bool(inputs) and all(_is_closed(i) for i in inputs)
