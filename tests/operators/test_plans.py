@@ -76,12 +76,10 @@ def _full_scans(node: dict[str, Any], *, limited: bool = False) -> Iterator[str]
         or (kind in ("Index Scan", "Index Only Scan") and "Index Cond" not in node and not limited)
     ):
         yield table
-    if (
-        kind == "Bitmap Index Scan"
-        and "Index Cond" not in node
-        and re.match(r"(state|table)_\d", node["Index Name"])
-    ):
-        yield node["Index Name"]
+    if kind == "Bitmap Index Scan" and "Index Cond" not in node:
+        indexed = re.match(r"state_\d+_\d+|table_\d+", node["Index Name"])
+        if indexed:
+            yield indexed.group()
     limited = kind == "Limit" or (limited and kind in ("Result", "Subquery Scan", "Incremental Sort"))
     for child in node.get("Plans", ()):
         yield from _full_scans(child, limited=limited)
