@@ -27,6 +27,9 @@ _VIEWS = {
     "either": "SELECT g FROM t UNION ALL SELECT g FROM u",
     "different": "SELECT DISTINCT a FROM t",
     "recent": "SELECT id FROM t WHERE ts > now() - INTERVAL '10 seconds'",
+    "above": "SELECT id, a FROM t WHERE a > (SELECT max(id) FROM u)",
+    "hopped": "SELECT g, window_start, count(*) AS n FROM HOP(t, ts, INTERVAL '10 seconds', INTERVAL '20 seconds') "
+    "GROUP BY g, window_start",
     "over_a_view": "SELECT n, count(*) AS groups FROM counted GROUP BY n",
     "logged": "SELECT g, count(*) AS n FROM log GROUP BY g",
     "first_logged": "SELECT DISTINCT ON (g) g, a FROM log",
