@@ -57,6 +57,7 @@ class World:
 
     def create(self) -> None:
         self.engine.ddl(f"CREATE MATERIALIZED VIEW kept AS {KEPT}")
+        self.engine.ddl(f"CREATE MATERIALIZED VIEW rolling AS {CLOSED}")
         self.engine.ddl(f"CREATE MATERIALIZED VIEW closed AS {CLOSED} EMIT ON WINDOW CLOSE")
         for view in VIEWS:
             self.engine.ddl(
@@ -133,6 +134,7 @@ def oracle(module_engine: FlowUnderTest) -> Iterator[Oracle]:
             connection.execute(f"CREATE TEMP TABLE {name} ({COLUMNS})")
         connection.execute(f"CREATE TEMP VIEW kept AS {KEPT}")
         connection.execute(f"CREATE TEMP VIEW closed AS {as_batch(CLOSED, START)}")
+        connection.execute("CREATE TEMP VIEW rolling AS SELECT * FROM closed")
         yield connection
 
 

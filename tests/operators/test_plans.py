@@ -205,6 +205,7 @@ def test_closing_windows_probes_its_state(engine: FlowUnderTest, plans: Plans) -
             "CREATE MATERIALIZED VIEW closed AS SELECT g, window_start, count(*) AS n"
             " FROM TUMBLE(s, ts, INTERVAL '10 seconds') GROUP BY g, window_start EMIT ON WINDOW CLOSE",
         )
+        engine.ddl("CREATE MATERIALIZED VIEW rolling AS SELECT g, window_start, n FROM closed")
         for view in views:
             engine.ddl(f"CREATE MATERIALIZED VIEW {view['name']} AS {view['query']} EMIT ON WINDOW CLOSE")
 
