@@ -66,10 +66,10 @@ _TOKEN = re.compile(
     | (?P<string>'[^']*(?:''[^']*)*'|[eE]'[^'\\]*(?:(?:''|\\.)[^'\\]*)*'|(?:[uU]&|[bBxXnN])'[^']*(?:''[^']*)*')
     | (?P<dollar>\$(?P<tag>[A-Za-z_\x80-\U0010ffff][\w]*)?\$)
     | (?P<quoted>"[^"]*(?:""[^"]*)*")
+    | (?P<bad>[eE]?'|")
     | (?P<word>[A-Za-z_\x80-\U0010ffff][\w$]*)
     | (?P<parameter>\$\d+)
     | (?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)
-    | (?P<bad>['"])
     | (?P<symbol>.)
     """,
     re.VERBOSE | re.DOTALL,
@@ -146,7 +146,7 @@ def split_statements(sql: str) -> list[str]:
 
 def _boundaries(sql: str) -> Iterator[int]:
     """Where a semicolon stands outside of all quotes and comments."""
-    position = 0
+    position = behind = 0  # `behind`: where the last quote, comment or semicolon ended
     while match := _BOUNDARY.search(sql, position):
         start, position = match.span()
         found = match.group()
@@ -156,22 +156,32 @@ def _boundaries(sql: str) -> Iterator[int]:
             position = sql.find("\n", position) % (len(sql) + 1)
         elif found == "/*":
             position = _comment_end(sql, position) or len(sql)
-        else:
-            if found == "$":
-                token = None if _in_word(sql, start) else next(tokens(sql, start))
-                position = position if token is None else token.end
+        elif found == "$":
+            token = None if _in_word(sql, start, behind) else next(tokens(sql, start))
+            if token is None:
                 continue
-            if found == "'" and start and sql[start - 1] in "eE" and not _in_word(sql, start - 1):
+            position = token.end
+        else:
+            if (
+                found == "'"
+                and start > behind
+                and sql[start - 1] in "eE"
+                and not _in_word(sql, start - 1, behind)
+            ):
                 start -= 1
             quoted = _TOKEN.match(sql, start)
             closed = quoted is not None and (quoted["string"] or quoted["quoted"])
             position = quoted.end() if quoted is not None and closed else len(sql)
+        behind = position
 
 
-def _in_word(sql: str, position: int) -> bool:
-    """Whether the character at `position` continues a word (`a$b$`; a number before it is none: `1$b$`)."""
+def _in_word(sql: str, position: int, behind: int) -> bool:
+    """Whether the character at `position` continues a word that starts at `behind` or later.
+
+    `a$b$` is one; a number is none, so that a quote begins in `1$b$`.
+    """
     start = position
-    while start and (sql[start - 1].isalnum() or sql[start - 1] in "_$"):
+    while start > behind and (sql[start - 1].isalnum() or sql[start - 1] in "_$"):
         start -= 1
     found = list(tokens(sql[start:position]))
     return bool(found) and found[-1].kind is Kind.WORD

@@ -35,6 +35,8 @@ from engine.wire.tokens import Kind, split_statements, tokens
         ("select $a$open; x", ["select $a$open; x"]),
         ("select a$b; x", ["select a$b", "x"]),
         ("1$a$;$a$; x$a$; y", ["1$a$;$a$", "x$a$", "y"]),
+        (r"select E'\';; x", [r"select E'\';; x"]),
+        ("$a$'$a$e$a$; y", ["$a$'$a$e$a$", "y"]),
     ],
 )
 def test_split(sql: str, statements: list[str]) -> None:
