@@ -3,11 +3,14 @@ half applied.
 
 One row a statement of the table tailrace_ddl_journal, overwritten in place by its key (revision, direction,
 position). `decide` compares a statement's row and the catalog and says whether to run it, to pass over it,
-or to stop. `Journal` keeps the rows. Used by `runner`.
+or to stop. After a rename or a swap the names alone do not tell what has run: the row holds the ids that the
+names stood for before. `Journal` keeps the rows. Used by `runner`.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -32,7 +35,7 @@ _CREATE = """
     )
 """
 _SELECT = """
-    SELECT position, checksum, state FROM tailrace_ddl_journal WHERE revision = %s AND direction = %s
+    SELECT position, checksum, state, object, message FROM tailrace_ddl_journal WHERE revision = %s AND direction = %s
 """
 _INSERT = """
     INSERT INTO tailrace_ddl_journal
@@ -61,34 +64,76 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A statement's row: its checksum then, and its state."""
+    """A statement's row: its checksum then, its state, its relation, and (RENAME and SWAP) the id of that before it ran."""
 
     checksum: str
     state: State
+    name: str = ""
+    id: int | None = None
 
 
-def decide(step: Step, entry: Entry | None, present: str | None) -> bool:
-    """Whether `step` has to run, given its journal row and the kind of relation its name stands for now
-    (None: free).
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What a name stands for now."""
 
-    Raises MigrationConflictError when the name is taken by something this step did not make.
+    id: int
+    kind: str
+
+
+def decide(
+    step: Step, entry: Entry | None, present: Mapping[str, Present], later: Iterable[Entry] = ()
+) -> bool:
+    """Whether `step` has to run, given its journal row, what its names stand for now (one that is not there is
+    free), and the rows of the statements behind it.
+
+    Raises MigrationConflictError when a name is taken by something this step did not make.
     """
+    found = present.get(step.name)
+    known = entry is not None and entry.checksum == step.checksum
+    if known and any(behind.name in names_of(step) for behind in later):
+        return False  # a statement behind it was begun, so this one has run, and what is there now is that one's work
     if step.action is Action.DROP:
-        if present is not None and present != step.kind:
-            raise _conflict(step, present)
-        return present is not None
-    if present is None:
+        if found is not None and found.kind != step.kind:
+            raise _conflict(step, found)
+        return found is not None
+    if step.action in (Action.RENAME, Action.SWAP):
+        return not is_done(step, entry.id if entry is not None and known else None, present)
+    if found is None:
         return True
-    if entry is None or entry.checksum != step.checksum or present != step.kind:
-        raise _conflict(step, present)
+    if not known or found.kind != step.kind:
+        raise _conflict(step, found)
     return False
 
 
-def _conflict(step: Step, present: str) -> MigrationConflictError:
+def is_done(step: Step, before: int | None, present: Mapping[str, Present]) -> bool:
+    """Whether a RENAME or SWAP has taken place; `before` is the id its first name stood for (None: it was never begun).
+
+    Raises MigrationConflictError when its names stand for something else than it needs.
+    """
+    first, second = present.get(step.name), present.get(step.other)
+    if before is not None and second is not None and second.id == before:
+        return True
+    for found in (first, second):
+        if found is not None and found.kind != step.kind:
+            raise _conflict(step, found)
+    if step.action is Action.RENAME and second is not None:
+        raise _conflict(step, second)
+    return False
+
+
+def names_of(step: Step) -> tuple[str, ...]:
+    """The names that a step is about."""
+    return (step.name, step.other) if step.other else (step.name,)
+
+
+def _conflict(step: Step, present: Present) -> MigrationConflictError:
     return MigrationConflictError(
-        f"cannot {step}: a {present} of that name exists that this step did not create",
-        hint=f"see SHOW CREATE {present.upper()} {step.name}; drop or rename it, then migrate again",
+        f"cannot {step}: a {present.kind} of that name exists that this step did not create",
+        hint=f"see SHOW CREATE {present.kind.upper()} {step.name}; drop or rename it, then migrate again",
     )
+
+
+_ID = re.compile(r"#(\d+) ?")
 
 
 class Journal:
@@ -107,16 +152,24 @@ class Journal:
     def entries(self, revision: str, direction: Direction) -> dict[int, Entry]:
         """The rows of one revision by position, from 1."""
         rows = self._session.execute(_SELECT, (revision, direction.value)).fetchall()
-        return {position: Entry(checksum, State(state)) for position, checksum, state in rows}
+        return {
+            position: Entry(
+                checksum, State(state), name, int(found[1]) if (found := _ID.match(message)) else None
+            )
+            for position, checksum, state, name, message in rows
+        }
 
-    def record(self, place: Place, step: Step, state: State, message: str = "") -> None:
-        """Write a statement's row over the one before; `message` is the server's, when it failed.
+    def record(
+        self, place: Place, step: Step, state: State, message: str = "", before: int | None = None
+    ) -> None:
+        """Write a statement's row over the one before; `message` is the server's, when it failed; `before` as in Entry.id.
 
         Only the start must be durable before the statement runs: with it, a lost end is found in the catalog.
         """
         key = (place.revision, place.direction.value, place.position)
         now = datetime.now(UTC)
-        self._session.execute(_INSERT, (*key, step.name, step.checksum, state.value, message, now))
+        noted = message if before is None else f"#{before} {message}".rstrip()
+        self._session.execute(_INSERT, (*key, step.name, step.checksum, state.value, noted, now))
         if state is State.STARTED:
             self._session.execute("FLUSH")
 

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from alembic.operations import MigrateOperation, Operations
 
-from tailrace.migrate.steps import RelationKind, Step, create, drop
+from tailrace.migrate.steps import RelationKind, Step, create, drop, rename, swap
 
 SINK_OPTION: Final = "tailrace_sink"
 
@@ -111,8 +111,80 @@ class DropRelation(MigrateOperation):
         operations.invoke(cls(drop(RelationKind.SINK, name)))
 
 
+@Operations.register_operation("rename_table")
+@Operations.register_operation("rename_source")
+@Operations.register_operation("rename_view")
+@Operations.register_operation("rename_materialized_view")
+@Operations.register_operation("rename_index")
+class RenameRelation(MigrateOperation):
+    """Rename a relation; takes the old name and the new one. What is built on it reads on."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+
+    @classmethod
+    def rename_table(cls, operations: Operations, name: str, new: str) -> None:
+        """Replaces alembic's own rename_table."""
+        operations.invoke(cls(rename(RelationKind.TABLE, name, new)))
+
+    @classmethod
+    def rename_source(cls, operations: Operations, name: str, new: str) -> None:
+        """ALTER SOURCE ... RENAME TO."""
+        operations.invoke(cls(rename(RelationKind.SOURCE, name, new)))
+
+    @classmethod
+    def rename_view(cls, operations: Operations, name: str, new: str) -> None:
+        """ALTER VIEW ... RENAME TO."""
+        operations.invoke(cls(rename(RelationKind.VIEW, name, new)))
+
+    @classmethod
+    def rename_materialized_view(cls, operations: Operations, name: str, new: str) -> None:
+        """ALTER MATERIALIZED VIEW ... RENAME TO."""
+        operations.invoke(cls(rename(RelationKind.MATERIALIZED_VIEW, name, new)))
+
+    @classmethod
+    def rename_index(cls, operations: Operations, name: str, new: str) -> None:
+        """ALTER INDEX ... RENAME TO."""
+        operations.invoke(cls(rename(RelationKind.INDEX, name, new)))
+
+
+@Operations.register_operation("swap_tables")
+@Operations.register_operation("swap_sources")
+@Operations.register_operation("swap_views")
+@Operations.register_operation("swap_materialized_views")
+class SwapRelations(MigrateOperation):
+    """Exchange the names of two relations at one instant; what is built on either stays on it, under its other name."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+
+    @classmethod
+    def swap_tables(cls, operations: Operations, name: str, other: str) -> None:
+        """ALTER TABLE ... SWAP WITH."""
+        operations.invoke(cls(swap(RelationKind.TABLE, name, other)))
+
+    @classmethod
+    def swap_sources(cls, operations: Operations, name: str, other: str) -> None:
+        """ALTER SOURCE ... SWAP WITH."""
+        operations.invoke(cls(swap(RelationKind.SOURCE, name, other)))
+
+    @classmethod
+    def swap_views(cls, operations: Operations, name: str, other: str) -> None:
+        """ALTER VIEW ... SWAP WITH."""
+        operations.invoke(cls(swap(RelationKind.VIEW, name, other)))
+
+    @classmethod
+    def swap_materialized_views(cls, operations: Operations, name: str, other: str) -> None:
+        """ALTER MATERIALIZED VIEW ... SWAP WITH: how a changed view takes over from the one that is read."""
+        operations.invoke(cls(swap(RelationKind.MATERIALIZED_VIEW, name, other)))
+
+
 @Operations.implementation_for(CreateRelation)
 @Operations.implementation_for(DropRelation)
-def _hand_over(operations: Operations, operation: CreateRelation | DropRelation) -> None:
+@Operations.implementation_for(RenameRelation)
+@Operations.implementation_for(SwapRelations)
+def _hand_over(
+    operations: Operations, operation: CreateRelation | DropRelation | RenameRelation | SwapRelations
+) -> None:
     sink: StepSink = operations.migration_context.opts[SINK_OPTION]
     sink.take(operation.step)

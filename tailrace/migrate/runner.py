@@ -15,7 +15,7 @@ import psycopg
 
 from tailrace.migrate.connection import Session, deadline, is_usable
 from tailrace.migrate.errors import MigrationFailedError
-from tailrace.migrate.journal import Journal, Place, State, decide
+from tailrace.migrate.journal import Journal, Place, Present, State, decide, is_done, names_of
 from tailrace.migrate.progress import OnProgress, StepProgress
 from tailrace.migrate.steps import Action, Direction, Step, render
 
@@ -43,6 +43,7 @@ class Runner:
         self._journal.prepare()
         self._index = 0
         self._revision = ""
+        self._before: int | None = None
         self._direction = Direction.UP
 
     def begin(self, revision: str, direction: Direction) -> None:
@@ -59,8 +60,13 @@ class Runner:
         self._position += 1
         self._index += 1
         started = time.monotonic()
-        must_run = decide(step, self._entries.get(self._position), self._present(step))
+        entry, present = self._entries.get(self._position), self._present(step)
+        later = [e for position, e in self._entries.items() if position > self._position]
+        must_run = decide(step, entry, present, later)
+        self._before = None if entry is None else entry.id
         if must_run:
+            if step.action in (Action.RENAME, Action.SWAP) and step.name in present:
+                self._before = present[step.name].id
             self._record(step, State.STARTED)
             self._execute(step)
             self._settle(step)
@@ -91,22 +97,34 @@ class Runner:
 
     def _settle(self, step: Step) -> None:
         """Wait until the catalog agrees: a relation shows only when it is filled."""
-        wanted = step.kind.value if step.action is Action.CREATE else None
         until = time.monotonic() + _SETTLE_S
-        while self._present(step) != wanted:
+        while not self._shows(step):
             if time.monotonic() > until:
-                what = "is not in the catalog" if wanted else "is still in the catalog"
-                self._fail(step, f"{step.name} {what} {_SETTLE_S:g} s after the statement succeeded", None)
+                what = {Action.CREATE: "is not", Action.DROP: "is still"}.get(
+                    step.action, "is not yet renamed"
+                )
+                self._fail(
+                    step,
+                    f"{step.name} {what} in the catalog {_SETTLE_S:g} s after the statement succeeded",
+                    None,
+                )
             time.sleep(_POLL_S)
 
-    def _present(self, step: Step) -> str | None:
-        query = "SELECT relation_type FROM rw_catalog.rw_relations WHERE name = %s"
-        row = self._session.execute(query, (step.name,)).fetchone()
-        return None if row is None else str(row[0])
+    def _shows(self, step: Step) -> bool:
+        present = self._present(step)
+        found = present.get(step.name)
+        if step.action is Action.CREATE:
+            return found is not None and found.kind == step.kind
+        return found is None if step.action is Action.DROP else is_done(step, self._before, present)
+
+    def _present(self, step: Step) -> dict[str, Present]:
+        query = "SELECT id, relation_type FROM rw_catalog.rw_relations WHERE name = %s"
+        rows = {name: self._session.execute(query, (name,)).fetchone() for name in names_of(step)}
+        return {name: Present(int(row[0]), str(row[1])) for name, row in rows.items() if row is not None}
 
     def _record(self, step: Step, state: State, message: str = "") -> None:
         place = Place(self._revision, self._direction, self._position)
-        self._journal.record(place, step, state, message)
+        self._journal.record(place, step, state, message, self._before)
 
     def _fail(self, step: Step, reason: str, cause: psycopg.Error | None) -> None:
         if is_usable(self._session):

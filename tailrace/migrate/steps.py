@@ -1,9 +1,9 @@
 """Statements of a migration as values: what a revision does is a list of steps, which plan, apply and tests
 all walk.
 
-A step creates or drops one relation. Its SQL is the text as written, with `${VARIABLE}` left in; `render`
-fills that in. Assumes one statement a step. Built by `operations`, executed by `runner`, compared by tests
-and the lock. No I/O.
+A step creates or drops one relation, renames it, or swaps it with another of its kind. Its SQL is the text as
+written, with `${VARIABLE}` left in; `render` fills that in. Assumes one statement a step. Built by
+`operations`, executed by `runner`, compared by tests and the lock. No I/O.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Action(StrEnum):
 
     CREATE = "create"
     DROP = "drop"
+    RENAME = "rename"
+    SWAP = "swap"
 
 
 class Direction(StrEnum):
@@ -49,12 +51,13 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One statement about one relation."""
+    """One statement about one relation; `other` is its new name (RENAME) or its partner's (SWAP), else empty."""
 
     action: Action
     kind: RelationKind
     name: str
     sql: str
+    other: str = ""
 
     @property
     def checksum(self) -> str:
@@ -62,7 +65,8 @@ class Step:
         return hashlib.sha256(normalize(self.sql).encode()).hexdigest()[:16]
 
     def __str__(self) -> str:
-        return f"{self.action} {self.kind} {self.name}"
+        words = {Action.RENAME: f" to {self.other}", Action.SWAP: f" with {self.other}"}
+        return f"{self.action} {self.kind} {self.name}{words.get(self.action, '')}"
 
 
 def create(kind: RelationKind, name: str, sql: str) -> Step:
@@ -86,6 +90,24 @@ def create(kind: RelationKind, name: str, sql: str) -> Step:
 def drop(kind: RelationKind, name: str) -> Step:
     """The step that drops a relation, never with CASCADE: what depends on it has its own step."""
     return Step(Action.DROP, kind, name, f"DROP {kind.upper()} {name}")
+
+
+def rename(kind: RelationKind, name: str, new: str) -> Step:
+    """The step that gives a relation a new name; what is built on it reads on.
+
+    >>> rename(RelationKind.VIEW, "v", "w").sql
+    'ALTER VIEW v RENAME TO w'
+    """
+    return Step(Action.RENAME, kind, name, f"ALTER {kind.upper()} {name} RENAME TO {new}", new)
+
+
+def swap(kind: RelationKind, name: str, other: str) -> Step:
+    """The step that exchanges the names of two relations of one kind; what is built on either stays on it.
+
+    >>> str(swap(RelationKind.MATERIALIZED_VIEW, "v", "v_new"))
+    'swap materialized view v with v_new'
+    """
+    return Step(Action.SWAP, kind, name, f"ALTER {kind.upper()} {name} SWAP WITH {other}", other)
 
 
 def normalize(sql: str) -> str:

@@ -12,6 +12,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from engine.flow.loop import error_reply, reply_of
+from tailrace.errors import TailraceError
 from tests.clients.relay import FakeFlow, Relay, make_objects, running_relay
 from tests.support.flow import FlowUnderTest, running_flow
 from tests.support.postgres import PostgresServer
@@ -50,7 +52,7 @@ def client(relay: Relay) -> Iterator[psycopg.Connection]:
 
 @dataclass(frozen=True, slots=True)
 class LiveRelay:
-    """A front door over a database that a real flow keeps; FLUSH runs a barrier of it."""
+    """A front door over a database that a real flow keeps: it runs the DDL, and FLUSH is a barrier of it."""
 
     relay: Relay
     engine: FlowUnderTest
@@ -78,6 +80,13 @@ def live_module(postgres: PostgresServer) -> Iterator[LiveRelay]:
             engine.barrier()
             return {"tag": "FLUSH"}
 
+        def execute(request: dict[str, Any]) -> dict[str, Any]:
+            try:
+                return reply_of(engine.flow.execute(request["sql"], request["user"]))
+            except TailraceError as error:
+                return error_reply(error)
+
+        relay.flow.on("", execute)
         relay.flow.on("FLUSH", flush)
         engine.client.prepare_threshold = None  # tests make tables of one name and other columns
         yield LiveRelay(relay, engine)

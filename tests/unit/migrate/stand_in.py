@@ -11,7 +11,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 _KINDS = "TABLE|SOURCE|MATERIALIZED VIEW|VIEW|INDEX"
-_DDL = re.compile(rf"\s*(CREATE|DROP) ({_KINDS}) (\w+)")
+_DDL = re.compile(rf"\s*(CREATE|DROP|ALTER) ({_KINDS}) (\w+)(?: (RENAME TO|SWAP WITH) (\w+))?")
 
 
 class StandInSession:
@@ -19,6 +19,8 @@ class StandInSession:
 
     def __init__(self) -> None:
         self.relations: dict[str, str] = {}
+        self.ids: dict[str, int] = {}
+        self._next_id = 1000
         self.journal: dict[tuple[str, str, int], tuple[Any, ...]] = {}
         self.statements: list[str] = []
         self.before: Callable[[str], None] = lambda _: None
@@ -37,7 +39,9 @@ class StandInSession:
             else None
         )
 
-    def _ddl(self, text: str, action: str, kind: str, name: str) -> None:
+    def _ddl(
+        self, text: str, action: str, kind: str, name: str, clause: str | None, other: str | None
+    ) -> None:
         if name == "tailrace_ddl_journal":
             self.relations[name] = "table"
             return
@@ -47,8 +51,14 @@ class StandInSession:
             if name in self.relations:
                 raise psycopg.errors.DuplicateTable(f"{name} exists")
             self.relations[name] = kind.lower()
-        else:
+            self._next_id += 1
+            self.ids[name] = self._next_id
+        elif action == "DROP":
             del self.relations[name]
+        elif clause == "RENAME TO":
+            self.relations[other], self.ids[other] = self.relations.pop(name), self.ids[name]
+        else:
+            self.ids[name], self.ids[other] = self.ids[other], self.ids[name]
         self.after(text)
 
     def _dml(self, text: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]] | None:
@@ -56,13 +66,17 @@ class StandInSession:
             return [(int(parameters[0] in self.relations),)]
         if "rw_relations" in text:
             kind = self.relations.get(parameters[0])
-            return [] if kind is None else [(kind,)]
+            return [] if kind is None else [(self.ids.get(parameters[0], 1), kind)]
         if text.startswith("INSERT"):
             self.journal[parameters[:3]] = parameters[3:]
         elif text.startswith("DELETE"):
             self.journal = {key: row for key, row in self.journal.items() if key[:2] != parameters}
         elif text.startswith("SELECT position"):
-            return [(key[2], row[1], row[2]) for key, row in self.journal.items() if key[:2] == parameters]
+            return [
+                (key[2], row[1], row[2], row[0], row[3])
+                for key, row in self.journal.items()
+                if key[:2] == parameters
+            ]
         else:
             assert text == "FLUSH"
         return None

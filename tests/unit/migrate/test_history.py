@@ -9,22 +9,43 @@ import pytest
 from tailrace.migrate import history
 from tailrace.migrate.errors import MigrationInvalidError
 from tailrace.migrate.lock import checksum, extend, read
-from tailrace.migrate.steps import Action, normalize
+from tailrace.migrate.steps import Action, RelationKind, Step, create, normalize, rename, swap
 from tailrace.sql import parse_statement
+from tailrace.sql.rename import rename_created
 
 SQL = Path(__file__).parents[3] / "sql"
 REVISIONS = history()
+
+
+def apply(step: Step, relations: dict[str, str]) -> None:
+    """What a step makes of the relations' texts; a relation's own name in its text moves with a RENAME or SWAP."""
+    if step.action is Action.CREATE:
+        assert step.name not in relations
+        relations[step.name] = normalize(step.sql)
+    elif step.action is Action.DROP:
+        del relations[step.name]
+    else:
+        assert step.action is Action.RENAME or step.other in relations
+        moved = {step.other: rename_created(relations.pop(step.name), step.other)}
+        if step.action is Action.SWAP:
+            moved[step.name] = rename_created(relations.pop(step.other), step.name)
+        relations.update(moved)
+
+
+def test_a_replay_follows_names() -> None:
+    relations: dict[str, str] = {}
+    apply(create(RelationKind.VIEW, "v", "CREATE VIEW v AS SELECT 1"), relations)
+    apply(create(RelationKind.VIEW, "v_new", "CREATE VIEW v_new AS SELECT 2"), relations)
+    apply(swap(RelationKind.VIEW, "v", "v_new"), relations)
+    apply(rename(RelationKind.VIEW, "v_new", "old"), relations)
+    assert relations == {"v": "CREATE VIEW v AS SELECT 2", "old": "CREATE VIEW old AS SELECT 1"}
 
 
 def test_replayed_from_the_start_the_history_gives_what_sql_says() -> None:
     relations: dict[str, str] = {}
     for revision in REVISIONS:
         for step in revision.upgrade:
-            if step.action is Action.CREATE:
-                assert step.name not in relations
-                relations[step.name] = normalize(step.sql)
-            else:
-                del relations[step.name]
+            apply(step, relations)
     assert relations == {path.stem: normalize(path.read_text()) for path in SQL.rglob("*.sql")}
 
 

@@ -10,7 +10,7 @@ import pytest
 from tailrace.migrate.errors import MigrationConflictError, MigrationFailedError
 from tailrace.migrate.progress import StepProgress
 from tailrace.migrate.runner import Runner, RunnerOptions
-from tailrace.migrate.steps import Direction, RelationKind, Step, create, drop
+from tailrace.migrate.steps import Direction, RelationKind, Step, create, drop, rename, swap
 from tests.unit.migrate.stand_in import StandInSession
 
 TABLE = create(RelationKind.TABLE, "t", "CREATE TABLE t (a int)")
@@ -124,3 +124,91 @@ def test_a_drop_of_the_wrong_kind_is_refused(session: StandInSession) -> None:
     session.relations["t"] = "source"
     with pytest.raises(MigrationConflictError, match="cannot drop table t"):
         run(session, drop(RelationKind.TABLE, "t"), direction=Direction.DOWN)
+
+
+NEW = create(RelationKind.VIEW, "v_new", "CREATE VIEW v_new AS SELECT a + 1 AS a FROM t")
+TAKE_OVER = (
+    NEW,
+    swap(RelationKind.VIEW, "v", "v_new"),
+    drop(RelationKind.VIEW, "v_new"),
+    rename(RelationKind.TABLE, "t", "u"),
+)
+
+
+@pytest.fixture
+def deployed(session: StandInSession) -> StandInSession:
+    """Table t and view v, with the id that v has before anything takes over."""
+    session.relations.update(t="table", v="view")
+    session.ids.update(t=1, v=2)
+    return session
+
+
+def fail_at(session: StandInSession, words: str, *, before: bool) -> None:
+    """Lose the connection at the statement that has these words: before it takes effect, or just behind that."""
+
+    def lose(statement: str) -> None:
+        if words in statement:
+            session.info.transaction_status = psycopg.pq.TransactionStatus.UNKNOWN
+            raise psycopg.OperationalError("connection lost")
+
+    setattr(session, "before" if before else "after", lose)
+
+
+def test_a_changed_view_takes_over_from_the_one_that_is_read(deployed: StandInSession) -> None:
+    run(deployed, *TAKE_OVER)
+    assert (deployed.relations, deployed.ids["v"], deployed.ids["u"]) == (
+        {"tailrace_ddl_journal": "table", "v": "view", "u": "table"}, 1001, 1,
+    )  # fmt: skip
+    assert [str(step) for step in TAKE_OVER[1::2]] == ["swap view v with v_new", "rename table t to u"]
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("words", ["CREATE", "SWAP", "DROP", "RENAME"])
+def test_a_take_over_that_is_cut_off_goes_on_and_swaps_once(
+    deployed: StandInSession, words: str, before: bool
+) -> None:
+    fail_at(deployed, words, before=before)
+    with pytest.raises(MigrationFailedError, match="connection lost"):
+        run(deployed, *TAKE_OVER)
+    deployed.before = deployed.after = lambda _: None
+    deployed.info.transaction_status = psycopg.pq.TransactionStatus.IDLE
+    told = run(deployed, *TAKE_OVER)
+    assert [p.skipped for p in told] == [True] * (
+        ("CREATE", "SWAP", "DROP", "RENAME").index(words) + (not before)
+    ) + [False] * (len(told) - ("CREATE", "SWAP", "DROP", "RENAME").index(words) - (not before))
+    assert deployed.statements == [step.sql for step in TAKE_OVER]
+    assert (deployed.ids["v"], deployed.ids["u"]) == (1001, 1)
+
+
+def test_a_swap_that_failed_is_tried_again(deployed: StandInSession) -> None:
+    refuse(deployed, "SWAP")
+    with pytest.raises(MigrationFailedError, match="swap view v with v_new: no such function"):
+        run(deployed, *TAKE_OVER)
+    assert deployed.journal["0001", "up", 2][3] == "#2 no such function"
+    deployed.before = lambda _: None
+    run(deployed, *TAKE_OVER)
+    assert deployed.ids["v"] == 1001
+
+
+def test_names_that_stand_for_something_else_are_left_alone(deployed: StandInSession) -> None:
+    deployed.relations["u"] = "view"
+    with pytest.raises(
+        MigrationConflictError, match="cannot rename table t to u: a view of that name exists"
+    ):
+        run(deployed, TAKE_OVER[3])
+    deployed.relations["v_new"] = "table"
+    with pytest.raises(MigrationConflictError, match="cannot swap view v with v_new: a table"):
+        run(deployed, TAKE_OVER[1])
+
+
+def test_what_was_dropped_and_created_anew_is_left_when_the_run_goes_on(deployed: StandInSession) -> None:
+    steps = (
+        drop(RelationKind.VIEW, "v"),
+        create(RelationKind.VIEW, "v", "CREATE VIEW v AS SELECT 2"),
+        TAKE_OVER[3],
+    )
+    refuse(deployed, "RENAME")
+    with pytest.raises(MigrationFailedError):
+        run(deployed, *steps)
+    deployed.before = lambda _: None
+    assert [p.skipped for p in run(deployed, *steps)] == [True, True, False]
