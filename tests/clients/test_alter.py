@@ -21,7 +21,7 @@ revision, down_revision = "0001", None
 
 def upgrade() -> None:
     op.create_table("readings", "CREATE TABLE readings (id int PRIMARY KEY, site varchar)")
-    op.create_materialized_view("by_site", 
+    op.create_materialized_view("by_site",
         "CREATE MATERIALIZED VIEW by_site AS SELECT site, count(*) AS n FROM readings GROUP BY site")
 
 def downgrade() -> None:

@@ -202,7 +202,7 @@ def test_a_renamed_source_is_read_on_and_its_messages_tell_the_new_name(
     )
     with pytest.raises(psycopg.errors.FeatureNotSupported, match='over source "told"'):
         engine.run("SELECT * FROM told")
-    assert engine.rows("SELECT source_name, consumer_offset FROM rw_catalog.rw_kafka_source_metrics") == [
+    assert engine.rows("SELECT source_name, next_offset FROM rw_catalog.rw_kafka_source_progress") == [
         ("told", 2)
     ]
 
