@@ -215,6 +215,10 @@ CREATE VIEW rw_catalog.rw_columns AS
         c.value ->> 'type' AS data_type, (c.value ->> 'hidden')::boolean AS is_hidden,
         coalesce(o.body -> 'key' ? (c.value ->> 'name'), false) AS is_primary_key
     FROM engine.created AS o, jsonb_array_elements(o.body -> 'columns') WITH ORDINALITY AS c;
+CREATE VIEW rw_catalog.rw_description AS
+    SELECT o.id AS objoid, d.classoid::integer AS classoid, nullif(d.objsubid, 0) AS objsubid, d.description
+    FROM engine.created AS o JOIN pg_class AS c ON c.relname = o.name AND c.relnamespace = 'public'::regnamespace
+    JOIN pg_description AS d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass;
 CREATE VIEW rw_catalog.rw_sources AS
     SELECT id, name, 'public'::text AS schema_name, owner, body -> 'options' ->> 'connector' AS connector,
         (SELECT string_agg(c.name, ', ' ORDER BY c.position) FROM rw_catalog.rw_columns AS c
@@ -332,6 +336,8 @@ def pg_class_view(columns: list[str]) -> str:
         "relname": "c.relname",
         "relkind": "CASE o.kind WHEN 'table' THEN 'r' WHEN 'materialized view' THEN 'm' WHEN 'source' THEN 'f' "
         'ELSE c.relkind END::"char" AS relkind',
+        "relhasindex": "c.relhasindex OR EXISTS (SELECT FROM engine.dependencies AS d JOIN engine.created AS i "
+        "ON i.id = d.object_id AND i.kind = 'index' WHERE d.referenced_id = o.id) AS relhasindex",
         "relnamespace": "CASE WHEN o.kind = 'index' THEN 'public'::regnamespace::oid ELSE c.relnamespace END AS relnamespace",
     }
     items = ", ".join(shown.get(c, f"c.{c}") for c in columns)

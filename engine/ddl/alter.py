@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlglot.errors import TokenError
-from sqlglot.tokenizer_core import TokenType
-
 from engine.catalog.objects import CatalogObject
 from engine.ddl.context import DdlContext, Reply
-from engine.ddl.rename import Name, rename
+from engine.ddl.rename import rename
 from engine.ddl.swap import swap
+from engine.ddl.words import Name, Words
 from tailrace.errors import InvalidStatement, UndefinedObject, UnsupportedFeature
-from tailrace.sql.dialect import TailraceSQL
 
 _KINDS = {
     ("TABLE",): "table",
@@ -46,7 +43,7 @@ _HINTS: Mapping[tuple[str, ...], str] = {
 
 def alter(context: DdlContext) -> Reply:
     """Run ALTER."""
-    words = _Words(context.text)
+    words = Words(context.text)
     words.take()
     for keywords, kind in _KINDS.items():
         if words.accept(*keywords):
@@ -54,7 +51,7 @@ def alter(context: DdlContext) -> Reply:
     raise UnsupportedFeature(f"ALTER {words.take().upper()}", hint="DROP it and CREATE it anew")
 
 
-def _alter(context: DdlContext, words: _Words, keyword: str, kind: str) -> Reply:
+def _alter(context: DdlContext, words: Words, keyword: str, kind: str) -> Reply:
     if words.accept("IF", "EXISTS"):
         raise UnsupportedFeature(f"ALTER {keyword} IF EXISTS", hint="SHOW and \\d list what exists")
     name = words.qualified_name()
@@ -68,7 +65,7 @@ def _alter(context: DdlContext, words: _Words, keyword: str, kind: str) -> Reply
         words.end()
         swap(context, _found(context, name, keyword, kind), _existing(context, other, kind), (name, other))
     else:
-        raise words.refused(keyword)
+        raise _refused(words, keyword)
     return Reply(tag, notices=context.notices)
 
 
@@ -91,72 +88,12 @@ def _found(context: DdlContext, name: Name, keyword: str, kind: str) -> CatalogO
     return found
 
 
-class _Words:
-    """A statement's tokens, one after the other."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        try:
-            self._tokens = [
-                t for t in TailraceSQL().tokenize(text) if t.token_type is not TokenType.SEMICOLON
-            ]
-        except TokenError as error:
-            raise InvalidStatement(f"syntax error: {str(error).splitlines()[0]}") from error
-        self._position = 0
-
-    def _word(self, ahead: int = 0) -> str:
-        """The next word in upper case; '' at the end and for a quoted one."""
-        at = self._position + ahead
-        if at >= len(self._tokens) or self._tokens[at].token_type in (TokenType.IDENTIFIER, TokenType.STRING):
-            return ""
-        return self._tokens[at].text.upper()
-
-    def accept(self, *keywords: str) -> bool:
-        if any(self._word(ahead) != keyword for ahead, keyword in enumerate(keywords)):
-            return False
-        self._position += len(keywords)
-        return True
-
-    def take(self) -> str:
-        """The next token as it is written."""
-        if self._position >= len(self._tokens):
-            raise InvalidStatement("syntax error at end of input")
-        token = self._tokens[self._position]
-        self._position += 1
-        return self._text[token.start : token.end + 1]
-
-    def name(self) -> Name:
-        """An identifier without a schema."""
-        quoted = (
-            self._position < len(self._tokens)
-            and self._tokens[self._position].token_type is TokenType.IDENTIFIER
-        )
-        written = self.take()
-        if quoted:
-            return Name(written[1:-1].replace('""', '"'), written)
-        if not (written[0].isalpha() or written[0] == "_"):
-            raise InvalidStatement(f'syntax error at or near "{written}"')
-        return Name(written.lower(), written)
-
-    def qualified_name(self) -> Name:
-        """An identifier, schema public before it or not."""
-        first = self.name()
-        if not self.accept("."):
-            return first
-        if first.folded != "public":
-            raise UnsupportedFeature(f'schema "{first.folded}"', hint="everything lies in schema public")
-        return self.name()
-
-    def end(self) -> None:
-        if self._position < len(self._tokens):
-            raise InvalidStatement(f'syntax error at or near "{self.take()}"')
-
-    def refused(self, keyword: str) -> InvalidStatement | UnsupportedFeature:
-        """The error for a clause that is not carried out."""
-        first, second = self._word(), self._word(1)
-        if not first:
-            return InvalidStatement("syntax error at end of input")
-        known = first in ("SET", "RENAME", "ADD", "DROP", "ALTER", "SWAP", "OWNER")
-        clause = f"{first} {second}".rstrip() if known else first
-        hint = _HINTS.get((first, second)) or _HINTS.get((first,))
-        return UnsupportedFeature(f"ALTER {keyword} ... {clause}", hint=hint)
+def _refused(words: Words, keyword: str) -> InvalidStatement | UnsupportedFeature:
+    """The error for a clause that is not carried out."""
+    first, second = words.word(), words.word(1)
+    if not first:
+        return InvalidStatement("syntax error at end of input")
+    known = first in ("SET", "RENAME", "ADD", "DROP", "ALTER", "SWAP", "OWNER")
+    clause = f"{first} {second}".rstrip() if known else first
+    hint = _HINTS.get((first, second)) or _HINTS.get((first,))
+    return UnsupportedFeature(f"ALTER {keyword} ... {clause}", hint=hint)

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from engine.compile.describe import translated
 from engine.ddl.alter import alter
+from engine.ddl.comment import comment
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_index import create_index
 from engine.ddl.create_sink import create_sink, explain_sink
@@ -22,7 +23,8 @@ from tailrace.sql.dialect import parse_statement
 from tailrace.sql.sinks import is_create_sink
 
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?:\([^)]*\)\s*)?(?=CREATE\b)", re.IGNORECASE)
-_ALTER = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*ALTER\b", re.IGNORECASE | re.DOTALL)
+_IN_WORDS = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(ALTER|COMMENT)\b", re.IGNORECASE | re.DOTALL)
+"""Statements that are read word by word: the parser knows too little of them."""
 _HINTS = {
     "SUBSCRIPTION": "poll the view meanwhile",
     "SCHEMA": "create objects in schema public",
@@ -36,18 +38,17 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
     text = context.text
     explain = _EXPLAIN.match(text)
     statement = text[explain.end() :] if explain else text
-    sink = is_create_sink(statement)
-    altered = _ALTER.match(text) is not None
-    tree = None if altered or sink else parse_statement(statement)
+    sink, in_words = is_create_sink(statement), _IN_WORDS.match(text)
+    tree = None if in_words or sink else parse_statement(statement)
     try:
-        if sink:
-            return explain_sink(context, statement) if explain else create_sink(context, filling)
-        if explain and tree is not None:
-            return explain_create(context, _create(tree))
+        if explain:
+            return explain_sink(context, statement) if tree is None else explain_create(context, _create(tree))
         if context.user == "dashboard":
             raise PermissionDenied("role dashboard may only read", hint="connect as root")
+        if in_words:
+            return alter(context) if in_words[1].upper() == "ALTER" else comment(context)
         if tree is None:
-            return alter(context)
+            return create_sink(context, filling)
         if isinstance(tree, exp.Drop):
             return drop(context, tree)
         return _run_create(context, _create(tree), filling)

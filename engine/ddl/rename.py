@@ -9,12 +9,13 @@ over a source) are rewritten. Prepared statements of clients are analysed anew b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from engine.catalog.objects import CatalogObject, update
 from engine.ddl.context import DdlContext
 from engine.ddl.names import refusal
+from engine.ddl.words import Name
 from engine.operators.base import quote
 from tailrace.errors import InvalidStatement
 from tailrace.sql.rename import rename_created, rename_references
@@ -29,14 +30,6 @@ SELECT EXISTS (
         AND d.refobjid = 'engine.refuse_source'::regproc AND c.relname = %s AND c.relnamespace = 'public'::regnamespace
 )
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A name as the catalog has it, and as it was written in SQL (which is how texts are given it)."""
-
-    folded: str
-    written: str
 
 
 def rename(context: DdlContext, item: CatalogObject, new: Name) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from engine.catalog.objects import CatalogObject
 from engine.ddl.context import DdlContext
-from engine.ddl.rename import Name, give_names, move_relation
+from engine.ddl.rename import give_names, move_relation
+from engine.ddl.words import Name
 from tailrace.errors import InvalidStatement
 
 

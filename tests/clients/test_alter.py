@@ -151,3 +151,78 @@ def test_a_migration_takes_over_from_the_view_that_is_read(live: LiveRelay, tmp_
         assert client.execute("SELECT * FROM by_site").fetchall() == [("a", 3)]
         assert client.execute("SELECT count(*) FROM readings").fetchone() == (3,)
     migrate.downgrade(live.url, directory=tmp_path)
+
+
+def test_comments_are_shown_and_stay_with_the_object(live: LiveRelay, client: psycopg.Connection) -> None:
+    client.execute('CREATE TABLE t (id int PRIMARY KEY, "G g" int)')
+    client.execute("CREATE MATERIALIZED VIEW m AS SELECT id FROM t")
+    assert client.execute("COMMENT ON TABLE public.t IS 'it''s; all'").statusmessage == "COMMENT"
+    client.execute("COMMENT ON COLUMN t.\"G g\" IS 'two words'")
+    client.execute("COMMENT ON MATERIALIZED VIEW m IS 'ids'")
+    client.execute("ALTER TABLE t RENAME TO u")
+    assert [(row[0], row[3]) for row in client.execute("DESCRIBE u")] == [
+        ("id", None), ('"G g"', "two words"), ("primary key", None), ("table description", "it's; all"),
+    ]  # fmt: skip
+    assert [row[3] for row in client.execute("SHOW COLUMNS FROM u")] == [None, "two words"]
+    described = "SELECT objsubid, description FROM rw_catalog.rw_description ORDER BY 2"
+    assert client.execute(described).fetchall() == [(None, "ids"), (None, "it's; all"), (2, "two words")]
+    client.execute("COMMENT ON TABLE u IS NULL")
+    client.execute("COMMENT ON COLUMN public.u.\"G g\" IS ''")
+    assert client.execute(described).fetchall() == [(None, "ids")]
+
+
+@pytest.mark.parametrize(
+    ("statement", "error", "message"),
+    [
+        ("COMMENT ON TABLE nothing IS 'x'", errors.UndefinedTable, 'relation "nothing" does not exist'),
+        (
+            "COMMENT ON TABLE m IS 'x'",
+            errors.WrongObjectType,
+            '"m" is not a table: it is a materialized view',
+        ),
+        ("COMMENT ON COLUMN v.id IS 'x'", errors.WrongObjectType, "it is a view"),
+        ("COMMENT ON COLUMN t.x IS 'x'", errors.UndefinedColumn, 'column "x" does not exist in "t"'),
+        ("COMMENT ON COLUMN t._row_id IS 'x'", errors.UndefinedColumn, "_row_id"),
+        ("COMMENT ON COLUMN id IS 'x'", errors.SyntaxError, "Invalid column: id"),
+        ("COMMENT ON COLUMN other.t.id IS 'x'", errors.FeatureNotSupported, 'schema "other"'),
+        ("COMMENT ON INDEX i IS 'x'", errors.FeatureNotSupported, "COMMENT ON INDEX"),
+        ("COMMENT ON TABLE t IS 5", errors.SyntaxError, 'at or near "5"'),
+        ("COMMENT ON TABLE t IS 'x' 'y'", errors.SyntaxError, "at or near \"'y'\""),
+        ("COMMENT ON TABLE t", errors.SyntaxError, "end of input"),
+    ],
+)
+def test_comments_that_are_refused(
+    live: LiveRelay, client: psycopg.Connection, statement: str, error: type[psycopg.Error], message: str
+) -> None:
+    for sql in ("TABLE t (id int)", "MATERIALIZED VIEW m AS SELECT id FROM t", "VIEW v AS SELECT id FROM t"):
+        client.execute(f"CREATE {sql}")
+    with pytest.raises(error, match=message):
+        client.execute(statement)
+    assert client.execute("SELECT * FROM rw_catalog.rw_description").fetchall() == []
+
+
+@pytest.mark.skipif(PSQL is None, reason="psql is not installed")
+def test_psql_shows_comments_and_indexes(live: LiveRelay) -> None:
+    psql(
+        live.relay,
+        "CREATE TABLE t (id int PRIMARY KEY, g int)",
+        "CREATE INDEX by_g ON t (g)",
+        "CREATE MATERIALIZED VIEW m AS SELECT g, count(*) AS n FROM t GROUP BY g",
+        "CREATE INDEX by_n ON m (n)",
+        "CREATE VIEW v AS SELECT g FROM t",
+        "COMMENT ON TABLE t IS 'things'",
+        "COMMENT ON COLUMN t.g IS 'their group'",
+        "COMMENT ON MATERIALIZED VIEW m IS 'how many'",
+    )
+    for command in (r"\d t", r"\d+ t"):
+        assert '"by_g" btree (g)' in psql(live.relay, command), command
+    assert '"by_n" btree' in psql(live.relay, r"\d m")
+    assert "Indexes" not in psql(live.relay, r"\d v")
+    assert "their group" in psql(live.relay, r"\d+ t")
+    assert "things" in psql(live.relay, r"\dt+")
+    assert "how many" in psql(live.relay, r"\dm+")
+    assert psql(live.relay, "SHOW INDEXES FROM m", aligned=False) == "by_n|m|n||\n"
+    assert (
+        psql(live.relay, "SHOW COLUMNS FROM t", aligned=False)
+        == "id|integer|false|\ng|integer|false|their group\n"
+    )
