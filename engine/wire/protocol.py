@@ -270,7 +270,9 @@ def naming(body: bytes, storage: str, relation: str) -> bytes:
         elif part[:1] == b"W":
             fields[index] = part.replace(b"COPY " + old + b",", b"COPY " + new + b",")
         elif part[:1] == b"M":
-            fields[index] = part.replace(b'"' + old + b'"', b'"' + new + b'"')
+            for written in (old, b"engine." + old):
+                part = part.replace(b'"' + written + b'"', b'"' + new + b'"')
+            fields[index] = part
     return b"\x00".join(fields)
 
 
