@@ -341,6 +341,18 @@ def test_the_extended_protocol(live: LiveRelay, wire: Wire) -> None:
     assert live.rows("SELECT * FROM t ORDER BY id") == [(1, "a"), (2, "b")]
 
 
+def test_implicit_flush_in_the_extended_protocol_waits_at_sync(live: LiveRelay, wire: Wire) -> None:
+    live.engine.view("m", "SELECT count(*) AS n FROM t")
+    wire.send(encode_query("SET rw_implicit_flush = true"))
+    assert wire.kinds() == b"CZ"
+    wire.send(parse("", "COPY t FROM STDIN") + bind("", "") + execute("") + SYNC + data("1\ta") + DONE + SYNC)
+    assert wire.kinds() == b"12GCZ"
+    assert live.rows("SELECT n FROM m") == [(1,)]
+    wire.send(parse("", "COPY t FROM STDIN") + bind("", "") + execute("") + fail() + SYNC)
+    assert wire.kinds() == b"12GEZ"
+    assert live.relay.flow.requests == [{"op": "flush"}]
+
+
 def test_a_prepared_copy_follows_the_name(live: LiveRelay, wire: Wire) -> None:
     live.engine.ddl("CREATE TABLE u (v varchar PRIMARY KEY, id int)")
     run = bind("", "c") + execute("") + data("1\t2") + DONE + SYNC
