@@ -15,8 +15,8 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from tailrace.sql.dialect import TailraceSQL, parse_statement
 
-_BEFORE_NAME = frozenset({"FROM", "INTO", "ON"})
-"""What stands before a relation outside of a query: CREATE INDEX i ON t, CREATE SINK s FROM v."""
+_BEFORE_NAME = {"INDEX": ("ON",), "SINK": ("FROM", "INTO"), "SUBSCRIPTION": ("FROM",)}
+"""By kind of statement, what stands before a relation outside of a query: CREATE INDEX i ON t, CREATE SINK s INTO t FROM v."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ def rename_references(sql: str, names: Mapping[str, str]) -> str:
 
     Names of CTEs are left alone, and so is the name that the statement creates.
     """
-    tree, tokens = parse_statement(sql), TailraceSQL().tokenize(sql)
+    tokens = TailraceSQL().tokenize(sql)
+    tree = parse_statement(_without_into(sql, tokens))
     found = {reference.start: reference for reference in _in_query(tree, tokens)}
     found |= {reference.start: reference for reference in _outside_query(tokens)}
     edits: list[tuple[int, int, str]] = []
@@ -55,16 +56,14 @@ def rename_references(sql: str, names: Mapping[str, str]) -> str:
 def rename_created(sql: str, new: str) -> str:
     """A CREATE statement that makes the same under another name, `new` as it is written in SQL.
 
-    >>> rename_created("CREATE TABLE public.t (t int)", "u")
-    'CREATE TABLE public.u (t int)'
+    >>> rename_created("CREATE TABLE IF NOT EXISTS public.t (t int)", "u")
+    'CREATE TABLE IF NOT EXISTS public.u (t int)'
     """
-    tree = parse_statement(sql)
-    made = tree.this if isinstance(tree, exp.Create) else None
-    while made is not None and not isinstance(made, exp.Identifier):
-        made = made.this
-    if made is None:
-        raise ValueError(f"not a CREATE statement with a name: {sql}")
-    return _edited(sql, [(made.meta["start"], made.meta["end"] + 1, new)])
+    tokens = TailraceSQL().tokenize(sql)
+    words = [token.text.upper() for token in tokens]
+    kind = _kind_at(words)
+    named = _last_of_name(tokens, kind + (4 if words[kind + 1 : kind + 4] == ["IF", "NOT", "EXISTS"] else 1))
+    return _edited(sql, [(tokens[named].start, tokens[named].end + 1, new)])
 
 
 def _edited(sql: str, edits: list[tuple[int, int, str]]) -> str:
@@ -73,18 +72,45 @@ def _edited(sql: str, edits: list[tuple[int, int, str]]) -> str:
     return sql
 
 
+def _kind_at(words: list[str]) -> int:
+    """Where a CREATE statement says what it makes (VIEW, for a materialized one); 0 in a query."""
+    if not words or words[0] != "CREATE":
+        return 0
+    at = 3 if words[1:3] == ["OR", "REPLACE"] else 1
+    return at + 1 if words[at] in ("MATERIALIZED", "UNIQUE") else at
+
+
+def _last_of_name(tokens: list[Token], at: int) -> int:
+    """The last part of the name, with schemas before it or not, that begins at `at`."""
+    while at + 2 < len(tokens) and tokens[at + 1].token_type is TokenType.DOT:
+        at += 2
+    return at
+
+
 def _outside_query(tokens: list[Token]) -> Iterator[_Reference]:
     """Relations that a CREATE statement names before its query, or without one; they take no alias."""
-    if not tokens or tokens[0].token_type is not TokenType.CREATE:
-        return
+    words = [token.text.upper() for token in tokens]
+    depth = 0
     for index, token in enumerate(tokens[:-1]):
-        if token.token_type in (TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN):
+        depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
+        if token.token_type in (TokenType.SELECT, TokenType.WITH):
             return
-        if token.text.upper() in _BEFORE_NAME:
-            at = index + 1
-            while at + 2 < len(tokens) and tokens[at + 1].token_type is TokenType.DOT:
-                at += 2
-            yield _Reference(tokens[at].start, tokens[at].end + 1, None)
+        if not depth and words[index] in _BEFORE_NAME.get(words[_kind_at(words)], ()):
+            named = tokens[_last_of_name(tokens, index + 1)]
+            yield _Reference(named.start, named.end + 1, None)
+
+
+def _without_into(sql: str, tokens: list[Token]) -> str:
+    """CREATE SINK without its INTO table (columns), which the parser does not know; everything else stays in its place."""
+    words = [token.text.upper() for token in tokens]
+    start = words.index("INTO") if words[1:2] == ["SINK"] and "INTO" in words else 0
+    if not start or "SELECT" in words[:start]:
+        return sql
+    end = _last_of_name(tokens, start + 1)
+    if end + 1 < len(tokens) and tokens[end + 1].token_type is TokenType.L_PAREN:
+        end = next(i for i in range(end, len(tokens)) if tokens[i].token_type is TokenType.R_PAREN)
+    first, behind = tokens[start].start, tokens[end].end + 1
+    return sql[:first] + " " * (behind - first) + sql[behind:]
 
 
 def _in_query(tree: exp.Expr, tokens: list[Token]) -> Iterator[_Reference]:

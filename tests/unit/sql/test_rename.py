@@ -36,6 +36,10 @@ NAMES = {"t": "x", "U": '"Y"'}
         ("CREATE INDEX t ON t(a) INCLUDE (t)", "CREATE INDEX t ON x(a) INCLUDE (t)"),
         ("CREATE SINK s FROM public.t WITH (connector = 'kafka')", "CREATE SINK s FROM public.x WITH (connector = 'kafka')"),
         ("CREATE TABLE t (t int)", "CREATE TABLE t (t int)"),
+        ("CREATE TABLE z (a int AS (extract(day FROM t)))", "CREATE TABLE z (a int AS (extract(day FROM t)))"),
+        ('CREATE SINK s INTO t FROM "U"', 'CREATE SINK s INTO x FROM "Y"'),
+        ("CREATE SINK s INTO public.t (t, b) AS SELECT t FROM t", "CREATE SINK s INTO public.x (t, b) AS SELECT t FROM x AS t"),
+        ("CREATE SINK s AS SELECT a FROM t WITH (a = 'b')", "CREATE SINK s AS SELECT a FROM x AS t WITH (a = 'b')"),
     ],
 )  # fmt: skip
 def test_references(before: str, after: str) -> None:
@@ -53,6 +57,8 @@ def test_two_names_change_places_at_once() -> None:
         ("create table public.t (t int)", "create table public.n (t int)"),
         ("CREATE VIEW IF NOT EXISTS \"T\" AS\n  SELECT 1 -- T", "CREATE VIEW IF NOT EXISTS n AS\n  SELECT 1 -- T"),
         ("CREATE INDEX t ON t (t)", "CREATE INDEX n ON t (t)"),
+        ("CREATE TABLE source (a int)", "CREATE TABLE n (a int)"),
+        ("CREATE SINK IF NOT EXISTS t INTO t FROM t", "CREATE SINK IF NOT EXISTS n INTO t FROM t"),
         ("CREATE SOURCE t (t int) WITH (connector = 'kafka') FORMAT PLAIN ENCODE JSON",
          "CREATE SOURCE n (t int) WITH (connector = 'kafka') FORMAT PLAIN ENCODE JSON"),
     ],
