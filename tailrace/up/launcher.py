@@ -12,6 +12,7 @@ one, stops everything at once. Caller: `tailrace.cli`.
 
 from __future__ import annotations
 
+import importlib
 import os
 import secrets
 import signal
@@ -26,7 +27,7 @@ from typing import Any, Final
 import orjson
 from rich.console import Console
 
-from tailrace import config, migrate
+from tailrace import config
 from tailrace.up import closing, figures, ground
 from tailrace.up.component import Health
 from tailrace.up.errors import Interrupted, UpError
@@ -44,6 +45,7 @@ from tailrace.verify.recount import Recount, Shortened, real_ends
 KAFKA_FOR_ENGINE: Final = "TAILRACE_KAFKA_FOR_ENGINE"
 """Where a given engine finds a given broker, if that differs from where we do (containers)."""
 TICK_S: Final = 0.2
+_MIGRATE: Final = "tailrace.migrate"
 SEEDS: Final = 1_000_000
 
 
@@ -120,6 +122,9 @@ class Launcher:
 
     def _start(self) -> closing.Baseline:
         services, data = self._services, self._data
+        data.remember(
+            seed=self._seed, **self._broker_state()
+        )  # before there is an engine: a start may be cut off
         kept = "" if data.is_new else " (it holds earlier runs: the views are kept and go on)"
         self._console.print(f"Tailrace: data in {data.path}{kept}", highlight=False, soft_wrap=True)
         with Steps(self._console) as steps:
@@ -142,7 +147,7 @@ class Launcher:
                 baseline = self._take_stock(step.detail)
             with steps.step("start the monitor"):
                 services.start_monitor()
-        data.remember(runs=data.state.runs + 1, seed=self._seed, **self._broker_state())
+        data.remember(runs=data.state.runs + 1)
         self._memory.start()
         if self._options.loader:
             services.start_loader(self._seed)
@@ -173,12 +178,16 @@ class Launcher:
 
         pool = ThreadPoolExecutor(2, thread_name_prefix="start")
         try:
-            for running in [pool.submit(broker), pool.submit(engine)]:
+            base = [pool.submit(broker), pool.submit(engine)]
+            importlib.import_module(_MIGRATE)  # alembic takes its time, which the two need anyhow
+            for running in base:
                 running.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _migrate(self, say: Callable[[str], None]) -> None:
+        from tailrace import migrate  # long imported, see _start_base
+
         addresses = self._services.addresses
         done = 0
 

@@ -148,6 +148,12 @@ def test_ctrl_c_ends_in_order_with_a_report(launch: Launch) -> None:
 
 
 def test_kill_9_of_the_launcher_leaves_nothing(launch: Launch) -> None:
+    """In the middle of its first start too: the directory is the launcher's own, and the next start goes on with it."""
+    cut_off = launch("--no-dashboard")
+    wait_until((cut_off.data_dir / "engine" / "postgres").exists, 30, "a half-made engine")
+    cut_off.process.kill()
+    cut_off.process.wait(10)
+    cut_off.wait_gone()
     up = launch("--no-dashboard")
     up.wait_ready()
     wait_until(lambda: count(up.sql_port, "SELECT count(*) FROM readings") > 100, 30, "readings")
