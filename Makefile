@@ -26,6 +26,8 @@ BURST ?=
 SEED ?=
 DATA_DIR ?=
 REPORT ?=
+N ?=
+ONLY ?=
 
 # Test files that run side by side; JOBS=0 runs them one by one, in this process.
 JOBS ?= 2
@@ -69,6 +71,12 @@ check: $(DEV) ## Check format, lint, types and the direction of imports
 fmt: $(DEV) ## Format the code and fix what lint can fix
 	$(BIN)/python -m ruff check --fix-only .
 	$(BIN)/python -m ruff format .
+
+.PHONY: chaos
+chaos: $(DEV) ## Disturb the whole stack under load and account for every message [SEED= N=20 RATE=5000 DEVICES= ONLY= REPORT=]
+	@exec $(BIN)/python -m tests.chaos $(if $(SEED),--seed "$(SEED)") $(if $(N),--number "$(N)") \
+	    $(if $(RATE),--rate "$(RATE)") $(if $(DEVICES),--devices "$(DEVICES)") \
+	    $(if $(ONLY),--only "$(ONLY)") $(if $(REPORT),--report "$(REPORT)") $(ARGS)
 
 .PHONY: bench
 bench: $(DEV) ## Run the benchmarks, one after the other [BENCH=bench/decode.py]

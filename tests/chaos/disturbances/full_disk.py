@@ -1,0 +1,40 @@
+"""A disk without room, under PostgreSQL or under the broker; some time later there is room again.
+
+The file system is a tmpfs of its own that is made exactly as small as what lies on it, which needs the right to mount.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from random import Random
+
+from tests.chaos.disturbances.base import now_ms
+from tests.chaos.schedule import Parameters
+from tests.chaos.stack import DISK_BYTES, Stack
+
+
+@dataclass(frozen=True, slots=True)
+class FullDisk:
+    """`spare_kb`: how much may still be written before nothing more can be."""
+
+    part: str
+    weight: int = 1
+
+    @property
+    def name(self) -> str:
+        return f"full disk {self.part}"
+
+    def draw(self, random: Random) -> Parameters:
+        return {"full_s": round(random.uniform(1, 6), 2), "spare_kb": random.choice((0, 64, 1024))}
+
+    def missing(self, stack: Stack) -> str | None:
+        return None if stack.small_disks else "no small disks here"
+
+    def disturb(self, stack: Stack, parameters: Parameters) -> tuple[int, list[str]]:
+        try:
+            stack.resize(self.part, stack.used_bytes(self.part) + 1024 * int(parameters["spare_kb"]))
+            time.sleep(parameters["full_s"])
+        finally:
+            stack.resize(self.part, DISK_BYTES)
+        return now_ms(), []
