@@ -11,6 +11,7 @@ from tests.chaos.disturbances.long_reader import LongReader
 from tests.chaos.disturbances.pause import Pause
 from tests.chaos.disturbances.recreate_topic import RecreateTopic
 from tests.chaos.disturbances.registry_changes import RegistryChanges
+from tests.chaos.disturbances.storm import Storm
 
 DISTURBANCES: tuple[Disturbance, ...] = (
     Kill("flow", weight=2),
@@ -37,6 +38,7 @@ DISTURBANCES: tuple[Disturbance, ...] = (
     LongReader(),
     Ddl(),
     RegistryChanges(),
+    Storm(),
 )
 
 

@@ -5,7 +5,10 @@ The file system is a tmpfs of its own that is made exactly as small as what lies
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
@@ -16,7 +19,7 @@ from tests.chaos.stack import DISK_BYTES, Stack
 
 @dataclass(frozen=True, slots=True)
 class FullDisk:
-    """`spare_kb`: how much may still be written before nothing more can be."""
+    """`spare_kb`: how much may still be written before nothing more can be. `kill`: a process that has to start again on it."""
 
     part: str
     weight: int = 1
@@ -26,7 +29,14 @@ class FullDisk:
         return f"full disk {self.part}"
 
     def draw(self, random: Random) -> Parameters:
-        return {"full_s": round(random.uniform(1, 6), 2), "spare_kb": random.choice((0, 64, 1024))}
+        kill = random.choice(
+            ("", "", "flow", "postgres", "engine") if self.part == "engine" else ("", "broker")
+        )
+        return {
+            "full_s": round(random.uniform(1, 6), 2),
+            "spare_kb": random.choice((0, 64, 1024)),
+            "kill": kill,
+        }
 
     def missing(self, stack: Stack) -> str | None:
         return None if stack.small_disks else "no small disks here"
@@ -35,6 +45,10 @@ class FullDisk:
         try:
             stack.resize(self.part, stack.used_bytes(self.part) + 1024 * int(parameters["spare_kb"]))
             time.sleep(parameters["full_s"])
+            if parameters["kill"] and (pid := stack.pid(str(parameters["kill"]))) is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                time.sleep(parameters["full_s"])
         finally:
             stack.resize(self.part, DISK_BYTES)
         return now_ms(), []
