@@ -148,6 +148,23 @@ def missent(sent: Sequence[Sent], others: int, topic: int) -> list[str]:
     return []
 
 
+def unalerted(view: Mapping[str, Row], sink: Sequence[tuple[str, Row | None]]) -> list[str]:
+    """What a view's topic does not say of it: `view` by key, `sink` its messages in order, None a tombstone.
+
+    At least once: repeated messages are no finding. The newest of each key must be what the view holds.
+    """
+    newest = dict(sink)
+    lost = [key for key in view if newest.get(key) is None]
+    other = [key for key, row in view.items() if newest.get(key) not in (None, row)]
+    surplus = [key for key, row in newest.items() if row is not None and key not in view]
+    told = (
+        ("anomalies without an alert", lost),
+        ("alerts other than the anomaly", other),
+        ("alerts of no anomaly", surplus),
+    )
+    return [f"alerts: {len(keys):,} {what}, for example {keys[:EXAMPLES]}" for what, keys in told if keys]
+
+
 def differences(name: str, view: Iterable[Row], batch: Iterable[Row]) -> list[str]:
     """Where a view's rows differ from its query's as multisets; floating point numbers within 1e-9."""
     left, right = Counter(map(_rounded, view)), Counter(map(_rounded, batch))

@@ -141,6 +141,8 @@ def _finish(stack: Stack, result: Result) -> None:
     stack.witness.close()
     found += stack.wait_drained()
     found += _patiently(lambda: glance(stack)) + _patiently(lambda: examine(stack))
+    with stack.connect() as connection:
+        found += stack.sink.check(connection)
     messages = stack.truth.messages()
     result.messages = len(messages)
     witness = stack.witness
@@ -151,5 +153,5 @@ def _finish(stack: Stack, result: Result) -> None:
         m.partition: m.offset + 1 for m in stack.truth.generations[-1]
     }
     if stack.positions() != ends:
-        found.append(f"rw_kafka_source_metrics: {stack.positions()}, the topic ends at {ends}")
+        found.append(f"rw_kafka_source_progress: {stack.positions()}, the topic ends at {ends}")
     result.findings += found

@@ -26,6 +26,7 @@ from engine.flow.clock import VARIABLE
 from engine.layout import Layout
 from tailrace.config import DATA_FORMAT
 from tests.chaos.load import Loader, Witness
+from tests.chaos.sink import SinkTarget
 from tests.chaos.topic import TopicTruth
 from tests.support.processes import alive, free_port, processes_of, wait_until
 
@@ -65,6 +66,7 @@ class Stack:
         )
         self.witness = Witness(self.bootstrap, f"{self.settings.seed}-{os.getpid()}")
         self.truth = TopicTruth(self.bootstrap)
+        self.sink = SinkTarget(self.directory / "sink-target")
 
     @property
     def data(self) -> Path:
@@ -202,7 +204,7 @@ class Stack:
         with self.connect() as connection:
             return dict(
                 connection.execute(
-                    "SELECT partition, consumer_offset FROM rw_catalog.rw_kafka_source_metrics WHERE source_name = 'readings_raw'"
+                    "SELECT partition, next_offset FROM rw_catalog.rw_kafka_source_progress WHERE source_name = 'readings_raw'"
                 ).fetchall()
             )
 
@@ -228,14 +230,20 @@ class Stack:
             (self.data / part).mkdir(mode=0o711)
             subprocess.run([*_mount("mode=711"), str(self.data / part)], check=True)
 
-    def resize(self, part: str, size_bytes: int) -> None:
-        """Give the disk of broker or engine this size."""
-        size = max(size_bytes, 4096)
-        command = ["mount", "-o", f"remount,size={size}", str(self.data / part)]
-        subprocess.run(command, check=True, capture_output=True)
+    def fill(self, part: str, spare_bytes: int) -> None:
+        """Leave so much room on the disk of broker or engine, which goes on writing meanwhile."""
+        for _ in range(50):
+            used = shutil.disk_usage(self.data / part).used
+            if self._resize(part, used + spare_bytes).returncode == 0:
+                return
+        raise AssertionError(f"the disk of the {part} could not be made small")
 
-    def used_bytes(self, part: str) -> int:
-        return shutil.disk_usage(self.data / part).used
+    def make_room(self, part: str) -> None:
+        assert self._resize(part, DISK_BYTES).returncode == 0, f"the disk of the {part} could not be made large again"
+
+    def _resize(self, part: str, size_bytes: int) -> subprocess.CompletedProcess[bytes]:
+        command = ["mount", "-o", f"remount,size={max(size_bytes, 4096)}", str(self.data / part)]
+        return subprocess.run(command, check=False, capture_output=True)
 
     # ends
 
@@ -294,6 +302,8 @@ def running(stack: Stack) -> Iterator[Stack]:
             stack.mount()
         stack.start_up()
         stack.wait_up()
+        with stack.connect() as connection:
+            stack.sink.open(connection)
         stack.loader.start()
         stack.witness.start()
         yield stack
@@ -315,6 +325,7 @@ def _clear(stack: Stack) -> None:
         with suppress(ProcessLookupError):
             os.kill(pid, 9)
     stack.left()
+    stack.sink.close()
     stack.keep_logs()
     stack.truth.close()
     for part in PARTS if stack.small_disks else ():

@@ -17,6 +17,7 @@ from tests.chaos.account import (
     gaps,
     missent,
     unaccounted,
+    unalerted,
     unkept,
 )
 
@@ -128,3 +129,13 @@ def test_views_are_compared_as_multisets_with_tolerance_for_floats_alone() -> No
     assert "1 rows that its query as a batch does not give" in differences("v", [*batch, batch[0]], batch)[0]
     assert len(differences("v", [("a", 3, 0.3), *batch[1:]], batch)) == 2
     assert len(differences("v", [("a", 2, 0.3001), *batch[1:]], batch)) == 2
+
+
+def test_alerts_end_as_the_view_and_may_be_repeated() -> None:
+    view = {"x": ("x", 1), "y": ("y", 2)}
+    sink = [("x", ("x", 0)), ("z", ("z", 3)), ("y", ("y", 2)), ("x", ("x", 1)), ("z", None), ("x", ("x", 1))]
+    assert unalerted(view, sink) == []
+    assert "1 anomalies without an alert" in unalerted(view, sink[:2] + sink[3:])[0]
+    assert "1 anomalies without an alert" in unalerted(view, [*sink, ("y", None)])[0]
+    assert "1 alerts other than the anomaly" in unalerted(view, [*sink, ("x", ("x", 0))])[0]
+    assert "1 alerts of no anomaly" in unalerted(view, [*sink, ("z", ("z", 3))])[0]

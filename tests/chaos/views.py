@@ -33,7 +33,7 @@ def glance(stack: Stack) -> list[str]:
             ask = lambda query: connection.execute(query).fetchall()  # noqa: E731
             positions = dict(
                 ask(
-                    "SELECT partition, consumer_offset FROM rw_catalog.rw_kafka_source_metrics "
+                    "SELECT partition, next_offset FROM rw_catalog.rw_kafka_source_progress "
                     f"WHERE source_name = '{_SOURCE}'"
                 )
             )
@@ -90,7 +90,7 @@ def examine(stack: Stack) -> list[str]:
 def _positions(connection: psycopg.Connection[Any]) -> dict[int, int]:
     return dict(
         connection.execute(
-            "SELECT partition, consumer_offset FROM rw_catalog.rw_kafka_source_metrics WHERE source_name = %s",
+            "SELECT partition, next_offset FROM rw_catalog.rw_kafka_source_progress WHERE source_name = %s",
             (_SOURCE,),
         ).fetchall()
     )

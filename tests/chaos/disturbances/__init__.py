@@ -11,6 +11,7 @@ from tests.chaos.disturbances.long_reader import LongReader
 from tests.chaos.disturbances.pause import Pause
 from tests.chaos.disturbances.recreate_topic import RecreateTopic
 from tests.chaos.disturbances.registry_changes import RegistryChanges
+from tests.chaos.disturbances.sink_target import KillSinkTarget
 from tests.chaos.disturbances.storm import Storm
 
 DISTURBANCES: tuple[Disturbance, ...] = (
@@ -39,6 +40,7 @@ DISTURBANCES: tuple[Disturbance, ...] = (
     Ddl(),
     RegistryChanges(),
     Storm(),
+    KillSinkTarget(),
 )
 
 

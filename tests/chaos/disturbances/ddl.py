@@ -28,6 +28,7 @@ QUERIES = (
 )
 MOST_VIEWS = 2
 TIMEOUT_S = 90
+SETTLE_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +114,17 @@ def _of_the_moment(error: psycopg.Error) -> bool:
 
 
 def _settle(stack: Stack, statements: list[str]) -> list[str]:
-    """What of the chaos views there is now, once the engine answers; remembered so that it is dropped one day."""
-    deadline = time.monotonic() + 60
+    """What of the chaos views there is, once the engine answers and builds none; remembered so that it is dropped one day."""
+    deadline = time.monotonic() + SETTLE_S
     while True:
         try:
             with stack.connect() as connection:
+                jobs = connection.execute(
+                    "SELECT ddl_statement, progress FROM rw_catalog.rw_ddl_progress"
+                ).fetchall()
+                if jobs and time.monotonic() < deadline:
+                    time.sleep(0.1)
+                    continue
                 there = connection.execute(
                     "SELECT name FROM rw_catalog.rw_materialized_views WHERE name LIKE 'chaos%' ORDER BY created_at"
                 ).fetchall()
@@ -129,4 +136,4 @@ def _settle(stack: Stack, statements: list[str]) -> list[str]:
             time.sleep(0.1)
         else:
             stack.made_views = [name for (name,) in there]
-            return []
+            return [f"ddl: not done {SETTLE_S} s after its answer: {job}" for job in jobs]

@@ -14,7 +14,7 @@ from random import Random
 
 from tests.chaos.disturbances.base import now_ms
 from tests.chaos.schedule import Parameters
-from tests.chaos.stack import DISK_BYTES, Stack
+from tests.chaos.stack import Stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,12 @@ class FullDisk:
 
     def disturb(self, stack: Stack, parameters: Parameters) -> tuple[int, list[str]]:
         try:
-            stack.resize(self.part, stack.used_bytes(self.part) + 1024 * int(parameters["spare_kb"]))
+            stack.fill(self.part, 1024 * int(parameters["spare_kb"]))
             time.sleep(parameters["full_s"])
             if parameters["kill"] and (pid := stack.pid(str(parameters["kill"]))) is not None:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
                 time.sleep(parameters["full_s"])
         finally:
-            stack.resize(self.part, DISK_BYTES)
+            stack.make_room(self.part)
         return now_ms(), []

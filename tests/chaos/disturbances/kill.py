@@ -92,7 +92,7 @@ def _topic_and_views(stack: Stack) -> tuple[list[str], list[str]]:
     """Topic ids as the engine knows them, and names of views."""
     with stack.connect() as connection:
         topics = connection.execute(
-            "SELECT DISTINCT topic_id FROM rw_catalog.rw_kafka_source_metrics"
+            "SELECT DISTINCT topic_id FROM rw_catalog.rw_kafka_source_progress"
         ).fetchall()
         views = connection.execute("SELECT name FROM rw_catalog.rw_relations ORDER BY name").fetchall()
     return [row[0] for row in topics], [row[0] for row in views]
