@@ -13,6 +13,10 @@ import sys
 import time
 from pathlib import Path
 
+if __name__ == "__main__":
+    # kio imports hypothesis where that is installed, as in a checkout: a second of start that serves no broker.
+    sys.modules.setdefault("hypothesis", None)  # type: ignore[arg-type]
+
 from broker.options import Options
 from broker.server import StartError, serve
 
