@@ -25,6 +25,7 @@ from tailrace.errors import TailraceError
 
 _PREDECESSOR_WAIT_S = 15.0
 _POLL_S = 0.05
+_STATUS_AGAIN_S = 1.0
 
 _log = logging.getLogger("engine.supervisor")
 
@@ -124,7 +125,15 @@ class _Supervisor:
     def _write_status(self) -> None:
         pids: dict[str, int | None] = {"supervisor": os.getpid(), "postgres": None}
         pids.update({child.name: child.pid for child in self._children})
-        state.write_atomically(self._options.layout.status_path, {**pids, "url": self._url}, durable=False)
+        try:
+            state.write_atomically(
+                self._options.layout.status_path, {**pids, "url": self._url}, durable=False
+            )
+        except (
+            OSError
+        ) as error:  # a full disk: what runs goes on, and whoever reads the file sees it a little late
+            _log.warning("cannot write %s: %s", self._options.layout.status_path, error.strerror or error)
+            asyncio.get_running_loop().call_later(_STATUS_AGAIN_S, self._write_status)
 
 
 async def _all_ready(children: Sequence[Child]) -> None:

@@ -141,6 +141,22 @@ def test_killed_process_is_restarted(tmp_path: Path, name: str) -> None:
         assert all(status(tmp_path)[other] == before[other] for other in others)
 
 
+def test_status_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    """As on a full disk: processes come back all the same, and the file when it can be written again."""
+    with running(tmp_path):
+        before = status(tmp_path)
+        path = tmp_path / "engine.json"
+        path.unlink()
+        path.mkdir()
+        os.kill(before["flow"], signal.SIGKILL)
+        wait_until(lambda: not alive(before["flow"]))
+        wait_until(lambda: sum(" flow " in command for command in processes_of(tmp_path).values()) >= 2)
+        path.rmdir()
+        wait_until(path.exists)
+        assert restarted(tmp_path, "flow", before["flow"])
+        assert status(tmp_path)["postgres"] == before["postgres"]
+
+
 def test_killed_guard_takes_its_process_along(tmp_path: Path) -> None:
     with running(tmp_path):
         before = status(tmp_path)["postgres"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from io import FileIO
 from pathlib import Path
 
 import psycopg
@@ -277,6 +278,21 @@ def test_log_is_bounded(tmp_path: Path) -> None:
     sizes = [path.stat().st_size for path in tmp_path.iterdir()]
     assert len(sizes) == 2
     assert max(sizes) <= 1000
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_log_of_a_full_disk_drops_lines_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that raises stops whoever collects a child's output, and with it the child, once its pipe is full."""
+    path = tmp_path / "x.log"
+    log = BoundedLog(path)
+    log.feed(b"before\n")
+    with FileIO("/dev/full", "ab") as full, monkeypatch.context() as patched:
+        patched.setattr(log, "_file", full)
+        assert log.feed(b"one\ntwo\nready\n") == ["one", "two", "ready"]
+    log.feed(b"after\n")
+    log.close()
+    assert log.tail()[-2:] == ["ready", "after"]
+    assert path.read_text() == "before\n(3 lines are missing: they could not be written)\nafter\n"
 
 
 def test_log_lines_come_whole(tmp_path: Path) -> None:
