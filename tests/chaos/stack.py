@@ -239,7 +239,9 @@ class Stack:
         raise AssertionError(f"the disk of the {part} could not be made small")
 
     def make_room(self, part: str) -> None:
-        assert self._resize(part, DISK_BYTES).returncode == 0, f"the disk of the {part} could not be made large again"
+        assert self._resize(part, DISK_BYTES).returncode == 0, (
+            f"the disk of the {part} could not be made large again"
+        )
 
     def _resize(self, part: str, size_bytes: int) -> subprocess.CompletedProcess[bytes]:
         command = ["mount", "-o", f"remount,size={max(size_bytes, 4096)}", str(self.data / part)]
