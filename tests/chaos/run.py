@@ -82,6 +82,7 @@ def run(
                 _finish(stack, result)
                 tell("stopping the stack", None)
                 result.findings += stack.end()
+            stack.passed = result.passed
     except (AssertionError, psycopg.Error, KafkaException, OSError) as error:
         result.findings.append(f"{type(error).__name__}: {error}")
     result.seconds = round(time.monotonic() - began, 1)

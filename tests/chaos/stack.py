@@ -58,6 +58,8 @@ class Stack:
     ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
     up: subprocess.Popen[bytes] | None = None
     made_views: list[str] = field(default_factory=list)
+    passed: bool = False
+    """Set by `run`; otherwise what lies on the small disks is copied off them at the end."""
 
     def __post_init__(self) -> None:
         self.data.mkdir(parents=True)
@@ -249,12 +251,10 @@ class Stack:
 
     # ends
 
-    def keep_logs(self) -> None:
-        """Copy out of the small disks what somebody will want to read."""
-        kept = self.directory / "logs"
-        for place in (self.data / "logs", self.layout.log_dir):
-            if place.is_dir():
-                shutil.copytree(place, kept / place.parent.name, dirs_exist_ok=True)
+    def keep(self) -> None:
+        """Copy what lies on the small disks, when everything has stopped: for whoever looks into a failure."""
+        for part in PARTS:
+            shutil.copytree(self.data / part, self.directory / "kept" / part, dirs_exist_ok=True)
 
     def end(self) -> list[str]:
         """Stop everything in order; what is left of it afterwards."""
@@ -328,7 +328,8 @@ def _clear(stack: Stack) -> None:
             os.kill(pid, 9)
     stack.left()
     stack.sink.close()
-    stack.keep_logs()
     stack.truth.close()
+    if stack.small_disks and not stack.passed:
+        stack.keep()
     for part in PARTS if stack.small_disks else ():
         subprocess.run(["umount", "-l", str(stack.data / part)], check=False, capture_output=True)
