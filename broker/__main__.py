@@ -74,6 +74,9 @@ def _options(arguments: list[str] | None) -> Options:
         flush_ms=given.flush_ms,
         max_disk_bytes=given.max_disk,
         max_request_bytes=given.max_request,
+        max_memory_bytes=given.max_memory,
+        max_connections=given.max_connections,
+        idle_s=given.idle_s,
         auto_create=given.auto_create,
         default_partitions=given.partitions,
         upkeep_ms=given.upkeep_ms,
@@ -113,6 +116,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="BYTES",
         help="greatest size of a request (100M)",
     )
+    add(
+        "--max-memory",
+        type=_size,
+        default=256 << 20,
+        metavar="BYTES",
+        help="read clients one by one while requests and answers on their way take more (256M)",
+    )
+    add("--max-connections", type=_count, default=1_000, metavar="N", help="turn away clients beyond (1000)")
+    add("--idle-s", type=_count, default=600, metavar="S", help="close connections silent for so long (600)")
     add("--auto-create", action="store_true", help="make topics that clients ask for and allow to be made")
     add("--partitions", type=_count, default=1, metavar="N", help="of topics made without a number (1)")
     add("--upkeep-ms", type=_count, default=5_000, metavar="MS", help="time between retention checks (5000)")

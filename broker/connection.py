@@ -11,18 +11,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from broker import codec
-from broker.handlers import APIS, Api
+from broker.handlers import APIS
 from broker.node import Node
 from broker.refusal import ErrorCode
 
 logger = logging.getLogger(__name__)
 _LENGTH: Final = struct.Struct(">i")
 _API_VERSIONS: Final = 18
+_WRITE_BUFFER_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,33 +35,48 @@ class Client:
 
 
 class Connection(asyncio.Protocol):
-    """Made by the loop for each client; `opened` and `closed` keep the server's list."""
+    """Made by the loop for each client; `node.connections` holds it while it is open."""
 
-    def __init__(
-        self, node: Node, opened: Callable[[Connection], None], closed: Callable[[Connection], None]
-    ) -> None:
+    def __init__(self, node: Node) -> None:
         self._node = node
-        self._opened = opened
-        self._closed = closed
         self._buffer = bytearray()
         self._task: asyncio.Task[None] | None = None
         self._is_blocked = False
+        self._may_read = True
         self._host = ""
+        self._heard_s = 0.0
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 (TCP is one)
         self.transport = transport
-        transport.set_write_buffer_limits(high=4 << 20)
+        transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
         self._host = str(transport.get_extra_info("peername", ("",))[0])
-        self._opened(self)
+        self._heard_s = asyncio.get_running_loop().time()
+        limit = self._node.options.max_connections
+        if len(self._node.connections) >= limit:
+            logger.warning("%s: turned away: there are %d connections (--max-connections)", self._host, limit)
+            transport.abort()
+        self._node.connections.add(self)
 
     def connection_lost(self, _error: Exception | None) -> None:
         if self._task is not None:
             self._task.cancel()
-        self._closed(self)
+        self._node.connections.discard(self)
+        self._buffer.clear()
+        self._node.memory.forget(self)
+
+    def close_if_silent(self, now_s: float, idle_s: float, stalled_s: float) -> None:
+        """End it when nothing has come for so long: `stalled_s` for the rest of a request, `idle_s` for another."""
+        if self._task is not None or not self._may_read:
+            return  # it is us who let the client wait
+        allowed_s = stalled_s if self._buffer and not self._is_blocked else idle_s
+        if now_s - self._heard_s > allowed_s:
+            logger.info("%s: nothing came for %d s: connection closed", self._host, allowed_s)
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        self._heard_s = asyncio.get_running_loop().time()
         self._buffer += data
         self._serve()
 
@@ -71,12 +87,26 @@ class Connection(asyncio.Protocol):
         self._is_blocked = False
         self._serve()
 
+    def let_read(self, allowed: bool) -> None:
+        self._may_read = allowed
+        self._heard_s = asyncio.get_running_loop().time()
+        self._read_or_pause()
+
+    def _read_or_pause(self) -> None:
+        must_wait = self._buffer and (self._task is not None or self._is_blocked)
+        if must_wait or not self._may_read:
+            self.transport.pause_reading()
+        elif not self.transport.is_closing():
+            self.transport.resume_reading()
+
     def _serve(self) -> None:
         """Answer every whole request that is here, until one has to wait."""
+        served = False
         while self._task is None and not self._is_blocked and not self.transport.is_closing():
             frame = self._next_frame()
             if frame is None:
                 break
+            served = True
             try:
                 answer = self._answer(frame)
             except codec.MalformedRequestError as error:
@@ -91,11 +121,12 @@ class Connection(asyncio.Protocol):
                 self._task = asyncio.ensure_future(self._wait(answer))
             elif answer:
                 self.transport.writelines(answer)
-        is_waiting = self._task is not None or self._is_blocked
-        if is_waiting and len(self._buffer) > 0:
-            self.transport.pause_reading()
-        elif not is_waiting and not self.transport.is_closing():
-            self.transport.resume_reading()
+        if not self.transport.is_closing():
+            is_waiting = self._task is not None or self._is_blocked
+            unread = self.transport.get_write_buffer_size() if self._is_blocked else 0
+            incomplete = bool(self._buffer) and not is_waiting
+            self._node.memory.hold(self, len(self._buffer) + unread, incomplete=incomplete, served=served)
+            self._read_or_pause()
 
     def _next_frame(self) -> bytes | None:
         buffer = self._buffer
@@ -120,9 +151,7 @@ class Connection(asyncio.Protocol):
             return self._refuse(header)
         client = Client(header.client_id, self._host)
         answer = api.handle(self._node, codec.decode_request(header, frame), client)
-        if isinstance(answer, Awaitable):
-            return self._encoded_later(header, api, answer)
-        return _encoded(header, answer)
+        return _encoded_later(header, answer) if isinstance(answer, Awaitable) else _encoded(header, answer)
 
     def _refuse(self, header: codec.RequestHeader) -> Any:
         if header.api_key == _API_VERSIONS:  # a newer client: told in version 0 which ones there are
@@ -131,9 +160,6 @@ class Connection(asyncio.Protocol):
             return [codec.encode_response(_API_VERSIONS, 0, header.correlation_id, answer)]
         message = f"API {header.api_key} version {header.version} is not implemented"
         raise codec.MalformedRequestError(message)
-
-    async def _encoded_later(self, header: codec.RequestHeader, _api: Api, answer: Awaitable[Any]) -> Any:
-        return _encoded(header, await answer)
 
     async def _wait(self, answer: Awaitable[Any]) -> None:
         try:
@@ -145,7 +171,12 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
         finally:
             self._task = None
+            self._heard_s = asyncio.get_running_loop().time()
         self._serve()
+
+
+async def _encoded_later(header: codec.RequestHeader, answer: Awaitable[Any]) -> list[bytes] | None:
+    return _encoded(header, await answer)
 
 
 def _encoded(header: codec.RequestHeader, answer: Any) -> list[bytes] | None:

@@ -6,9 +6,11 @@ import asyncio
 import logging
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from broker.flush import Flusher
 from broker.groups import Group
+from broker.memory import Memory
 from broker.offsets import Offsets
 from broker.options import Options
 from broker.partition import Partition
@@ -16,6 +18,9 @@ from broker.producer_ids import ProducerIds
 from broker.refusal import ErrorCode, Refusal
 from broker.topics import Topics
 from broker.transactions import Transactions
+
+if TYPE_CHECKING:
+    from broker.connection import Connection
 
 NODE_ID = 1
 logger = logging.getLogger(__name__)
@@ -36,6 +41,8 @@ class Node:
         self.offsets = Offsets(folder / "offsets.journal")
         self.transactions = Transactions(folder / "transactions.json", self.topics, self.offsets, self.ids)
         self.groups: dict[str, Group] = {}
+        self.memory = Memory(options.max_memory_bytes)
+        self.connections: set[Connection] = set()
         self.offsets.forget_topics(lambda name: name not in self.topics.by_name)
         self.measure_disk()
 

@@ -17,6 +17,10 @@ class Options:
     flush_ms: int = 200
     max_disk_bytes: int | None = None
     max_request_bytes: int = 100 << 20
+    max_memory_bytes: int = 256 << 20
+    max_connections: int = 1_000
+    idle_s: int = 600
+    stalled_s: int = 60
     upkeep_ms: int = 5_000
     auto_create: bool = False
     default_partitions: int = 1

@@ -39,16 +39,16 @@ async def serve(options: Options, ready: Callable[[int], None]) -> None:
     lock = _lock(options.data_dir)
     try:
         node = _open(options)
-        connections: set[Connection] = set()
-        server = await _listen(node, connections)
+        server = await _listen(node)
         node.port = server.sockets[0].getsockname()[1]
-        upkeep = asyncio.ensure_future(keep_up(node))
+        tasks = [asyncio.ensure_future(work(node)) for work in (keep_up, _close_silent)]
         ready(node.port)
         await stop.wait()
         logger.info("stopping")
         server.close()
-        upkeep.cancel()
-        for connection in tuple(connections):
+        for task in tasks:
+            task.cancel()
+        for connection in tuple(node.connections):
             connection.transport.abort()
         await node.flusher.stop()
         node.close()
@@ -66,11 +66,20 @@ def _open(options: Options) -> Node:
         ) from error
 
 
-async def _listen(node: Node, connections: set[Connection]) -> asyncio.Server:
+async def _close_silent(node: Node) -> None:
+    """End the connections of clients that have gone without a word, or stopped in the middle of one."""
+    options = node.options
+    while True:
+        await asyncio.sleep(min(options.stalled_s, options.idle_s) / 4)
+        for connection in tuple(node.connections):
+            connection.close_if_silent(asyncio.get_running_loop().time(), options.idle_s, options.stalled_s)
+
+
+async def _listen(node: Node) -> asyncio.Server:
     options = node.options
     try:
         server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(node, connections.add, connections.discard),
+            lambda: Connection(node),
             options.host,
             options.port,
             family=socket.AF_INET,

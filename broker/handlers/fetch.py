@@ -88,7 +88,7 @@ async def _wait(node: Node, request: Any, wait_s: float) -> list[bytes]:
 
 def _read(node: Node, request: Any) -> tuple[Answer, int, bool]:
     """The answer as of now, its bytes of records, and whether a partition was refused."""
-    left = min(request.max_bytes, MAX_ANSWER_BYTES)
+    left = node.memory.answer_bytes(min(request.max_bytes, MAX_ANSWER_BYTES))
     size, failed = 0, False
     committed_only = request.isolation_level == _READ_COMMITTED
     answer: Answer = []

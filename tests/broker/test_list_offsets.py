@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
@@ -9,7 +11,7 @@ from tests.broker.conftest import Kafka
 from tests.broker.topics import Sender, Topics
 from tests.broker.wire import EARLIEST, LATEST, NONE, UNKNOWN_TOPIC_OR_PARTITION, Wire, batch_of
 
-_START_MS = 1_795_000_000_000
+_START_MS = 1_000 * (int(time.time()) - 3_600)  # not so long ago that retention deletes it
 _MAX_TIMESTAMP = -3
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 import uuid
 from collections import deque
 from typing import Any
@@ -212,9 +213,10 @@ def batch_of(
     *,
     producer: tuple[int, int] = (-1, -1),
     sequence: int = -1,
-    timestamp_ms: int = 1_795_000_000_000,
+    timestamp_ms: int | None = None,
 ) -> bytes:
-    """An uncompressed record batch of the values, without keys, all of one create time."""
+    """An uncompressed record batch of the values, without keys, all of one create time: now, if none is given."""
+    timestamp_ms = time.time_ns() // 1_000_000 if timestamp_ms is None else timestamp_ms
     builder = DefaultRecordBatchBuilder(
         magic=2,
         compression_type=0,
