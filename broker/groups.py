@@ -71,6 +71,11 @@ class Group:
         self._timer: asyncio.TimerHandle | None = None
         self._gathers = False
 
+    @property
+    def is_unused(self) -> bool:
+        """Whether nobody is in it or about to be: it may be forgotten (offsets are kept elsewhere)."""
+        return self.state is State.EMPTY and not self.members and not self._pending
+
     # joining
 
     def join(self, member_id: str, terms: Joining, *, id_required: bool) -> asyncio.Future[dict[str, Any]]:
@@ -307,13 +312,12 @@ class Group:
             raise Refusal(ErrorCode.rebalance_in_progress)
         self._touch(member)
 
-    def leave(self, member_id: str, instance_id: str | None) -> Member:
+    def leave(self, member_id: str, instance_id: str | None) -> None:
         """The member goes; the others share its partitions out."""
         if not member_id and (holder := self._by_instance(instance_id)) is not None:
             member_id = holder.id
         member = self.member(member_id, instance_id)
         self._remove(member)
-        return member
 
     def _remove(self, member: Member) -> None:
         self._drop(member)

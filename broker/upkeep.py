@@ -47,4 +47,6 @@ async def run_once(node: Node) -> None:
         await asyncio.to_thread(node.topics.sweep_deleted)
     except (OSError, Refusal) as error:
         logger.error("upkeep failed: %s", error)
+    for group_id in [group_id for group_id, group in node.groups.items() if group.is_unused]:
+        del node.groups[group_id]
     node.measure_disk()

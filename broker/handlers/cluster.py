@@ -6,7 +6,7 @@ from typing import Any
 
 from broker.batch import LEADER_EPOCH
 from broker.node import NODE_ID, Node
-from broker.refusal import ErrorCode, Refusal
+from broker.refusal import answered
 from broker.topics import Topic
 
 
@@ -27,23 +27,15 @@ def handle_metadata(node: Node, request: Any, _client: Any) -> dict[str, Any]:
 
 
 def _asked(node: Node, entry: Any, may_create: bool) -> dict[str, Any]:
-    if entry.name is None:
-        by_id = {topic.id: topic for topic in node.topics.by_name.values()}
-        topic = by_id.get(entry.topic_id)
-        return (
-            _topic(topic)
-            if topic
-            else {"error_code": ErrorCode.unknown_topic_id, "name": None, "topic_id": entry.topic_id}
-        )
-    topic = node.topics.by_name.get(entry.name)
-    try:
-        if topic is None and may_create:
-            topic = node.topics.create(entry.name, node.options.default_partitions, {})
-    except Refusal as refusal:
-        return {"error_code": refusal.code, "name": entry.name}
-    if topic is None:
-        return {"error_code": ErrorCode.unknown_topic_or_partition, "name": entry.name}
-    return _topic(topic)
+    def find() -> dict[str, Any]:
+        if entry.name is None:
+            return _topic(node.topics.by_id(entry.topic_id))
+        if may_create and entry.name not in node.topics.by_name:
+            node.topics.create(entry.name, node.options.default_partitions, {})
+        return _topic(node.topics.topic(entry.name))
+
+    named = {"name": entry.name}
+    return answered({**named, "topic_id": entry.topic_id} if entry.name is None else named, find)
 
 
 def _topic(topic: Topic) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from broker.node import NODE_ID, Node
-from broker.refusal import ErrorCode, Refusal
+from broker.refusal import ErrorCode, Refusal, answered
 from broker.topic_config import SETTINGS, checked
 from broker.topics import Topic
 
@@ -22,25 +23,25 @@ def handle_describe_configs(node: Node, request: Any, _client: Any) -> dict[str,
 
 
 def _described(node: Node, resource: Any) -> dict[str, Any]:
-    answer = {"resource_type": resource.resource_type, "resource_name": resource.resource_name}
-    try:
+    def describe() -> dict[str, Any]:
         if resource.resource_type == _BROKER and resource.resource_name in ("", str(NODE_ID)):
             entries = _of_node(node)
         else:
             entries = _of_topic(_topic(node, resource))
-    except Refusal as refusal:
-        return {**answer, "error_code": refusal.code, "error_message": refusal.message}
-    wanted = resource.configuration_keys
-    return {**answer, "configs": [entry for entry in entries if not wanted or entry["name"] in wanted]}
+        wanted = resource.configuration_keys
+        return {"configs": [entry for entry in entries if not wanted or entry["name"] in wanted]}
+
+    return answered(_named(resource), describe)
+
+
+def _named(resource: Any) -> dict[str, Any]:
+    return {"resource_type": resource.resource_type, "resource_name": resource.resource_name}
 
 
 def _topic(node: Node, resource: Any) -> Topic:
     if resource.resource_type != _TOPIC:
         raise Refusal(ErrorCode.invalid_request, "settings of topics, and of this node for reading")
-    topic = node.topics.by_name.get(resource.resource_name)
-    if topic is None:
-        raise Refusal(ErrorCode.unknown_topic_or_partition, f"there is no topic {resource.resource_name}")
-    return topic
+    return node.topics.topic(resource.resource_name)
 
 
 def _of_topic(topic: Topic) -> list[dict[str, Any]]:
@@ -85,20 +86,15 @@ def handle_incremental_alter_configs(node: Node, request: Any, _client: Any) -> 
 def _altered(
     node: Node, request: Any, change: Callable[[dict[str, str], Any], dict[str, str]]
 ) -> dict[str, Any]:
-    responses = []
-    for resource in request.resources:
-        answer = {"resource_type": resource.resource_type, "resource_name": resource.resource_name}
-        try:
-            topic = _topic(node, resource)
-            overrides = change(dict(topic.config.overrides), resource.configs)
-            if not request.validate_only:
-                topic.configure(overrides)
-        except Refusal as refusal:
-            answer |= {"error_code": refusal.code, "error_message": refusal.message}
-        except OSError as error:
-            answer |= {"error_code": ErrorCode.kafka_storage_error, "error_message": str(error)}
-        responses.append(answer)
-    return {"responses": responses}
+    def alter(resource: Any) -> None:
+        topic = _topic(node, resource)
+        overrides = change(dict(topic.config.overrides), resource.configs)
+        if not request.validate_only:
+            topic.configure(overrides)
+
+    return {
+        "responses": [answered(_named(resource), partial(alter, resource)) for resource in request.resources]
+    }
 
 
 def _changed(overrides: dict[str, str], entries: Any) -> dict[str, str]:

@@ -14,7 +14,7 @@ from broker.batch import LEADER_EPOCH
 from broker.node import Node
 from broker.partition import Partition
 from broker.producers import Aborted
-from broker.refusal import ErrorCode, Refusal
+from broker.refusal import ErrorCode, Refusal, disk
 
 MAX_ANSWER_BYTES: Final = 32 << 20
 _READ_COMMITTED: Final = 1
@@ -119,7 +119,8 @@ def _read_partition(
     end = part.stable_offset if committed_only else part.high_watermark
     limit = min(left, asked.partition_max_bytes)
     if offset < end and (limit > 0 or is_first):
-        part.records = log.read(offset, max(limit, 0), end, whole_batch=is_first)
+        with disk():
+            part.records = log.read(offset, max(limit, 0), end, whole_batch=is_first)
     if committed_only:
         part.aborted = partition.producers.aborted_between(offset, end) if part.records else []
     return part

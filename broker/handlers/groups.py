@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from broker.groups import Joining, NewMember, State
 from broker.node import Node
-from broker.refusal import ErrorCode, Refusal
+from broker.refusal import ErrorCode, Refusal, answered
 
 
 def handle_join_group(node: Node, request: Any, client: Any) -> Any:
@@ -66,36 +67,26 @@ def handle_sync_group(node: Node, request: Any, _client: Any) -> Any:
 
 def handle_heartbeat(node: Node, request: Any, _client: Any) -> dict[str, Any]:
     """Still alive; or told to join again."""
-    try:
-        group = node.known_group(request.group_id)
-        group.beat(request.member_id, getattr(request, "group_instance_id", None), request.generation_id)
-    except Refusal as refusal:
-        return {"error_code": refusal.code}
-    return {}
+    return answered(
+        {},
+        lambda: node.known_group(request.group_id).beat(
+            request.member_id, getattr(request, "group_instance_id", None), request.generation_id
+        ),
+    )
 
 
 def handle_leave_group(node: Node, request: Any, _client: Any) -> dict[str, Any]:
     """One member or, from version 3 on, several."""
+
+    def left(member_id: str, instance_id: str | None) -> dict[str, Any]:
+        return answered(
+            {"member_id": member_id, "group_instance_id": instance_id},
+            lambda: node.known_group(request.group_id).leave(member_id, instance_id),
+        )
+
     if not hasattr(request, "members"):
-        return {"error_code": _left(node, request.group_id, request.member_id, None)}
-    return {
-        "members": [
-            {
-                "member_id": member.member_id,
-                "group_instance_id": member.group_instance_id,
-                "error_code": _left(node, request.group_id, member.member_id, member.group_instance_id),
-            }
-            for member in request.members
-        ]
-    }
-
-
-def _left(node: Node, group_id: str, member_id: str, instance_id: str | None) -> ErrorCode:
-    try:
-        node.known_group(group_id).leave(member_id, instance_id)
-    except Refusal as refusal:
-        return refusal.code
-    return ErrorCode.none
+        return left(request.member_id, None)
+    return {"members": [left(member.member_id, member.group_instance_id) for member in request.members]}
 
 
 def handle_describe_groups(node: Node, request: Any, _client: Any) -> dict[str, Any]:
@@ -145,24 +136,20 @@ def handle_delete_groups(node: Node, request: Any, _client: Any) -> dict[str, An
     """Only groups without members."""
     return {
         "results": [
-            {"group_id": group_id, "error_code": _deleted(node, group_id)}
+            answered({"group_id": group_id}, partial(_delete, node, group_id))
             for group_id in request.groups_names
         ]
     }
 
 
-def _deleted(node: Node, group_id: str) -> ErrorCode:
+def _delete(node: Node, group_id: str) -> None:
     group = node.groups.get(group_id)
     places = node.offsets.by_group.get(group_id)
     if group is None and places is None:
-        return ErrorCode.group_id_not_found
+        raise Refusal(ErrorCode.group_id_not_found)
     if group is not None and group.members:
-        return ErrorCode.non_empty_group
-    try:
-        node.offsets.put(group_id, dict.fromkeys(places or ()))
-    except Refusal as refusal:
-        return refusal.code
+        raise Refusal(ErrorCode.non_empty_group)
+    node.offsets.put(group_id, dict.fromkeys(places or ()))
     if group is not None:
         group.close()
         del node.groups[group_id]
-    return ErrorCode.none

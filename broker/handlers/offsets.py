@@ -8,7 +8,7 @@ from broker.batch import LEADER_EPOCH
 from broker.log import Found
 from broker.node import Node
 from broker.partition import Partition
-from broker.refusal import ErrorCode, Refusal
+from broker.refusal import ErrorCode, Refusal, answered, disk
 
 _LATEST: Final = -1
 _EARLIEST: Final = (-2, -4)
@@ -31,21 +31,15 @@ def handle_list_offsets(node: Node, request: Any, _client: Any) -> dict[str, Any
 
 
 def _listed(node: Node, topic: str, part: Any, committed_only: bool) -> dict[str, Any]:
-    try:
+    def find() -> dict[str, Any]:
         if getattr(part, "current_leader_epoch", -1) > LEADER_EPOCH:
             raise Refusal(ErrorCode.unknown_leader_epoch)
         partition = node.topics.partition(topic, part.partition_index)
-        found = _find(partition, part.timestamp, committed_only)
-    except Refusal as refusal:
-        return {"partition_index": part.partition_index, "error_code": refusal.code}
-    if found is None:
-        return {"partition_index": part.partition_index}
-    return {
-        "partition_index": part.partition_index,
-        "offset": found.offset,
-        "timestamp": found.timestamp,
-        "leader_epoch": LEADER_EPOCH,
-    }
+        with disk():
+            found = _find(partition, part.timestamp, committed_only)
+        return {**found._asdict(), "leader_epoch": LEADER_EPOCH} if found else {}
+
+    return answered({"partition_index": part.partition_index}, find)
 
 
 def _find(partition: Partition, timestamp: int, committed_only: bool) -> Found | None:
@@ -78,10 +72,10 @@ def handle_offset_for_leader_epoch(node: Node, request: Any, _client: Any) -> di
 
 
 def _epoch_end(node: Node, topic: str, part: Any) -> dict[str, Any]:
-    try:
+    def end() -> dict[str, Any]:
         partition = node.topics.partition(topic, part.partition)
-    except Refusal as refusal:
-        return {"partition": part.partition, "error_code": refusal.code}
-    if part.leader_epoch != LEADER_EPOCH:
-        return {"partition": part.partition}
-    return {"partition": part.partition, "leader_epoch": LEADER_EPOCH, "end_offset": partition.high_watermark}
+        if part.leader_epoch != LEADER_EPOCH:
+            return {}
+        return {"leader_epoch": LEADER_EPOCH, "end_offset": partition.high_watermark}
+
+    return answered({"partition": part.partition}, end)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from broker.node import Node
-from broker.refusal import ErrorCode, Refusal
+from broker.refusal import answered
 
 
 def handle_create_partitions(node: Node, request: Any, _client: Any) -> dict[str, Any]:
@@ -14,19 +14,12 @@ def handle_create_partitions(node: Node, request: Any, _client: Any) -> dict[str
 
 
 def _widened(node: Node, asked: Any, validate_only: bool) -> dict[str, Any]:
-    try:
+    def widen() -> None:
         node.topics.check_wider(asked.name, asked.count)
         if not validate_only:
             node.topics.widen(asked.name, asked.count)
-    except Refusal as refusal:
-        return {"name": asked.name, "error_code": refusal.code, "error_message": refusal.message}
-    except OSError as error:
-        return {
-            "name": asked.name,
-            "error_code": ErrorCode.kafka_storage_error,
-            "error_message": str(error),
-        }
-    return {"name": asked.name}
+
+    return answered({"name": asked.name}, widen)
 
 
 def handle_delete_records(node: Node, request: Any, _client: Any) -> dict[str, Any]:
@@ -45,8 +38,9 @@ def handle_delete_records(node: Node, request: Any, _client: Any) -> dict[str, A
 
 
 def _shortened(node: Node, topic: str, part: Any) -> dict[str, Any]:
-    try:
-        low = node.topics.partition(topic, part.partition_index).delete_before(part.offset)
-    except Refusal as refusal:
-        return {"partition_index": part.partition_index, "low_watermark": -1, "error_code": refusal.code}
-    return {"partition_index": part.partition_index, "low_watermark": low}
+    def shorten() -> dict[str, Any]:
+        return {
+            "low_watermark": node.topics.partition(topic, part.partition_index).delete_before(part.offset)
+        }
+
+    return answered({"partition_index": part.partition_index}, shorten, low_watermark=-1)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from broker.batch import read_header
 from broker.node import Node
 from broker.partition import Partition
-from broker.refusal import ErrorCode, Refusal
+from broker.refusal import ErrorCode, Refusal, answered
 
 _ALL: Final = -1
 
@@ -34,7 +34,7 @@ def handle_produce(node: Node, request: Any, _client: Any) -> Any:
 
 
 def _written(node: Node, topic: str, part: Any, request: Any, written: list[Partition]) -> dict[str, Any]:
-    try:
+    def write() -> dict[str, Any]:
         if request.acks not in (0, 1, _ALL):
             raise Refusal(ErrorCode.invalid_required_acks)
         partition = node.topics.partition(topic, part.index)
@@ -42,20 +42,14 @@ def _written(node: Node, topic: str, part: Any, request: Any, written: list[Part
         node.check_room(len(records))
         _check_transaction(node, partition, records)
         base_offset = partition.append(records)
-    except Refusal as refusal:
+        written.append(partition)
         return {
-            "index": part.index,
-            "error_code": refusal.code,
-            "base_offset": -1,
-            "error_message": refusal.message,
+            "base_offset": base_offset,
+            "log_append_time": partition.stamped_ms,
+            "log_start_offset": partition.log.start_offset,
         }
-    written.append(partition)
-    return {
-        "index": part.index,
-        "base_offset": base_offset,
-        "log_append_time": partition.stamped_ms,
-        "log_start_offset": partition.log.start_offset,
-    }
+
+    return answered({"index": part.index}, write, base_offset=-1)
 
 
 def _check_transaction(node: Node, partition: Partition, records: bytes) -> None:

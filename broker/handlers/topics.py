@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from broker.node import NODE_ID, Node
-from broker.refusal import ErrorCode, Refusal
+from broker.refusal import ErrorCode, Refusal, answered
 from broker.topic_config import TopicConfig, checked
 
 
@@ -17,31 +17,24 @@ def handle_create_topics(node: Node, request: Any, _client: Any) -> dict[str, An
 
 
 def _created(node: Node, asked: Any, request: Any, times: int) -> dict[str, Any]:
-    try:
+    def create() -> dict[str, Any]:
         if times > 1:
             raise Refusal(ErrorCode.invalid_request, "the topic is named twice")
         count = _partitions(node, asked)
         overrides = {entry.name: checked(entry.name, entry.value) for entry in asked.configs}
         node.topics.check_new(asked.name, count)
         topic = None if request.validate_only else node.topics.create(asked.name, count, overrides)
-    except Refusal as refusal:
         return {
-            "name": asked.name,
-            "error_code": refusal.code,
-            "error_message": refusal.message,
-            "configs": [],
+            "topic_id": topic.id if topic else None,
+            "num_partitions": count,
+            "replication_factor": 1,
+            "configs": [
+                {"name": name, "value": value, "config_source": 1 if name in overrides else 5}
+                for name, value in TopicConfig(overrides).values.items()
+            ],
         }
-    values = TopicConfig(overrides).values
-    return {
-        "name": asked.name,
-        "topic_id": topic.id if topic else None,
-        "num_partitions": count,
-        "replication_factor": 1,
-        "configs": [
-            {"name": name, "value": value, "config_source": 1 if name in overrides else 5}
-            for name, value in values.items()
-        ],
-    }
+
+    return answered({"name": asked.name}, create, configs=[])
 
 
 def _partitions(node: Node, asked: Any) -> int:
@@ -67,13 +60,9 @@ def handle_delete_topics(node: Node, request: Any, _client: Any) -> dict[str, An
 
 
 def _deleted(node: Node, name: str | None, topic_id: Any) -> dict[str, Any]:
-    try:
-        if name is None:
-            name = next((topic.name for topic in node.topics.by_name.values() if topic.id == topic_id), None)
-            if name is None:
-                raise Refusal(ErrorCode.unknown_topic_id)
-        node.delete_topic(name)
-    except Refusal as refusal:
-        answer = {"error_code": refusal.code, "error_message": refusal.message}
-        return {"name": name, "topic_id": topic_id, **answer}
-    return {"name": name, "topic_id": topic_id}
+    def delete() -> dict[str, Any]:
+        topic = node.topics.by_id(topic_id) if name is None else node.topics.topic(name)
+        node.delete_topic(topic.name)
+        return {"name": topic.name, "topic_id": topic.id}
+
+    return answered({"name": name, "topic_id": topic_id}, delete)

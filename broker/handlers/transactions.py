@@ -8,19 +8,20 @@ from typing import Any
 from broker.handlers.group_offsets import commit_codes, committed_topics
 from broker.node import Node
 from broker.offsets import Committed, TopicPartition
-from broker.refusal import ErrorCode, Refusal
+from broker.refusal import ErrorCode, Refusal, answered
 
 
 def handle_init_producer_id(node: Node, request: Any, _client: Any) -> dict[str, Any]:
     """A fresh id for an idempotent producer; the same id with a higher epoch for a transactional one."""
-    try:
+
+    def begin() -> dict[str, Any]:
         if request.transactional_id is None:
             return {"producer_id": node.ids.next(), "producer_epoch": 0}
         timeout_ms = round(request.transaction_timeout.total_seconds() * 1000)
         producer_id, epoch = node.transactions.begin_producer(request.transactional_id, timeout_ms)
-    except Refusal as refusal:
-        return {"error_code": refusal.code, "producer_id": -1, "producer_epoch": -1}
-    return {"producer_id": producer_id, "producer_epoch": epoch}
+        return {"producer_id": producer_id, "producer_epoch": epoch}
+
+    return answered({}, begin, producer_id=-1, producer_epoch=-1)
 
 
 def handle_add_partitions_to_txn(node: Node, request: Any, _client: Any) -> dict[str, Any]:
@@ -61,13 +62,8 @@ def _existence(node: Node, topic: str, index: int) -> ErrorCode:
 
 def handle_add_offsets_to_txn(node: Node, request: Any, _client: Any) -> dict[str, Any]:
     """The transaction will commit a group's offsets."""
-    try:
-        node.transactions.add(
-            request.transactional_id, request.producer_id, request.producer_epoch, (), _now_ms()
-        )
-    except Refusal as refusal:
-        return {"error_code": refusal.code}
-    return {}
+    producer = (request.transactional_id, request.producer_id, request.producer_epoch)
+    return answered({}, lambda: node.transactions.add(*producer, (), _now_ms()))
 
 
 def handle_txn_offset_commit(node: Node, request: Any, _client: Any) -> dict[str, Any]:
@@ -99,13 +95,8 @@ def _check_member(node: Node, request: Any) -> None:
 
 def handle_end_txn(node: Node, request: Any, _client: Any) -> dict[str, Any]:
     """Commit or abort."""
-    try:
-        node.transactions.end(
-            request.transactional_id, request.producer_id, request.producer_epoch, committed=request.committed
-        )
-    except Refusal as refusal:
-        return {"error_code": refusal.code}
-    return {}
+    producer = (request.transactional_id, request.producer_id, request.producer_epoch)
+    return answered({}, lambda: node.transactions.end(*producer, committed=request.committed))
 
 
 def _now_ms() -> int:
