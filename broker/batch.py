@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 import crc32c
 
-from broker.codec import decode_varint
 from broker.compression import decompress
+from broker.shape import decode_varint
 
 HEADER: Final = struct.Struct(">qiibIhiqqqhii")
 HEADER_BYTES: Final = 61

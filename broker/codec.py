@@ -21,6 +21,8 @@ from kio.index import load_request_schema, load_response_schema
 from kio.schema.errors import ErrorCode
 from kio.serial import entity_reader, entity_writer
 
+from broker.shape import check, skip_tags
+
 _HEADER: Final = struct.Struct(">hhi")
 _LENGTH: Final = struct.Struct(">i")
 _SHORT: Final = struct.Struct(">h")
@@ -59,31 +61,10 @@ def decode_header(frame: bytes, flexible: Callable[[int, int], bool]) -> Request
         position = 10 + max(length, 0)
         client_id = frame[10:position].decode()
         if flexible(api_key, version):
-            position = _skip_tags(frame, position)
-    except (struct.error, UnicodeDecodeError, IndexError) as error:
+            position = skip_tags(frame, position)
+    except (struct.error, ValueError, IndexError) as error:
         raise MalformedRequestError(f"request header: {error}") from error
     return RequestHeader(api_key, version, correlation_id, client_id, position)
-
-
-def _skip_tags(frame: bytes, position: int) -> int:
-    count, position = decode_varint(frame, position)
-    for _ in range(count):
-        _, position = decode_varint(frame, position)
-        size, position = decode_varint(frame, position)
-        position += size
-    return position
-
-
-def decode_varint(buffer: bytes | memoryview, position: int) -> tuple[int, int]:
-    """An unsigned varint and the position behind it."""
-    value = shift = 0
-    while True:
-        byte = buffer[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
 
 
 @cache
@@ -98,7 +79,9 @@ def is_flexible(api_key: int, version: int) -> bool:
 def decode_request(header: RequestHeader, frame: bytes) -> Any:
     """The request's entity; raises MalformedRequestError."""
     try:
-        return _reader(header.api_key, header.version)(frame, header.body)[0]
+        schema, read = _request(header.api_key, header.version)
+        check(schema, frame, header.body)
+        return read(frame, header.body)[0]
     except Exception as error:
         raise MalformedRequestError(f"API {header.api_key} version {header.version}: {error}") from error
 
@@ -114,8 +97,9 @@ def encode_response(api_key: int, version: int, correlation_id: int, answer: Map
 
 
 @cache
-def _reader(api_key: int, version: int) -> Callable[[bytes, int], tuple[Any, int]]:
-    return entity_reader(load_request_schema(api_key, version))
+def _request(api_key: int, version: int) -> tuple[type, Callable[[bytes, int], tuple[Any, int]]]:
+    schema = load_request_schema(api_key, version)
+    return schema, entity_reader(schema)
 
 
 @cache
