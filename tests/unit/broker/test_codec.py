@@ -11,7 +11,7 @@ import pytest
 from kio.index import load_request_schema, load_response_schema
 from kio.serial import entity_reader, entity_writer
 
-from broker import codec
+from broker import codec, compression
 from broker.compression import decompress
 from broker.handlers import APIS
 
@@ -75,3 +75,19 @@ def test_the_snappy_framing_of_java_clients_can_be_read() -> None:
 def test_what_cannot_be_decompressed_is_an_error(number: int) -> None:
     with pytest.raises(ValueError, match="compress"):
         decompress(number, b"garbage")
+
+
+@pytest.mark.parametrize(
+    ("number", "compress"),
+    [
+        (1, gzip.compress),
+        (2, cramjam.snappy.compress_raw),
+        (3, cramjam.lz4.compress),
+        (4, cramjam.zstd.compress),
+    ],
+)
+def test_records_that_grow_without_end_are_an_error(number: int, compress, monkeypatch) -> None:
+    monkeypatch.setattr(compression, "LARGEST_BYTES", 1 << 20)
+    assert decompress(number, bytes(compress(bytes(1 << 20)))) == bytes(1 << 20)
+    with pytest.raises(ValueError, match="records"):
+        decompress(number, bytes(compress(bytes((1 << 20) + 1))))
