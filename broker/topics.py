@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from broker.files import sync_folder, write_whole
+from broker.files import sync, write_whole
 from broker.partition import Partition
 from broker.refusal import ErrorCode, Refusal, disk
 from broker.topic_config import TopicConfig
@@ -113,7 +113,7 @@ class Topics:
                 beside.mkdir()
                 _store(beside, uuid.uuid4(), partitions, overrides)
                 beside.rename(place)
-                sync_folder(self._folder)
+                sync(self._folder)
                 topic = self.by_name[name] = Topic(place, self._on_write)
             except OSError:
                 shutil.rmtree(place, ignore_errors=True)
@@ -146,7 +146,7 @@ class Topics:
             partition.is_deleted = True
             partition.wake()
         with disk():
-            sync_folder(self._folder)
+            sync(self._folder)
 
     def sweep_deleted(self) -> None:
         """Remove the files of deleted topics; may run in a thread."""

@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from broker.files import write_whole
+from broker.files import sync, write_whole
 from broker.offsets import Committed, Offsets, TopicPartition
 from broker.producer_ids import ProducerIds
 from broker.refusal import ErrorCode, Refusal, disk
@@ -157,6 +157,12 @@ class Transactions:
                 elif known.stage is Stage.OPEN and now_ms - known.began_ms > known.timeout_ms:
                     logger.warning("transaction of %s aborted: open for over %d ms", name, known.timeout_ms)
                     self._fence(name, known)
+
+    def sync(self) -> None:
+        """Make durable what has been written down; may run in a thread."""
+        if self._path.exists():
+            sync(self._path)
+            sync(self._path.parent)
 
     def _abort_strangers(self) -> None:
         for partition in self._topics.partitions():

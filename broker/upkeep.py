@@ -44,6 +44,7 @@ async def run_once(node: Node) -> None:
         node.offsets.shorten()
         node.transactions.end_late(now_ms)
         await asyncio.to_thread(os.fsync, node.offsets.descriptor)
+        await asyncio.to_thread(node.transactions.sync)
         await asyncio.to_thread(node.topics.sweep_deleted)
     except (OSError, Refusal) as error:
         logger.error("upkeep failed: %s", error)
