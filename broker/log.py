@@ -155,23 +155,25 @@ class Log:
             self.drop_first()
 
     def drop_first(self) -> None:
-        """Delete the oldest segment; if it is the only one, an empty one takes its place.
-
-        Needs no room, so that a full disk can be emptied. The only segment's file gets the next one's name and is
-        then emptied: were the broker killed in between, its batches would be cut off as too old for that name.
-        """
-        first = self.segments[0]
+        """Delete the oldest segment; if it is the only one, a new one begins. Needs no room: a full disk is emptied so."""
+        if len(self.segments) == 1:
+            try:
+                self.roll()
+            except OSError:
+                self._empty_the_only_one()
         if len(self.segments) > 1:
-            first.delete()
+            self.segments[0].delete()
             del self.segments[0]
-        else:
-            fresh = Segment(self.folder, self.next_offset)
-            first.close()
-            first.index_path.unlink(missing_ok=True)
-            first.path.rename(fresh.path)
-            self.segments = [fresh]
-            fresh.create()
         self.start_offset = max(self.start_offset, self.segments[0].base_offset)
+
+    def _empty_the_only_one(self) -> None:
+        """Its file gets the next one's name and is emptied; killed in between, its batches are too old for that name."""
+        old, fresh = self.active, Segment(self.folder, self.next_offset)
+        old.close()
+        old.index_path.unlink(missing_ok=True)
+        old.path.rename(fresh.path)
+        self.segments = [fresh]
+        fresh.create()
 
     def unsynced(self) -> list[Segment]:
         """Segments that are not known to be on disk as a whole."""

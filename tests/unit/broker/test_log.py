@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from broker.log import Found
+from broker.log import Found, Log
 from broker.options import Options
 from broker.refusal import ErrorCode, Refusal
 from broker.retention import expire
+from broker.segment import Segment
 from broker.server import StartError, _lock
 from tests.unit.broker.batches import make, offsets_of, opened, read_all, reopened
 
@@ -146,6 +147,34 @@ def test_retention_by_time_empties_even_the_last_segment_and_keeps_the_offsets(t
     assert (partition.log.start_offset, partition.high_watermark) == (3, 3)
     again = reopened(partition)
     assert again.append(make()) == 3
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_only_segment_goes_without_room_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    partition = opened(tmp_path, retention_ms="1000")
+    partition.append(make(THREE))
+    partition.log.active.seal()
+    partition.log.active.mark_synced(partition.log.size)
+
+    def no_room(_log: Log) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def dies(_segment: Segment) -> None:
+        raise SystemExit(9)
+
+    with monkeypatch.context() as full:
+        full.setattr(Log, "roll", no_room)
+        if killed:
+            full.setattr(Segment, "create", dies)
+            with pytest.raises(SystemExit):
+                expire(partition, 10_000)
+        else:
+            assert expire(partition, 10_000) == 1
+    again = reopened(partition)
+    assert (again.log.start_offset, again.high_watermark, again.log.size) == (3, 3, 0)
+    assert again.append(make(THREE)) == 3
 
 
 def test_retention_by_size_keeps_at_least_that_much(tmp_path: Path) -> None:
