@@ -203,7 +203,15 @@ END $$;
 """
 """The views that emit on window close and are filled; and where each watermark stands."""
 
-ADDED_IN_2: tuple[str, ...] = (VERSION, BACKFILLS, COPY_GRANTS, SOURCE_ENDS, PROCESS_MEMORY, SINKS, WATERMARKS)
+ADDED_IN_2: tuple[str, ...] = (
+    VERSION,
+    BACKFILLS,
+    COPY_GRANTS,
+    SOURCE_ENDS,
+    PROCESS_MEMORY,
+    SINKS,
+    WATERMARKS,
+)
 """Version 2, on top of version 1."""
 
 VISIBLE = """

@@ -42,7 +42,9 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
     tree = None if in_words or sink else parse_statement(statement)
     try:
         if explain:
-            return explain_sink(context, statement) if tree is None else explain_create(context, _create(tree))
+            return (
+                explain_sink(context, statement) if tree is None else explain_create(context, _create(tree))
+            )
         if context.user == "dashboard":
             raise PermissionDenied("role dashboard may only read", hint="connect as root")
         if in_words:
