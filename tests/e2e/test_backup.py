@@ -141,6 +141,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_stopped_directory_goes_on_elsewhere_too(stopped: Path, tmp_path: Path, running: list[Up]) -> None:
     report: dict[str, Any] = orjson.loads((stopped / "data" / "report.json").read_bytes())
     port = orjson.loads((stopped / "data" / "state.json").read_bytes())["broker_port"]
