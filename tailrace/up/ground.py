@@ -11,14 +11,20 @@ import fcntl
 import os
 import shutil
 import socket
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO
 
 import orjson
+import psutil  # type: ignore[import-untyped]
 
 from tailrace import config
 from tailrace.up.errors import UpError
+
+ENDING_S = 45.0
+"""More than the longest grace of a component."""
 
 
 def choose_port(port: int, option: str, purpose: str, *, host: str = config.HOST) -> int:
@@ -39,6 +45,43 @@ def choose_port(port: int, option: str, purpose: str, *, host: str = config.HOST
 
 def _suggestion(port: int) -> int:
     return port + 10_000 if port < 50_000 else 0
+
+
+def wait_for_predecessor(
+    directory: Path,
+    *,
+    timeout_s: float = ENDING_S,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Wait until what a killed `up` had started on `directory` has ended, which its guards see to at once.
+
+    Assumes that we hold the directory: whatever still runs on it is on its way out, and holds ports and
+    locks until then. Raises UpError after `timeout_s`.
+    """
+    until = clock() + timeout_s
+    while guards := _guards_on(directory):
+        if clock() > until:
+            pids = " ".join(str(pid) for pid in guards)
+            raise UpError(
+                f"what an earlier `tailrace up` started on {directory} has not ended within {timeout_s:g} s",
+                detail=f"process ids of its guards: {pids}",
+                hint=f"end it: kill {pids}",
+            )
+        sleep(0.02)
+
+
+def _guards_on(directory: Path) -> list[int]:
+    """Guards of components whose command line names the directory or something in it."""
+    inside = f"{directory}{os.sep}"
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline", "status"])
+        if (words := process.info["cmdline"] or ())
+        and "tailrace.guard" in words
+        and any(word == str(directory) or word.startswith(inside) for word in words)
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
 
 
 def check_disk(directory: Path, *, needed_bytes: int = config.MIN_FREE_BYTES) -> None:

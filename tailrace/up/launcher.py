@@ -69,6 +69,7 @@ class Launcher:
         data = ground.DataDir(self._options.data_dir)
         try:
             with self._signals():
+                ground.wait_for_predecessor(data.path)
                 ground.check_disk(data.path)
                 addresses = self._addresses(data)
                 self._seed = self._choose_seed(data)

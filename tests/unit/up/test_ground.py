@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import orjson
@@ -11,6 +13,7 @@ import pytest
 from tailrace.up import ground
 from tailrace.up.errors import UpError
 from tailrace.up.ground import DataDir
+from tests.support.processes import wait_until
 
 
 def test_taken_port_names_its_option() -> None:
@@ -32,6 +35,50 @@ def test_too_little_disk(tmp_path: Path) -> None:
         ground.check_disk(tmp_path, needed_bytes=1 << 60)
     assert "--data-dir" in str(caught.value.hint)
     ground.check_disk(tmp_path, needed_bytes=1)
+
+
+def test_start_waits_for_what_a_killed_launcher_left(tmp_path: Path) -> None:
+    """A guard that names the directory holds its ports and locks until its child has ended."""
+    command = [
+        sys.executable,
+        "-m",
+        "tailrace.guard",
+        "--",
+        sys.executable,
+        "-c",
+        "import time; time.sleep(60)",
+    ]
+    with subprocess.Popen([*command, str(tmp_path / "engine")], stdin=subprocess.PIPE) as guard:
+        wait_until(lambda: ground._guards_on(tmp_path))
+        waited: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            waited.append(seconds)
+            if len(waited) == 3:
+                guard.terminate()
+                guard.wait(20)
+
+        ground.wait_for_predecessor(tmp_path.with_name("other"), timeout_s=0)
+        ground.wait_for_predecessor(tmp_path, sleep=sleep)
+    assert len(waited) == 3
+
+
+def test_start_gives_up_on_what_does_not_end(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "tailrace.guard",
+        "--",
+        sys.executable,
+        "-c",
+        "import time; time.sleep(60)",
+    ]
+    with subprocess.Popen([*command, str(tmp_path)], stdin=subprocess.PIPE) as guard:
+        wait_until(lambda: ground._guards_on(tmp_path))
+        with pytest.raises(UpError, match="has not ended") as caught:
+            ground.wait_for_predecessor(tmp_path, timeout_s=-1)
+        assert str(guard.pid) in str(caught.value.hint)
+        guard.terminate()
 
 
 def test_new_directory_and_what_it_remembers(tmp_path: Path) -> None:
