@@ -40,7 +40,8 @@ def close_windows(operator: Operator) -> Operator:
     )
 
 
-def _closing(operator: Operator) -> Operator:
+def _closing(operator: Operator, *, probed: bool = False) -> Operator:
+    """`probed`: an operator above may look into the content of `operator`."""
     if isinstance(operator, TemporalFilter):
         raise UnsupportedFeature(
             "now() in Emit-On-Window-Close mode",
@@ -52,7 +53,9 @@ def _closing(operator: Operator) -> Operator:
             f"{operator.describe().operator} in Emit-On-Window-Close mode",
             hint="put it into a second view over this one",
         )
-    changed = _with_inputs(operator)
+    changed = _with_inputs(operator, probed=probed or operator.probes_content)
+    if plain_join and not probed:
+        return replace(changed, forgets=True)  # type: ignore[type-var]
     if not isinstance(changed, Aggregate):
         return changed
     for column in changed.group:
@@ -65,15 +68,15 @@ def _closing(operator: Operator) -> Operator:
     )
 
 
-def _with_inputs(operator: Operator) -> Operator:
+def _with_inputs(operator: Operator, *, probed: bool) -> Operator:
     """The same operator over inputs in this mode; the look-up side of a temporal join stays as it is."""
     new: dict[str, object] = {}
     for each in fields(operator):  # type: ignore[arg-type]
         value = getattr(operator, each.name)
         if isinstance(value, Operator) and not (isinstance(operator, TemporalJoin) and each.name == "right"):
-            new[each.name] = _closing(value)
+            new[each.name] = _closing(value, probed=probed)
         elif isinstance(value, tuple) and value and all(isinstance(v, Operator) for v in value):
-            new[each.name] = tuple(_closing(v) for v in value)
+            new[each.name] = tuple(_closing(v, probed=probed) for v in value)
     return replace(operator, **new) if new else operator  # type: ignore[type-var]
 
 

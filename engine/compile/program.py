@@ -149,6 +149,14 @@ class ProgramBuilder:
         self.variables.append(f"{name} {type_}")
         return name
 
+    def watermark(self, sql: str, type_: str) -> str:
+        """A variable that holds where a watermark stands at this point of the step; NULL while the view is being filled."""
+        self.follows_watermarks = True
+        stands = self.variable(type_)
+        filled = f"EXISTS (SELECT 1 FROM {SCHEMA}.window_views WHERE relation_id = {self.relation_id})"
+        self.step(f"IF {filled} THEN {stands} := {sql}; END IF")
+        return stands
+
     def leaf_step(self, operator: Operator, with_delta: str, without: str) -> None:
         """Add a statement that writes its delta only when somebody reads it: another operator, or with `emit` a view."""
         if operator is self.root:

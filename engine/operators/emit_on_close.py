@@ -50,7 +50,6 @@ class EmitOnClose(Operator):
         return {self.time: self.input.watermarks[self.time]}
 
     def lower(self, program: ProgramBuilder) -> Stream:
-        program.follows_watermarks = True
         column, columns = quote(self.time), names(self.columns)
         if isinstance(self.input, Aggregate):
             self.input.unread = True
@@ -60,11 +59,8 @@ class EmitOnClose(Operator):
         else:
             stream = program.store(self.input, self.input.lower(program), [self.time])
             held = content = str(stream.content)
-        closed = program.variable(self.input.column(self.time).type)
+        closed = program.watermark(self.input.watermarks[self.time].sql, self.input.column(self.time).type)
         table = program.delta_table(self.columns)
-        watermark = self.input.watermarks[self.time].sql
-        filled = f"EXISTS (SELECT 1 FROM engine.window_views WHERE relation_id = {program.relation_id})"
-        program.step(f"IF {filled} THEN {closed} := {watermark}; END IF")
         program.step(
             f"IF {closed} IS NOT NULL THEN INSERT INTO {table} ({columns}, {WEIGHT}) "
             f"SELECT {columns}, 1 FROM {content} AS h WHERE h.{column} < {closed}; "

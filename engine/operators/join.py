@@ -2,7 +2,8 @@
 
 Meaning: L JOIN R ON l.a = r.b AND condition. Delta rule (bilinear; primes are contents after the barrier):
     d out = dL >< R' + L' >< dR - dL >< dR
-State: both contents, indexed by the join columns (a stored relation's own storage serves). NULL joins nothing.
+State: both contents, indexed by the join columns (a stored relation's own storage serves). NULL joins nothing. In a view that
+emits on window close, rows below the watermark of a join column that has one on both sides are deleted: no match can come.
 Key: both keys together. Cost: O(delta log n) plus the matches.
 """
 
@@ -37,6 +38,8 @@ class Join(Operator):
     right: Operator
     pairs: tuple[tuple[str, str], ...]
     condition: exp.Expr | None
+    forgets: bool = False
+    """True where nobody reads the content, so that rows which have met all they can may go."""
 
     @property
     def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
@@ -88,8 +91,21 @@ class Join(Operator):
             f"PERFORM set_config('enable_hashjoin', 'on', true); {both.format(sign='-')}; {net}"
             f"PERFORM set_config('enable_hashjoin', 'off', true); END IF; END IF"
         )
+        if self.forgets:
+            self._forget(program, left, right)
         content = f"(SELECT {columns} FROM {left.content} AS l JOIN {right.content} AS r ON {on})"
         return Stream(table, content)
+
+    def _forget(self, program: ProgramBuilder, left: Stream, right: Stream) -> None:
+        known = self.watermarks
+        found = next(((a, b) for a, b in self.pairs if a in known and known[a].moves), None)
+        if found is None:
+            return
+        stands = program.watermark(known[found[0]].sql, self.left.column(found[0]).type)
+        for table, column in ((left.content, found[0]), (right.content, found[1])):
+            if table in program.stored:
+                program.index([Origin(str(table), quote(column))])
+                program.step(f"DELETE FROM {table} AS s WHERE s.{quote(column)} < {stands}")
 
     def origin(self, column: str) -> Origin | None:
         side = self.left if any(c.name == column for c in self.left.columns) else self.right

@@ -242,7 +242,7 @@ def test_closed_windows_leave_the_state(
         row = (second, 1, 1, at(second), 0)
         there.barrier({"s": [row], "s2": [row]}, 1)
         there.check()
-        for view in ("tumble", "hop", "by_ts", "plain", "united", "nested"):
+        for view in ("tumble", "hop", "by_ts", "plain", "united", "nested", "joined"):
             assert there.state_rows(view) <= 8, view
     assert len(engine.rows("SELECT * FROM plain")) > 30
 
