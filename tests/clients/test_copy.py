@@ -147,8 +147,13 @@ def test_text_csv_and_binary_go_in_and_come_out(live: LiveRelay, client: psycopg
 def test_an_append_only_table_takes_rows_and_keeps_refusing_other_changes(
     live: LiveRelay, client: psycopg.Connection
 ) -> None:
-    live.engine.ddl("CREATE TABLE log (a int) APPEND ONLY")
+    live.engine.ddl(
+        "CREATE TABLE log (a int) APPEND ONLY",
+        "CREATE TABLE brief (a int) APPEND ONLY WITH (retention_seconds = 3600)",
+    )
     copy(client, "COPY log FROM STDIN", "1\n1\n")
+    copy(client, "COPY brief FROM STDIN", "2\n")
+    assert live.rows("SELECT * FROM brief") == [(2,)]
     with pytest.raises(errors.FeatureNotSupported, match="append-only"):
         client.execute("DELETE FROM log")
     assert live.rows("SELECT * FROM log") == [(1,), (1,)]

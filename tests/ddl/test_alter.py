@@ -321,3 +321,34 @@ def test_the_read_only_role_may_not_alter(engine: FlowUnderTest) -> None:
     engine.ddl("CREATE TABLE t (id int PRIMARY KEY)")
     with pytest.raises(TailraceError, match="may only read"):
         engine.flow.execute("/* harmless? */ -- no\n ALTER TABLE t RENAME TO u", "dashboard")
+
+
+def test_sinks_follow_names_and_have_names_of_their_own(engine: FlowUnderTest) -> None:
+    def settle(*statements: str) -> None:
+        engine.settle(*statements)
+        while engine.flow.fed:
+            engine.barrier()
+
+    engine.ddl(
+        "CREATE TABLE a (id int PRIMARY KEY, v int)",
+        "CREATE TABLE target (id int PRIMARY KEY, v int)",
+        "CREATE TABLE other (id int PRIMARY KEY, v int)",
+        "CREATE SINK s INTO target FROM a",
+        "CREATE SINK q INTO target (v, id) AS SELECT a.v * 10, a.id + 100 FROM a",
+    )
+    settle("INSERT INTO a VALUES (1, 1)")
+    reply = engine.ddl("ALTER TABLE target SWAP WITH other")
+    assert "sink s, sink q" in reply.notices[0]
+    engine.ddl("ALTER TABLE a RENAME TO b", "ALTER SINK s RENAME TO plain", "ALTER SINK plain SWAP WITH q")
+    settle("INSERT INTO b VALUES (2, 2)")
+    assert engine.rows("SELECT * FROM other ORDER BY id") == [(1, 1), (2, 2), (101, 10), (102, 20)]
+    assert engine.rows("SELECT * FROM target") == []
+    assert engine.rows("SELECT name, definition FROM rw_catalog.rw_sinks ORDER BY name") == [
+        ("plain", "CREATE SINK plain INTO other (v, id) AS SELECT a.v * 10, a.id + 100 FROM b AS a"),
+        ("q", "CREATE SINK q INTO other FROM b"),
+    ]
+    engine.flow.connection.close()
+    engine.flow = barrier.Flow.open(engine.server.dsn(dbname=engine.database), engine.clock)
+    settle("DELETE FROM b WHERE id = 1")
+    assert engine.rows("SELECT * FROM other ORDER BY id") == [(2, 2), (102, 20)]
+    engine.ddl("DROP SINK plain", "DROP SINK q", "DROP TABLE other")
