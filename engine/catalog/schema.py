@@ -102,7 +102,7 @@ INSERT INTO engine.version (version, visible) VALUES (2, '');
 
 SOURCE_ENDS = """
 CREATE TABLE engine.source_ends (
-    source_id integer NOT NULL REFERENCES engine.objects ON DELETE CASCADE,
+    source_id integer NOT NULL,
     partition integer NOT NULL,
     topic_id text NOT NULL,
     high_watermark bigint NOT NULL,
@@ -110,7 +110,9 @@ CREATE TABLE engine.source_ends (
     PRIMARY KEY (source_id, partition)
 ) WITH (fillfactor = 50);
 """
-"""The offset behind the last message of each partition, as the broker told it last; see `engine.flow.gauges`."""
+"""The offset behind the last message of each partition, as the broker told it last; see `engine.flow.gauges`.
+
+No foreign key: a row that is updated while its source is dropped would fail the drop, whose snapshot is older."""
 
 PROCESS_MEMORY = """
 CREATE TABLE engine.process_memory (
@@ -296,8 +298,8 @@ CREATE VIEW rw_catalog.rw_kafka_source_progress AS
     LEFT JOIN engine.source_skipped AS s USING (source_id);
 CREATE VIEW rw_catalog.rw_relation_storage AS
     WITH stored AS (
-        SELECT c.oid, c.relname, substring(c.relname FROM '^[a-z]+_([0-9]+)(?:_|$)')::integer AS id,
-            c.relname ~ '^(changes|pending)_' AS is_changes,
+        SELECT c.oid, c.relname, substring(c.relname FROM '^[a-z_]+_([0-9]+)(?:_|$)')::integer AS id,
+            c.relname ~ '^(changes|pending|sink_log)_' AS is_changes,
             pg_table_size(c.oid) AS table_bytes, pg_indexes_size(c.oid) AS index_bytes
         FROM pg_catalog.pg_class AS c WHERE c.relnamespace = 'engine'::regnamespace AND c.relkind = 'r'
     ), sizes AS (

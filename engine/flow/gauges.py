@@ -23,6 +23,7 @@ from tailrace.errors import TailraceError
 Connection = psycopg.Connection[tuple[Any, ...]]
 ENDS_EVERY_S = 0.5
 MEMORY_EVERY_S = 5.0
+SWEEP_EVERY_S = 60.0
 _PROC = Path("/proc")
 
 log = logging.getLogger(__name__)
@@ -44,8 +45,13 @@ def _measure(
 ) -> None:
     connection.execute("SET synchronous_commit = off")
     local = connection.info.host.startswith("/")
-    memory_at = 0.0
+    memory_at = sweep_at = 0.0
     while not stop.is_set():
+        if time.monotonic() >= sweep_at:
+            connection.execute(
+                "DELETE FROM engine.source_ends WHERE source_id NOT IN (SELECT id FROM engine.objects)"
+            )
+            sweep_at = time.monotonic() + SWEEP_EVERY_S
         for source_id, reader in readers().items():
             record_ends(connection, source_id, reader)
         if local and time.monotonic() >= memory_at:

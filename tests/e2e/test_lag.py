@@ -23,7 +23,10 @@ LAG = (
 
 @pytest.fixture(scope="module")
 def broker_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+    """A broker with the topic."""
     with BrokerProcess(tmp_path_factory.mktemp("broker")) as running:
+        admin = AdminClient({"bootstrap.servers": running.bootstrap, "log_level": 0})
+        admin.create_topics([NewTopic("lagging", PARTITIONS, 1)])["lagging"].result(10)
         yield running
 
 
@@ -46,8 +49,6 @@ def lag(client: psycopg.Connection[tuple[str, int]]) -> dict[int, int | None]:
 
 
 def test_lag_shown_is_lag_counted(broker_here: BrokerProcess, server: EngineServer) -> None:
-    admin = AdminClient({"bootstrap.servers": broker_here.bootstrap, "log_level": 0})
-    admin.create_topics([NewTopic("lagging", PARTITIONS, 1)])["lagging"].result(10)
     with (
         psycopg.connect(server.url, autocommit=True) as client,
         psycopg.connect(server.layout.dsn()) as blocker,
@@ -75,6 +76,27 @@ def test_lag_shown_is_lag_counted(broker_here: BrokerProcess, server: EngineServ
         blocker.rollback()
         wait_until(lambda: lag(client) == {0: 0, 1: 0, 2: 0}, 20, "no lag again")
         assert client.execute("SELECT n FROM counted").fetchone() == (550,)
+
+
+def test_a_source_goes_while_its_ends_are_written(server: EngineServer, broker_here: BrokerProcess) -> None:
+    """The drop's snapshot is older than the newest end; ends of a source that is gone are not shown."""
+    source = (
+        "CREATE SOURCE {} (data bytea) WITH (connector = 'kafka', topic = 'lagging', "
+        f"properties.bootstrap.server = '{broker_here.bootstrap}') FORMAT PLAIN ENCODE BYTES"
+    )
+    with (
+        psycopg.connect(server.url, autocommit=True) as client,
+        psycopg.connect(server.layout.dsn(), autocommit=True) as writer,
+    ):
+        client.execute(source.format("gone").encode())
+        (id_,) = client.execute("SELECT id FROM rw_catalog.rw_sources WHERE name = 'gone'").fetchone() or (0,)
+        writer.execute("BEGIN")
+        writer.execute("INSERT INTO engine.source_ends VALUES (%s, 0, 'x', 5, now())", (id_,))
+        client.execute("DROP SOURCE gone")  # would wait for the writer, and then fail, if a key led there
+        writer.execute("COMMIT")
+        assert client.execute(
+            "SELECT count(*) FROM rw_catalog.rw_kafka_source_metrics WHERE source_id = %s", (id_,)
+        ).fetchone() == (0,)
 
 
 def test_the_memory_of_the_processes_is_shown(server: EngineServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -41,6 +42,21 @@ def test_rows_and_bytes_of_relations(engine: FlowUnderTest) -> None:
     assert after["kept"]["relation_type"] == "materialized view"
     stats = engine.rows("SELECT id, total_key_count, total_value_size FROM rw_catalog.rw_table_stats")
     assert (after["kept"]["id"], 1600, after["kept"]["state_bytes"]) in stats
+
+
+def test_what_waits_for_a_sink(engine: FlowUnderTest, tmp_path: Path) -> None:
+    """Its log; nobody delivers here."""
+    engine.ddl(
+        "CREATE TABLE t (k int) APPEND ONLY",
+        f"CREATE SINK s FROM t WITH (connector = 'fs', fs.path = '{tmp_path}', force_append_only = 'true') "
+        "FORMAT PLAIN ENCODE JSON",
+    )
+    before = storage(engine.client)["s"]
+    engine.settle("INSERT INTO t SELECT generate_series(1, 1000)")
+    after = storage(engine.client)["s"]
+    assert after["relation_type"] == "sink"
+    assert after["changelog_bytes"] > before["changelog_bytes"]
+    assert after["state_bytes"] == before["state_bytes"] == 0
 
 
 def test_the_dashboard_may_read_it(engine: FlowUnderTest) -> None:
