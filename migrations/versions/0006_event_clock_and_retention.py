@@ -1,16 +1,15 @@
-"""Keep readings for an hour, rejects for a day and findings for a week; what was counted stays counted."""
+"""Judge silence by how far the pipeline has got; keep readings for an hour, findings for a week, and counts for ever."""
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0006"
+down_revision = "0005"
 
 
 def upgrade() -> None:
     op.drop_materialized_view("pipeline_counts")
     op.drop_materialized_view("anomalies")
     op.drop_materialized_view("anomalies_silent")
-    op.drop_materialized_view("event_clock")
     op.drop_materialized_view("ingest_lag")
     op.drop_index("readings_10s_by_device")
     op.drop_index("readings_by_device")
@@ -746,15 +745,6 @@ GROUP BY kafka_partition
 """,
     )
     op.create_materialized_view(
-        "event_clock",
-        """
-CREATE MATERIALIZED VIEW event_clock AS
-SELECT min(last_kafka_timestamp) AS read_up_to
-FROM ingest_lag
-WHERE last_kafka_timestamp >= (SELECT max(last_kafka_timestamp) FROM ingest_lag) - INTERVAL '30 seconds'
-""",
-    )
-    op.create_materialized_view(
         "anomalies_silent",
         """
 CREATE MATERIALIZED VIEW anomalies_silent AS
@@ -770,8 +760,7 @@ SELECT
 FROM device_activity_10s AS w
 LEFT JOIN device_activity_10s AS n
     ON w.device_id = n.device_id AND w.window_end = n.window_start
-WHERE n.device_id IS NULL
-    AND w.window_end < (SELECT max(read_up_to) FROM event_clock) - INTERVAL '5 seconds'
+WHERE n.device_id IS NULL AND w.window_end < now() - INTERVAL '5 seconds'
 """,
     )
     op.create_materialized_view(
