@@ -21,7 +21,7 @@ from tests.support.flow import as_batch
 
 _ORIGIN = "kafka_partition, kafka_offset, (extract(epoch FROM kafka_timestamp) * 1000)::bigint"
 _SOURCE = "readings_raw"
-_HEAD = re.compile(r"(?s)^.*?CREATE MATERIALIZED VIEW \S+ AS\s")
+_HEAD = re.compile(r"(?s)^.*?CREATE MATERIALIZED VIEW \S+(?: WITH \([^)]*\))? AS\s")
 
 
 def glance(stack: Stack) -> list[str]:
