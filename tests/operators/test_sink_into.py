@@ -205,3 +205,15 @@ def test_explain_shows_the_operators(engine: FlowUnderTest) -> None:
     engine.ddl("CREATE TABLE a (id int PRIMARY KEY)")
     rows = engine.ddl("EXPLAIN CREATE SINK s INTO a AS SELECT count(*) AS n FROM a").rows
     assert any("Aggregate" in (row[0] or "") for row in rows)
+
+
+def test_a_renamed_sink_and_renamed_inputs_go_on(engine: FlowUnderTest) -> None:
+    engine.ddl(
+        "CREATE TABLE a (id int PRIMARY KEY)", "CREATE TABLE b (id int PRIMARY KEY)", "CREATE SINK s INTO b FROM a",
+        "ALTER SINK s RENAME TO feeder", "ALTER TABLE a RENAME TO first",
+    )  # fmt: skip
+    ((name, text),) = engine.rows("SELECT name, definition FROM rw_catalog.rw_sinks")
+    assert (name, "SINK feeder INTO b" in text, "first" in text) == ("feeder", True, True), text
+    engine.run("INSERT INTO first VALUES (1)")
+    _settled(engine)
+    assert engine.rows("SELECT * FROM b") == [(1,)]
