@@ -35,7 +35,10 @@ class Memory:
 
         `incomplete` while it waits for the rest of a request, `served` when one has just been taken from it.
         """
-        self.used += size - self._held.get(reader, 0)
+        before = self._held.get(reader, 0)
+        if size == before == 0 and self.used <= self._limit and not self._waiting:
+            return  # requests that come whole, nearly always
+        self.used += size - before
         self._held[reader] = size
         if self.used <= self._limit:
             self._favoured = None
@@ -56,7 +59,7 @@ class Memory:
         """The connection is gone."""
         self._waiting.pop(reader, None)
         self.hold(reader, 0, incomplete=False)
-        del self._held[reader]
+        self._held.pop(reader, None)
 
     def _release(self, reader: Reader) -> None:
         self._waiting.pop(reader, None)
