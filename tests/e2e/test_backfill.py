@@ -141,7 +141,9 @@ def test_a_client_that_goes_takes_its_job_along(
     cancels: list[psycopg.Connection[tuple[object, ...]]] = []
     thread = threading.Thread(target=create)
     thread.start()
-    wait_until(lambda: _jobs(connection), 30, "the job")
+    wait_until(lambda: _workers(server), 30, "a worker")
+    for worker in _workers(server):
+        worker.suspend()  # it must not be done first
     cancels[0].cancel()
     thread.join(30)
     wait_until(lambda: _jobs(connection) == [], 30, "the job's end")

@@ -28,7 +28,7 @@ def test_settings_in_force(postgres: PostgresServer) -> None:
         "listen_addresses": "",
         "TimeZone": "UTC",
         "server_encoding": "UTF8",
-        "wal_level": "minimal",
+        "wal_level": "replica",
         "max_connections": "120",
         "jit": "off",
         "password_encryption": "scram-sha-256",
