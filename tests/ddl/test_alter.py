@@ -14,7 +14,7 @@ from tailrace.errors import (
     UndefinedObject,
     UnsupportedFeature,
 )
-from tests.support.flow import FlowUnderTest
+from tests.support.flow import FlowUnderTest, Row
 
 RELATIONS = {
     "table": "rw_tables",
@@ -235,21 +235,23 @@ def test_a_prepared_statement_follows_the_name_or_says_why_not(engine: FlowUnder
     )
     engine.settle("INSERT INTO a VALUES (1)", "INSERT INTO b VALUES (2)", "INSERT INTO c VALUES ('x')")
 
-    def read() -> list[tuple[int]]:
-        return engine.client.execute("SELECT id FROM a", prepare=True).fetchall()
+    with engine.another_client() as client:
 
-    for _ in range(7):  # beyond the custom plans
+        def read() -> list[Row]:
+            return client.execute("SELECT id FROM a", prepare=True).fetchall()
+
+        for _ in range(7):  # beyond the custom plans
+            assert read() == [(1,)]
+        engine.ddl("ALTER TABLE a SWAP WITH b")
+        assert read() == [(2,)]
+        engine.ddl("ALTER TABLE a SWAP WITH c")
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="cached plan must not change result"):
+            read()
+        engine.ddl("ALTER TABLE a RENAME TO d")
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            read()
+        engine.ddl("ALTER TABLE b RENAME TO a")
         assert read() == [(1,)]
-    engine.ddl("ALTER TABLE a SWAP WITH b")
-    assert read() == [(2,)]
-    engine.ddl("ALTER TABLE a SWAP WITH c")
-    with pytest.raises(psycopg.errors.FeatureNotSupported, match="cached plan must not change result type"):
-        read()
-    engine.ddl("ALTER TABLE a RENAME TO d")
-    with pytest.raises(psycopg.errors.UndefinedTable):
-        read()
-    engine.ddl("ALTER TABLE b RENAME TO a")
-    assert read() == [(1,)]
 
 
 def test_a_reader_in_a_transaction_keeps_its_snapshot_and_the_statement_waits(engine: FlowUnderTest) -> None:

@@ -29,6 +29,8 @@ def test_rows_and_bytes_of_relations(engine: FlowUnderTest) -> None:
     engine.run("INSERT INTO t SELECT i, i % 10 FROM generate_series(1, 2000) AS i")
     assert storage(engine.client)["t"]["changelog_bytes"] > before["t"]["changelog_bytes"]
     engine.barrier()
+    engine.flow.connection.execute("SELECT pg_stat_force_next_flush()")
+    engine.client.execute("SELECT pg_stat_force_next_flush()")
     wanted = {"t": 2000, "grouped": 10, "kept": 1600}
 
     def rows() -> dict[str, int]:
