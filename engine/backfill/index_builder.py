@@ -45,15 +45,15 @@ class IndexBuilder:
 
     def advance(self) -> int:
         """Build it; nothing waits behind it."""
-        name = quote(self.index.name)
-        if not self._is_valid():
-            self.connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS engine.{name}")
-            self.connection.execute(f"CREATE INDEX CONCURRENTLY {name} ON {self.index.body['on']}")
+        build(self.connection, self.index.name, self.index.body["on"])
         return 0
 
-    def _is_valid(self) -> bool:
-        found = self.connection.execute(
-            "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)",
-            (f"engine.{quote(self.index.name)}",),
-        ).fetchone()
-        return found == (True,)
+
+def build(connection: Connection, name: str, on: str) -> None:
+    """Build index `name` unless it is there and valid; `on` is what stands behind ON. The connection is in autocommit mode."""
+    found = connection.execute(
+        "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", (f"engine.{quote(name)}",)
+    ).fetchone()
+    if found != (True,):
+        connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS engine.{quote(name)}")
+        connection.execute(f"CREATE INDEX CONCURRENTLY {quote(name)} ON {on}")

@@ -20,10 +20,11 @@ from typing import Any
 import psycopg
 
 from engine.backfill.fill import fill, stored_rows
+from engine.backfill.index_builder import build
 from engine.backfill.job import LEFT_ROWS, NotCreatingError, application_name, yield_to_barriers
 from engine.backfill.pending import count_pending, forget_pending, load_pending
 from engine.catalog.objects import CatalogObject, load
-from engine.compile.program import toastable
+from engine.compile.program import borrowed_indexes, toastable
 from engine.connectors.source import SourceSpec
 from engine.ddl.create_source import reader_spec
 from engine.flow.barrier import SETTINGS, temporaries_of
@@ -79,6 +80,9 @@ class Worker:
 
     def advance(self) -> int:
         """One pass; returns how many changes wait behind it. Raises psycopg.Error and the reader's errors."""
+        program = self.view.program
+        for name, on in borrowed_indexes(program, self.view.id).items() if program else ():
+            build(self.connection, name, on)
         with self._snapshot() as (epoch, now):
             row = self.connection.execute(
                 "SELECT filled_epoch, filled_time FROM engine.backfills WHERE object_id = %s", (self.view.id,)

@@ -80,6 +80,26 @@ class Program:
         return tuple(Column(c["name"], c["type"], c["hidden"]) for c in self.columns)
 
 
+_INDEX_ON = "CREATE INDEX ON "
+
+
+def own_state(program: Program, relation_id: int) -> list[str]:
+    """The statements for state tables of the relation's own and their indexes: quick, since these are empty."""
+    borrowed = set(borrowed_indexes(program, relation_id).values())
+    return [t for t in program.tables if t.removeprefix(_INDEX_ON) not in borrowed]
+
+
+def borrowed_indexes(program: Program, relation_id: int) -> dict[str, str]:
+    """Indexes on the storage of other relations, which the program probes: their names, and what stands behind ON.
+
+    Those relations may hold much: who builds the indexes decides whether a barrier may wait for it.
+    """
+    own = f"{SCHEMA}.state_{relation_id}_"
+    found = [t.removeprefix(_INDEX_ON) for t in program.tables if t.startswith(_INDEX_ON)]
+    borrowed = [on for on in found if not on.startswith(own)]
+    return {f"probe_{relation_id}_{number}": on for number, on in enumerate(borrowed, 1)}
+
+
 def delta_name(relation_id: int) -> str:
     """The temporary table that holds a relation's changes of the current barrier."""
     return f"pg_temp.delta_{relation_id}"

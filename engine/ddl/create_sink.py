@@ -13,6 +13,7 @@ from typing import Any
 from engine.catalog.objects import CatalogObject
 from engine.compile.explain import explain
 from engine.compile.planner import plan, relations_of
+from engine.compile.program import own_state
 from engine.compile.sink import CHANNEL, sink_program
 from engine.connectors.sink import SinkSpec, SinkType, sink_spec
 from engine.connectors.sink_files import check_directory
@@ -50,7 +51,7 @@ def create_sink(context: DdlContext, filling: Filling) -> Reply:
         (check_topic if spec.connector == "kafka" else check_directory)(statement.name, spec)
     id_ = context.new_id()
     program = sink_program(operator, id_, key, force_append_only=spec.force_append_only)
-    context.execute(*program.tables, *program.temporaries, program.function)
+    context.execute(*own_state(program, id_), *program.temporaries, program.function)
     body = {
         "columns": list(program.columns),
         "key": list(key),

@@ -13,7 +13,7 @@ from engine.catalog.objects import CatalogObject
 from engine.compile.close_windows import close_windows
 from engine.compile.materialize import materialize
 from engine.compile.planner import plan, relations_of
-from engine.compile.program import Program, delta_name
+from engine.compile.program import Program, delta_name, own_state
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.filling import Filling, fill_or_start
 from engine.ddl.names import folded, object_name, refusal
@@ -61,7 +61,7 @@ def create_materialized_view(context: DdlContext, tree: exp.Create, filling: Fil
     program = compile_view(context, tree, id_)
     references = _references(context, query)
     context.execute(
-        *program.tables,
+        *own_state(program, id_),
         *program.temporaries,
         program.function,
         f"CREATE VIEW engine.content_{id_} AS {program.content}",

@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from engine.backfill.pending import drop_pending
 from engine.catalog.objects import CatalogObject, delete
+from engine.compile.program import borrowed_indexes
 from engine.compile.sink import CHANNEL, log_name
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_view import dropped_temporaries
@@ -75,8 +76,9 @@ def drop_one(context: DdlContext, item: CatalogObject) -> None:
         functions = [f"engine.capture_{item.id}_{e}()" for e in ("insert", "update", "delete")]
         functions += [f"engine.take_turn_{item.id}()", f"engine.overwrite_{item.id}()"]
         context.execute(*(f"DROP FUNCTION IF EXISTS {f}" for f in functions))
-    if item.body.get("program"):
+    if (program := item.program) is not None:
         context.execute(f"DROP FUNCTION engine.step_{item.id}")
+        context.execute(*(f"DROP INDEX IF EXISTS engine.{i}" for i in borrowed_indexes(program, item.id)))
     if item.kind == "materialized view":
         context.execute(f"DROP VIEW engine.content_{item.id}")
     if item.kind in ("materialized view", "sink"):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from engine.backfill.fill import CatchUp, fill, stored_rows
 from engine.backfill.pending import create_pending
 from engine.catalog.objects import CatalogObject
+from engine.compile.program import borrowed_indexes
 from engine.ddl.context import DdlContext, Reply
 
 SMALL_ROWS = 5_000
@@ -45,6 +46,10 @@ def fill_or_start(context: DdlContext, new: CatalogObject, filling: Filling, rep
         )
     if rows <= filling.small_rows:
         context.record(new)
+        program = new.program
+        assert program is not None  # noqa: S101 - only what has a program is filled
+        for name, on in borrowed_indexes(program, new.id).items():
+            context.execute(f"CREATE INDEX {name} ON {on}")
         fill(context.connection, new, inputs, now=context.now, catch_up=filling.catch_up)
         context.execute("DISCARD PLANS")
         return True

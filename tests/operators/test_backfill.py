@@ -191,3 +191,26 @@ def test_progress_is_told_in_percent(filled: FlowUnderTest) -> None:
     worker.close()
     shown = filled.rows("SELECT ddl_statement, create_type, progress FROM rw_catalog.rw_ddl_progress")
     assert shown == [(f"CREATE MATERIALIZED VIEW logged AS {_VIEWS['logged']}", "FOREGROUND", "100.00%")]
+
+
+def _indexes(engine: FlowUnderTest) -> set[str]:
+    rows = engine.flow.connection.execute(
+        "SELECT indexname FROM pg_indexes WHERE schemaname = 'engine' AND indexname LIKE 'probe%'"
+    )
+    return {name for (name,) in rows}
+
+
+def test_indexes_on_what_others_store_are_built_by_the_job_and_go_with_the_view(
+    filled: FlowUnderTest,
+) -> None:
+    reply = _start(filled, "pairs")
+    assert _indexes(filled) == set()  # a large table would hold the statement's barrier up
+    worker = _worker(filled, reply)
+    worker.advance()
+    worker.close()
+    built = _indexes(filled)
+    assert built == {f"probe_{reply.job}_1", f"probe_{reply.job}_2"}
+    assert reply.job is not None
+    filled.flow.finish_backfill(reply.job)
+    filled.ddl("DROP MATERIALIZED VIEW pairs")
+    assert _indexes(filled) == set()
