@@ -41,7 +41,7 @@ def fill(
     """Bring `view`, whose state is empty, to what its query gives over the inputs at this snapshot."""
     program = view.program
     assert program is not None  # noqa: S101 - only what has a program is filled
-    read = [i for i in inputs if _reads(program.function, i)]
+    read = [i for i in inputs if reads(program.function, i)]
     stored = [i for i in read if i.kind != "source"]
     delta_tables = [t for i in inputs for t in delta_tables_of(i)]
     delta_tables += [temporary_name(t) for t in program.temporaries]
@@ -87,7 +87,7 @@ def stored_rows(connection: Connection, item: CatalogObject, most: int | None = 
     return int(row[0]) if row else 0
 
 
-def _reads(function: str, item: CatalogObject) -> bool:
+def reads(function: str, item: CatalogObject) -> bool:
     """Does the step read the input's changes? A temporal join's right side is looked up, never taken in."""
     return re.search(re.escape(delta_name(item.id)) + r"(?![0-9_])", function) is not None
 

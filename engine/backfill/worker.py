@@ -2,7 +2,8 @@
 
 The first pass takes in everything the snapshot shows; each later one takes in what the flow kept since the pass before.
 A pass commits as a whole with the epoch it stands at, so a worker that is killed begins again behind the last
-commit. The passes get shorter; the flow ends the job when little is left.
+commit; where only sources are read, the first pass commits chunk by chunk (`engine.backfill.source_fill`). The passes get
+shorter; the flow ends the job when little is left.
 
 A snapshot fits when no table input has changes that no barrier has taken yet: its content would show them, and a later
 barrier would bring them once more.
@@ -19,10 +20,11 @@ from typing import Any
 
 import psycopg
 
-from engine.backfill.fill import fill, stored_rows
+from engine.backfill.fill import fill, reads, stored_rows
 from engine.backfill.index_builder import build
 from engine.backfill.job import LEFT_ROWS, NotCreatingError, application_name, yield_to_barriers
 from engine.backfill.pending import count_pending, forget_pending, load_pending
+from engine.backfill.source_fill import SourceFill
 from engine.catalog.objects import CatalogObject, load
 from engine.compile.program import borrowed_indexes, toastable
 from engine.connectors.source import SourceSpec
@@ -83,34 +85,67 @@ class Worker:
         program = self.view.program
         for name, on in borrowed_indexes(program, self.view.id).items() if program else ():
             build(self.connection, name, on)
-        with self._snapshot() as (epoch, now):
-            row = self.connection.execute(
-                "SELECT filled_epoch, filled_time FROM engine.backfills WHERE object_id = %s", (self.view.id,)
-            ).fetchone()
-            if row is None:
-                raise NotCreatingError(f"object {self.view.id} is not being created")
-            if row[0] is None:
-                self._fill(now)
-                for item in self.inputs:
-                    forget_pending(self.connection, self.view, item, epoch)
-            else:
-                self._take_in(epoch, now, row[1])
-            self.connection.execute(
-                "UPDATE engine.backfills SET filled_epoch = %s, filled_time = %s WHERE object_id = %s",
-                (epoch, now, self.view.id),
-            )
+        row = self.side.execute(
+            "SELECT filled_epoch, filled_time, source_fill FROM engine.backfills WHERE object_id = %s",
+            (self.view.id,),
+        ).fetchone()
+        if row is None:
+            raise NotCreatingError(f"object {self.view.id} is not being created")
+        filled, last, source_fill = row
+        if filled is None and self._reads_sources_alone:
+            self._fill_from_sources(SourceFill.from_json(source_fill) if source_fill else None)
+        else:
+            with self._snapshot() as (epoch, now):
+                if filled is None:
+                    self._fill(now)
+                else:
+                    self._take_in(epoch, now, last)
+                self._stands_at(epoch, now)
         self._analyze()
         return count_pending(self.connection, self.view, self.inputs, LEFT_ROWS * 10)
+
+    @property
+    def _reads_sources_alone(self) -> bool:
+        program = self.view.program
+        return (
+            program is not None
+            and program.chunked
+            and all(i.kind == "source" for i in self.inputs if reads(program.function, i))
+        )
+
+    def _stands_at(self, epoch: int, now: datetime) -> None:
+        """Record, in the transaction that makes it so, that the view has everything up to `epoch`."""
+        for item in self.inputs:
+            forget_pending(self.connection, self.view, item, epoch)
+        self.connection.execute(
+            "UPDATE engine.backfills SET filled_epoch = %s, filled_time = %s, source_fill = NULL WHERE object_id = %s",
+            (epoch, now, self.view.id),
+        )
+
+    def _fill_from_sources(self, begun: SourceFill | None) -> None:
+        if begun is None:
+            with self._snapshot() as (epoch, now):
+                begun = SourceFill.begin(self.connection, epoch, now, self.sources)
+                self.connection.execute(f"SELECT engine.step_{self.view.id}(%s, %s, true, false)", (now, now))
+                begun.save(self.connection, self.view)
+            self._expect(begun.left_messages)
+        for source in self.sources:
+            begun.run(self.connection, self.view, source, self.specs[source.id], self._progress)
+        with self.connection.transaction():
+            self._stands_at(begun.epoch, begun.now)
+
+    def _expect(self, rows: int) -> None:
+        """Tell how much there is to do."""
+        self.side.execute(
+            "UPDATE engine.backfill_progress SET done_rows = 0, total_rows = %s WHERE object_id = %s",
+            (max(rows, 1), self.view.id),
+        )
 
     def _fill(self, now: datetime) -> None:
         ends = {s.id: positions(self.connection, s.id) for s in self.sources}
         total = sum(stored_rows(self.connection, i) for i in self.inputs if i.kind != "source")
         total += sum(messages_between(first_positions(s, ends[s.id]), ends[s.id]) for s in self.sources)
-        self.side.execute(
-            "UPDATE engine.backfill_progress SET done_rows = 0, total_rows = %s WHERE object_id = %s",
-            (max(total, 1), self.view.id),
-        )
-        self._done_rows = 0
+        self._expect(total)
 
         def catch_up(source: CatalogObject) -> Iterator[int]:
             return read_again(self.connection, source, self.specs[source.id], ends[source.id], now)
@@ -127,9 +162,10 @@ class Worker:
         if time.monotonic() - self._told_at > _PROGRESS_S:
             self._told_at = time.monotonic()
             self.side.execute(
-                "UPDATE engine.backfill_progress SET done_rows = least(%s, total_rows) WHERE object_id = %s",
+                "UPDATE engine.backfill_progress SET done_rows = least(done_rows + %s, total_rows) WHERE object_id = %s",
                 (self._done_rows, self.view.id),
             )
+            self._done_rows = 0
 
     @contextmanager
     def _snapshot(self) -> Iterator[tuple[int, datetime]]:

@@ -132,7 +132,8 @@ CREATE TABLE engine.backfills (
     object_id integer PRIMARY KEY REFERENCES engine.objects ON DELETE CASCADE,
     background boolean NOT NULL,
     filled_epoch bigint,
-    filled_time timestamptz
+    filled_time timestamptz,
+    source_fill jsonb
 );
 CREATE TABLE engine.backfill_progress (
     object_id integer PRIMARY KEY REFERENCES engine.objects ON DELETE CASCADE,

@@ -6,6 +6,7 @@ Called by the flow (CREATE SOURCE, backfill), in its own thread: these calls wai
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from engine.connectors.pending import Pending
 from engine.connectors.source import Batch, Position, SourceSpec
 from engine.connectors.topic import Topic, TopicChangedError, open_consumer, refused, unreachable
 
+_log = logging.getLogger(__name__)
 _LOOK_UP_TIMEOUT_S: Final = 5.0
 _STALL_TIMEOUT_S: Final = 10.0
 _READ_MESSAGES: Final = 2_000
@@ -47,7 +49,7 @@ def read_range(
     spec: SourceSpec, start: Mapping[int, Position], end: Mapping[int, Position], chunk_rows: int
 ) -> Iterator[Batch]:
     """Rows from `start` (inclusive; a partition not in it: from its first offset) to `end` (exclusive), in
-    batches.
+    batches. What the topic's retention has taken meanwhile is left out, and told in the log.
 
     The last batch's positions reach `end` exactly. Raises TopicChangedError when the topic is not the one of
     `end`, or does not reach it; BrokerUnreachableError when reading stalls (10 s): the caller goes on from
@@ -61,8 +63,11 @@ def read_range(
     (topic_id,) = ids
     topic = Topic(spec)
     _verify(spec, topic, topic_id)
-    first = topic.starts(each for each in end if each not in start)
-    offsets = {each: start[each].offset if each in start else first[each] for each in end}
+    first = topic.starts(end)
+    offsets = {each: max(start[each].offset, first[each]) if each in start else first[each] for each in end}
+    expired = sum(offsets[each] - start[each].offset for each in start if each in end)
+    if expired:
+        _log.warning("source %s: %d messages have expired and cannot be read again", spec.name, expired)
     open_ = {each: end[each].offset for each in end if offsets[each] < end[each].offset}
     decoder, pending = Decoder(spec), Pending()
     for messages in _messages(spec, {each: offsets[each] for each in open_}, open_):

@@ -5,7 +5,7 @@ Used by the barrier, by the fill of a small view in a DDL statement, and by back
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ import psycopg
 
 from engine.catalog.objects import CatalogObject
 from engine.connectors.kafka import read_range
-from engine.connectors.source import Position, SourceSpec
+from engine.connectors.source import Batch, Position, SourceSpec
 from engine.ddl import create_source as sources
 from engine.operators.base import names
 
@@ -66,11 +66,29 @@ def read_again(
 ) -> Iterator[int]:
     """Put the messages from the source's start to `end` into its delta table, chunk by chunk; the caller empties it."""
     begin = first_positions(source, end)
+    for put_in, batch in read_chunks(connection, source, spec, begin, end, now=now):
+        put_in()
+        yield len(batch.rows)
+
+
+def read_chunks(
+    connection: Connection,
+    source: CatalogObject,
+    spec: SourceSpec,
+    begin: Mapping[int, Position],
+    end: Mapping[int, Position],
+    *,
+    now: datetime,
+) -> Iterator[tuple[Callable[[], None], Batch]]:
+    """The messages between two positions in chunks, each with the call that puts it into the source's delta table."""
     if not messages_between(begin, end):
         return
     for batch in read_range(spec, begin, end, CATCH_UP_ROWS):
-        copy_rows(connection, source, spec, batch.rows)
-        if source.body.get("program"):
-            step = f"SELECT engine.step_{source.id}(%s, %s, true, true)"
-            connection.execute(step, (now, now))
-        yield len(batch.rows)
+
+        def put_in(batch: Batch = batch) -> None:
+            copy_rows(connection, source, spec, batch.rows)
+            if source.body.get("program"):
+                step = f"SELECT engine.step_{source.id}(%s, %s, true, true)"
+                connection.execute(step, (now, now))
+
+        yield put_in, batch

@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from tailrace.topics import Topic, create_topics
 from tests.support.engine import EngineServer, running_engine
@@ -164,23 +165,39 @@ def test_a_late_view_over_a_topic_reads_it_from_its_start(
             producer.poll(0)
         assert producer.flush(30) == 0
 
-    produce(0, 30_000)
+    produce(0, 50_000)
     connection.execute(
         "CREATE SOURCE s (id int, g int, twice int AS id * 2) WITH (connector = 'kafka', "
         f"topic = '{topic}', properties.bootstrap.server = '{broker}') FORMAT PLAIN ENCODE JSON"
     )
     connection.execute("CREATE MATERIALIZED VIEW first_view AS SELECT count(*) AS n FROM s")
-    _wait_for(connection, "SELECT n FROM first_view", 30_000)
+    _wait_for(connection, "SELECT n FROM first_view", 50_000)
     connection.execute("SET BACKGROUND_DDL = true")
     connection.execute(
         "CREATE MATERIALIZED VIEW late_view AS SELECT g, count(*) AS n, sum(twice) AS total FROM s GROUP BY g"
     )
-    produce(30_000, 32_000)
+    wait_until(lambda: _progress(connection) > 0, 30, "the first chunk")
+    for worker in _workers(server):
+        worker.kill()  # the next one goes on behind the chunks that are there
+    produce(50_000, 52_000)
     connection.execute("WAIT")
-    _wait_for(connection, "SELECT sum(n)::bigint FROM late_view", 32_000)
-    expected = [(g, len(range(g, 32_000, 7)), 2 * sum(range(g, 32_000, 7))) for g in range(7)]
+    _wait_for(connection, "SELECT sum(n)::bigint FROM late_view", 52_000)
+    expected = [(g, len(range(g, 52_000, 7)), 2 * sum(range(g, 52_000, 7))) for g in range(7)]
     assert connection.execute("SELECT * FROM late_view ORDER BY g").fetchall() == expected
+
+    admin = AdminClient({"bootstrap.servers": broker})
+    expired = [TopicPartition(topic, 0, 1_000), TopicPartition(topic, 1, 500)]
+    for done in admin.delete_records(expired).values():
+        done.result(20)
+    connection.execute("CREATE MATERIALIZED VIEW latest_view AS SELECT count(*) AS n FROM s WHERE id >= 0")
+    connection.execute("WAIT")
+    _wait_for(connection, "SELECT n FROM latest_view", 50_500)
     connection.execute("DROP SOURCE s CASCADE")
+
+
+def _progress(connection: psycopg.Connection[tuple[object, ...]]) -> float:
+    row = connection.execute("SELECT progress FROM rw_catalog.rw_ddl_progress").fetchone()
+    return float(str(row[0]).rstrip("%")) if row else 100.0
 
 
 def _wait_for(connection: psycopg.Connection[tuple[object, ...]], query: str, value: int) -> None:
