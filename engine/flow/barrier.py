@@ -2,7 +2,7 @@
 
 `Flow` owns the connection and the catalog. It has no loop, clock or thread of its own, so that tests drive it barrier by
 barrier; `engine.flow.loop` does it in production. Every error of PostgreSQL reaches the caller except data exceptions:
-those are bisected until the poison row stands alone, and the row is put into engine.poison_rows.
+`engine.flow.poison` finds the rows that raise them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from psycopg.types.json import Jsonb
 from engine.backfill.pending import count_pending, keep_pending
 from engine.catalog.objects import Catalog, CatalogObject, load
 from engine.catalog.versions import bring_up_to_date
-from engine.compile.program import delta_name, toastable
+from engine.compile.program import toastable
 from engine.connectors.source import Batch, Position, SourceSpec
 from engine.ddl import commands
 from engine.ddl import create_source as sources
 from engine.ddl.context import DdlContext, Reply
-from engine.ddl.create_table import take_changes, take_changes_as_text
+from engine.ddl.create_table import take_changes
 from engine.ddl.create_table import temporaries as table_temporaries
 from engine.ddl.create_view import temporaries as view_temporaries
 from engine.ddl.drop import drop_one
@@ -34,9 +34,9 @@ from engine.ddl.filling import SMALL_ROWS, Filling
 from engine.ddl.finish import finish
 from engine.ddl.retention import EXPIRING
 from engine.flow.into_table import apply_waiting
+from engine.flow.poison import PoisonSearch
 from engine.flow.retention import expire
 from engine.flow.source_input import copy_rows, first_positions, messages_between, positions, read_again
-from engine.operators.base import names
 from tailrace.errors import TailraceError
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,6 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 T = TypeVar("T")
 LOCK_KEY = 4566
 _DDL_ATTEMPTS = 3
-_Changes = list[tuple[CatalogObject, tuple[Any, ...]]]
 _SLOW_MS = 500.0
 _STEPPED = ("materialized view", "sink")
 """Kinds whose programs read other relations' changes."""
@@ -174,7 +173,7 @@ class Flow:
                 error.diag.message_primary,
             )
             self._restore()
-            now = self._barrier_by_bisection(batches, touched)
+            now = self._barrier_in_pieces(batches, touched)
         except BaseException:
             self._restore()
             raise
@@ -186,6 +185,24 @@ class Flow:
         self._replan(rows)
         self._feed()
         return BarrierResult(self.epoch, now, rows, self._last_ms)
+
+    def _barrier_in_pieces(self, batches: Mapping[int, Batch], tables: Sequence[CatalogObject]) -> datetime:
+        """The same barrier, one transaction, without the rows that raise a data exception; see `engine.flow.poison`."""
+        before = self.barrier_time
+        try:
+            with self.connection.transaction():
+                now = self._begin(sum(len(b.rows) for b in batches.values()))
+                search = PoisonSearch(self.connection, self.spec, self._walk, self._clear, now)
+                search.take_changes_of(tables)
+                self.barrier_time = now  # for the pieces to come the time has advanced
+                for source_id, batch in batches.items():
+                    search.take_messages_of(self.catalog.objects[source_id], batch.rows)
+                self._positions(batches)
+        except BaseException:
+            self.barrier_time = before
+            self._restore()
+            raise
+        return now
 
     def _feed(self) -> None:
         """Let the sinks INTO tables change them."""
@@ -303,89 +320,6 @@ class Flow:
         if self._rows_seen >= self._replan_at:
             self._replan_at *= 10
             self.connection.execute("DISCARD PLANS")
-
-    # --- poison rows --------------------------------------------------------------------------------------------------
-
-    def _barrier_by_bisection(
-        self, batches: Mapping[int, Batch], tables: Sequence[CatalogObject]
-    ) -> datetime:
-        """The same barrier in pieces, one transaction: rows that raise a data exception are set aside.
-
-        The tables' changes and the time go first and in one walk, since the tables' storage shows them all already; the
-        messages of the sources follow piece by piece.
-        """
-        before = self.barrier_time
-        try:
-            with self.connection.transaction():
-                now = self._begin(sum(len(b.rows) for b in batches.values()))
-                self._bisect_tables(tables, now)
-                self.barrier_time = now  # for the pieces to come the time has advanced
-                for source_id, batch in batches.items():
-                    self._bisect(self.catalog.objects[source_id], batch.rows, now)
-                self._positions(batches)
-        except BaseException:
-            self.barrier_time = before
-            self._restore()
-            raise
-        return now
-
-    def _bisect_tables(self, tables: Sequence[CatalogObject], now: datetime) -> None:
-        """Find by trial which changes can be walked over together, then walk over those."""
-        waiting: list[_Changes] = [[]]
-        for table in tables:
-            taken = self.connection.execute(take_changes_as_text(table.id, table.columns)).fetchall()
-            waiting[0].extend((table, row) for row in taken)
-        sound: _Changes = []
-        while waiting:
-            piece = waiting.pop()
-            try:
-                with self.connection.transaction(force_rollback=True):
-                    self._walk_over([*sound, *piece], now)
-                sound.extend(piece)
-            except psycopg.DataError as error:
-                if not piece:
-                    raise
-                if len(piece) > 1:
-                    middle = len(piece) // 2
-                    waiting.extend((piece[middle:], piece[:middle]))
-                else:
-                    self._set_aside(*piece[0], error)
-        self._walk_over(sound, now)
-        self._clear()
-
-    def _walk_over(self, changes: _Changes, now: datetime) -> None:
-        with self.connection.cursor() as cursor:
-            for table, row in changes:
-                places = ", ".join(f"%s::text::{c.type}" for c in table.columns)
-                cursor.execute(
-                    f"INSERT INTO {delta_name(table.id)} ({names(table.columns)}, _w) VALUES ({places}, %s)",
-                    row,
-                )
-        self._walk({table.id for table, _ in changes}, now)
-
-    def _bisect(self, source: CatalogObject, rows: Sequence[tuple[Any, ...]], now: datetime) -> None:
-        if not rows:
-            return
-        try:
-            with self.connection.transaction():
-                copy_rows(self.connection, source, self.spec(source.id), rows)
-                self._walk({source.id}, now)
-                self._clear()
-        except psycopg.DataError as error:
-            if len(rows) > 1:
-                middle = len(rows) // 2
-                self._bisect(source, rows[:middle], now)
-                self._bisect(source, rows[middle:], now)
-            else:
-                self._set_aside(source, rows[0], error)
-
-    def _set_aside(self, relation: CatalogObject, row: tuple[Any, ...], error: psycopg.DataError) -> None:
-        message = error.diag.message_primary or str(error)
-        log.error("poison row of %s set aside (%s): %s", relation.name, error.sqlstate, message)
-        self.connection.execute(
-            "INSERT INTO engine.poison_rows (source_id, origin, error, sqlstate) VALUES (%s, %s, %s, %s)",
-            (relation.id, repr(row)[:2000], message, error.sqlstate or "22000"),
-        )
 
     def _clear(self) -> None:
         """Empty every delta table, as a commit would."""

@@ -6,7 +6,6 @@ import psycopg
 import pytest
 
 from engine.connectors.source import Batch, Position
-from engine.flow import barrier
 from tailrace.errors import (
     DuplicateObject,
     InvalidStatement,
@@ -92,8 +91,7 @@ def test_the_state_is_found_again_by_a_flow_that_starts_anew(engine: FlowUnderTe
         "ALTER TABLE t SWAP WITH u", "ALTER MATERIALIZED VIEW a SWAP WITH b", "ALTER TABLE u RENAME TO w"
     )
     engine.run("INSERT INTO t VALUES (8, 1)")
-    engine.flow.connection.close()
-    engine.flow = barrier.Flow.open(engine.server.dsn(dbname=engine.database), engine.clock)
+    engine.reopen()
     engine.settle("INSERT INTO w VALUES (2, 1)")
     assert engine.rows("SELECT * FROM a") == [(1, 8)]
     assert engine.rows("SELECT * FROM b") == [(1, 2)]
@@ -349,8 +347,7 @@ def test_sinks_follow_names_and_have_names_of_their_own(engine: FlowUnderTest) -
         ("plain", "CREATE SINK plain INTO other (v, id) AS SELECT a.v * 10, a.id + 100 FROM b AS a"),
         ("q", "CREATE SINK q INTO other FROM b"),
     ]
-    engine.flow.connection.close()
-    engine.flow = barrier.Flow.open(engine.server.dsn(dbname=engine.database), engine.clock)
+    engine.reopen()
     settle("DELETE FROM b WHERE id = 1")
     assert engine.rows("SELECT * FROM other ORDER BY id") == [(2, 2), (102, 20)]
     engine.ddl("DROP SINK plain", "DROP SINK q", "DROP TABLE other")

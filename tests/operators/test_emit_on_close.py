@@ -20,11 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.backfill.worker import Worker
-from engine.flow.barrier import LOCK_KEY, Flow
 from tests.operators.histories import quick, thorough
 from tests.operators.sources import ReferenceSource, Row, no_broker, send
 from tests.support.flow import START, FlowUnderTest, as_batch, assert_same
-from tests.support.processes import wait_until
 
 VIEWS = yaml.safe_load((Path(__file__).parent / "views" / "emit_on_close.yaml").read_text())
 KEPT = "SELECT id, g, ts FROM s WHERE g > 0"
@@ -147,14 +145,6 @@ def world(engine: FlowUnderTest, sources: dict[str, ReferenceSource], oracle: Or
     return World(engine, sources, oracle)
 
 
-def _locked(oracle: Oracle) -> bool:
-    return oracle.execute(
-        "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND database ="
-        " (SELECT oid FROM pg_database WHERE datname = current_database()))",
-        (LOCK_KEY,),
-    ).fetchone() == (True,)
-
-
 def at(second: int) -> datetime:
     return START + timedelta(seconds=second)
 
@@ -187,9 +177,7 @@ def play(
         if number == create_at:
             there.create()
         if number == reopen_at:
-            engine.flow.connection.close()
-            wait_until(lambda: not _locked(oracle), 30, "the first flow's lock to be gone")
-            engine.flow = Flow.open(engine.server.dsn(dbname=engine.database), engine.clock)
+            engine.reopen()
         second += further
         batch = {
             name: [(i, g, v, None if s is None else at(second + s), p) for i, g, v, s, p in rows]

@@ -124,8 +124,7 @@ def test_what_was_logged_before_a_new_session_is_applied_once(
         patched.setattr(barrier, "apply_waiting", lambda *_: False)
         engine.settle("INSERT INTO a VALUES (1), (1)")
     assert engine.rows("SELECT * FROM b") == []
-    engine.flow.connection.close()
-    engine.flow = barrier.Flow.open(engine.server.dsn(dbname=engine.database), engine.clock)
+    engine.reopen()
     _settled(engine)
     _settled(engine)
     assert engine.rows("SELECT * FROM b") == [(1,), (1,)]

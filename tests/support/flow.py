@@ -25,6 +25,7 @@ from engine.roles import grant_database
 from tailrace.sql import parse_statement
 from tailrace.sql.windows import expand_windows
 from tests.support.postgres import PostgresServer
+from tests.support.processes import wait_until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 Row = tuple[Any, ...]
@@ -106,6 +107,17 @@ class FlowUnderTest:
             if item.id in self.flow.catalog.objects and not item.references:
                 self.ddl(f'DROP {item.kind.upper()} "{item.name}" CASCADE')
         self.queries.clear()
+
+    def reopen(self) -> None:
+        """Another flow on the same database, as after a restart; the old one's session has to be gone first."""
+        self.flow.connection.close()
+        lock = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4566 AND database ="
+        database = "(SELECT oid FROM pg_database WHERE datname = current_database())"
+        with psycopg.connect(self.server.dsn(dbname=self.database), autocommit=True) as observer:
+            wait_until(
+                lambda: observer.execute(f"{lock} {database}").fetchone() == (0,), 30, "the old flow's end"
+            )
+        self.flow = Flow.open(self.server.dsn(dbname=self.database), self.clock)
 
     def another_client(self) -> psycopg.Connection[Row]:
         return psycopg.connect(self.server.dsn("root", self.database), autocommit=True)
