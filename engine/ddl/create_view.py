@@ -116,10 +116,16 @@ def explain_create(context: DdlContext, tree: exp.Create) -> Reply:
 
 def compile_view(context: DdlContext, tree: exp.Create, id_: int) -> Program:
     """The program of a CREATE MATERIALIZED VIEW."""
+    expires, emits_on_close = retention_of(tree) is not None, _emits_on_close(tree)
+    if expires and emits_on_close:
+        raise UnsupportedFeature(
+            "retention_seconds of a view that emits on window close",
+            detail="rows that are held until their window closes might expire before",
+            hint="leave it out here, and give it to a view over this one",
+        )
     operator = plan(parse_query(_query_text(tree)), context.environment)
-    if _emits_on_close(tree):
+    if emits_on_close:
         operator = close_windows(operator)
-    expires = retention_of(tree) is not None
     if expires:
         check_may_forget(operator)
     program = materialize(operator, id_, expires=expires)

@@ -132,6 +132,14 @@ def test_the_flow_expires_by_itself(engine: FlowUnderTest) -> None:
         engine.clock.now = before
 
 
+def test_rows_held_until_their_window_closes_do_not_expire(engine: FlowUnderTest) -> None:
+    engine.ddl("CREATE TABLE t (k int) APPEND ONLY")
+    with pytest.raises(UnsupportedFeature, match="emits on window close"):
+        engine.ddl(
+            "CREATE MATERIALIZED VIEW v WITH (retention_seconds = 60) AS SELECT k FROM t EMIT ON WINDOW CLOSE"
+        )
+
+
 @pytest.mark.parametrize("value", ["0", "-5", "'1 hour'", "1.5"])
 def test_a_value_that_is_no_number_of_seconds(engine: FlowUnderTest, value: str) -> None:
     with pytest.raises(InvalidStatement, match="retention_seconds must be a number of seconds"):
