@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from tailrace import config, migrate
 from tailrace.topics import create_topics
@@ -24,6 +25,7 @@ KEPT_S = 3
 EXPIRING = ("messages", "readings", "duplicates", "readings_10s", "device_activity_10s", "rejects")
 
 
+@pytest.mark.slow
 def test_counts_hold_while_rows_expire(tmp_path: Path) -> None:
     directory = tmp_path / "migrations"
     shutil.copytree(ROOT / "migrations", directory)
