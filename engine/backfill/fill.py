@@ -43,13 +43,11 @@ def fill(
     assert program is not None  # noqa: S101 - only what has a program is filled
     read = [i for i in inputs if reads(program.function, i)]
     stored = [i for i in read if i.kind != "source"]
-    delta_tables = [t for i in inputs for t in delta_tables_of(i)]
-    delta_tables += [temporary_name(t) for t in program.temporaries]
     step = f"SELECT engine.step_{view.id}(%s, %s, %s, false)"
 
     def advance(*, initial: bool) -> None:
         connection.execute(step, (now, now, initial))
-        connection.execute(f"TRUNCATE {', '.join(delta_tables)}")
+        clear_deltas(connection, view, inputs)
 
     with _free_planner(connection):
         if program.chunked:
@@ -68,7 +66,15 @@ def fill(
             progress(rows)
 
 
-def delta_tables_of(item: CatalogObject) -> list[str]:
+def clear_deltas(connection: Connection, view: CatalogObject, inputs: Sequence[CatalogObject]) -> None:
+    """Empty what a step of `view` reads and writes in this session, as a commit would."""
+    program = view.program
+    tables = [t for i in inputs for t in _delta_tables_of(i)]
+    tables += [temporary_name(t) for t in program.temporaries] if program else []
+    connection.execute(f"TRUNCATE {', '.join(tables)}")
+
+
+def _delta_tables_of(item: CatalogObject) -> list[str]:
     """Where an input's changes are in a session: its delta table, and a source's decoded messages before its own step."""
     own_step = item.kind == "source" and item.body.get("program")
     return [delta_name(item.id), *([f"pg_temp.input_{item.id}"] if own_step else [])]

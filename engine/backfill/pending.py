@@ -50,7 +50,7 @@ def count_pending(connection: Connection, view: CatalogObject, inputs: list[Cata
 
 
 def load_pending(connection: Connection, view: CatalogObject, item: CatalogObject, epoch: int) -> None:
-    """Fill the input's delta table with the changes up to `epoch`, and forget them.
+    """Fill the input's delta table with the changes up to `epoch`; they stay until they are forgotten or dropped.
 
     Epochs are merged into one delta, so what came and went again cancels out.
     """
@@ -62,7 +62,6 @@ def load_pending(connection: Connection, view: CatalogObject, item: CatalogObjec
         else consolidate(upto, columns)
     )
     connection.execute(f"INSERT INTO {delta_name(item.id)} ({columns}, {WEIGHT}) {rows}")
-    forget_pending(connection, view, item, epoch)
 
 
 def forget_pending(connection: Connection, view: CatalogObject, item: CatalogObject, epoch: int) -> None:

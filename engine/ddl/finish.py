@@ -5,9 +5,7 @@ Called by the flow in a barrier's transaction when the job's worker says that li
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from engine.backfill.fill import delta_tables_of, temporary_name
+from engine.backfill.fill import clear_deltas
 from engine.backfill.pending import drop_pending, load_pending
 from engine.catalog.objects import CatalogObject, set_created
 from engine.ddl.context import DdlContext
@@ -40,12 +38,5 @@ def _take_in(context: DdlContext, item: CatalogObject, epoch: int) -> None:
     for each in inputs:
         load_pending(context.connection, item, each, epoch)
     context.connection.execute(f"SELECT engine.step_{item.id}(%s, %s, false, false)", (context.now, last))
-    _clear(context, item, inputs)
+    clear_deltas(context.connection, item, inputs)
     context.execute(*(drop_pending(item.id, i.id) for i in inputs))
-
-
-def _clear(context: DdlContext, item: CatalogObject, inputs: Sequence[CatalogObject]) -> None:
-    program = item.program
-    tables = [t for i in inputs for t in delta_tables_of(i)]
-    tables += [temporary_name(t) for t in program.temporaries] if program else []
-    context.execute(f"TRUNCATE {', '.join(tables)}")
