@@ -18,7 +18,7 @@ from typing import Any, cast
 from engine.layout import Layout
 from tailrace.errors import TailraceError
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 """What this code writes. It goes up with `engine.catalog.versions.VERSION` and with whatever else changes on disk."""
 OLDEST_VERSION = 1
 """What this code can still bring up to date."""

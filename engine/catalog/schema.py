@@ -217,6 +217,9 @@ ADDED_IN_2: tuple[str, ...] = (
 )
 """Version 2, on top of version 1."""
 
+ADDED_IN_3: tuple[str, ...] = ()
+"""Version 3, on top of version 2."""
+
 VISIBLE = """
 CREATE SCHEMA rw_catalog;
 CREATE VIEW rw_catalog.rw_relations AS

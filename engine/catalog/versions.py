@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from engine.catalog.schema import ADDED_IN_2, GRANTS, PRIVATE, VISIBLE, pg_class_view
+from engine.catalog.schema import ADDED_IN_2, ADDED_IN_3, GRANTS, PRIVATE, VISIBLE, pg_class_view
 from engine.catalog.upgrades import STEPS, Step
 from engine.state import STATE_VERSION
 from tailrace.errors import TailraceError
@@ -41,8 +41,9 @@ def bring_up_to_date(connection: Connection, steps: Sequence[Step] = STEPS) -> N
     if found == 0:
         with connection.transaction():
             connection.execute(PRIVATE)
-            for piece in ADDED_IN_2:
+            for piece in (*ADDED_IN_2, *ADDED_IN_3):
                 connection.execute(piece)
+            connection.execute("UPDATE engine.version SET version = %s", (VERSION,))
             _make_visible(connection)
         return
     if found > VERSION:

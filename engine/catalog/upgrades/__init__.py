@@ -6,10 +6,10 @@ A step only ever adds to what its version knew; a released one is history and do
 
 from __future__ import annotations
 
-from engine.catalog.upgrades import from_1_to_2
+from engine.catalog.upgrades import from_1_to_2, from_2_to_3
 from engine.catalog.upgrades.step import Step
 
-STEPS: tuple[Step, ...] = (Step(1, from_1_to_2.apply),)
+STEPS: tuple[Step, ...] = (Step(1, from_1_to_2.apply), Step(2, from_2_to_3.apply))
 """Version n at place n - 1, so that every version from 1 on leads to the newest."""
 
 __all__ = ["STEPS", "Step"]
