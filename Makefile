@@ -78,6 +78,10 @@ chaos: $(DEV) ## Disturb the whole stack under load and account for every messag
 	    $(if $(RATE),--rate "$(RATE)") $(if $(DEVICES),--devices "$(DEVICES)") \
 	    $(if $(ONLY),--only "$(ONLY)") $(if $(REPORT),--report "$(REPORT)") $(ARGS)
 
+.PHONY: oracle
+oracle: $(DEV) ## Compare random views with their queries as batches, over random histories [SEED= N=1000 ARGS=]
+	@exec $(BIN)/python -m tests.oracle $(if $(SEED),--seed "$(SEED)") $(if $(N),--number "$(N)") $(ARGS)
+
 .PHONY: bench
 bench: $(DEV) ## Run the benchmarks, one after the other [BENCH=bench/decode.py]
 	@for script in $(or $(BENCH),$(sort $(wildcard bench/*.py))); do \

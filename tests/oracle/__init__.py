@@ -1,0 +1,1 @@
+"""Random queries over random histories: what a view holds must equal its query run as a batch."""

@@ -1,0 +1,177 @@
+"""`python -m tests.oracle --seed S -n N`, as `make oracle` calls it: N random histories, some queries each.
+
+Exit code 0: no difference. What differs is made smaller, printed as a case for `kept.yaml`, and counted; the search goes on with
+other histories, so that one run shows all it can find.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import secrets
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tests.operators.histories import Step, histories
+from tests.oracle.kept import Case, without, written
+from tests.oracle.play import Outcome, play
+from tests.oracle.queries import Query, queries
+from tests.support.flow import FlowUnderTest, running_flow
+from tests.support.postgres import PostgresServer, running_postgres
+
+QUERIES = 3
+BATCH = 100
+"""Histories drawn from one seed: a longer run of hypothesis draws from what it has seen, which gets slower and narrower."""
+
+
+class Search:
+    """One run: counts, and what was found."""
+
+    def __init__(self, console: Console, keep: Path | None) -> None:
+        self.console = console
+        self.keep = keep
+        self.histories = 0
+        self.views = 0
+        self.comparisons = 0
+        self.differences: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        self.shapes: Counter[str] = Counter()
+
+    def one(self, engine: FlowUnderTest, history: tuple[Step, ...], drawn: list[Query]) -> None:
+        """Play one example; query by query when something differs."""
+        self.histories += 1
+        self.shapes.update(query.shape for query in drawn)
+        try:
+            self._count(play(engine, history, [query.text for query in drawn]))
+        except Exception:
+            for query in drawn:
+                self._alone(engine, history, query)
+
+    def _alone(self, engine: FlowUnderTest, history: tuple[Step, ...], query: Query) -> None:
+        try:
+            self._count(play(engine, history, [query.text]))
+        except Exception as error:
+            kind = f"{query.shape}: {_gist(error)}"
+            self.differences[kind] += 1
+            if self.differences[kind] == 1:
+                steps = smaller(engine, history, query.text)
+                case = written(Case(f"{query.shape} {len(self.differences)}", query.text, steps))
+                self.console.print(f"\n[red]{error}[/]\n", highlight=False)
+                if self.keep is not None:
+                    with self.keep.open("a") as kept:
+                        kept.write(case)
+                else:
+                    self.console.print(case, highlight=False, markup=False)
+
+    def _count(self, outcome: Outcome) -> None:
+        self.views += outcome.views
+        self.comparisons += outcome.comparisons
+        self.refused.update(reason for _, reason in outcome.refused)
+
+
+def smaller(engine: FlowUnderTest, steps: tuple[Step, ...], query: str) -> tuple[Step, ...]:
+    """The steps with all left out that the failure does not need."""
+    size = max(len(steps) // 2, 1)
+    while size:
+        start = 0
+        while start < len(steps):
+            fewer = without(steps, start, size)
+            if len(fewer) < len(steps) and _fails(engine, fewer, query):
+                steps = fewer
+            else:
+                start += size
+        size //= 2
+    return steps
+
+
+def _fails(engine: FlowUnderTest, steps: tuple[Step, ...], query: str) -> bool:
+    try:
+        play(engine, steps, [query])
+    except Exception:
+        return True
+    return False
+
+
+def _gist(error: Exception) -> str:
+    line = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return "".join(c for c in line if not c.isdigit())[:90]
+
+
+def search(engine: FlowUnderTest, found: Search, start: int, number: int, progress: Progress) -> None:
+    """`number` histories from consecutive seeds."""
+    task = progress.add_task("histories", total=number)
+    while found.histories < number:
+        count = min(BATCH, number - found.histories)
+
+        @seed(start)
+        @settings(
+            max_examples=count,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(history=histories(), drawn=st.lists(queries(), min_size=QUERIES, max_size=QUERIES))
+        def batch(history: tuple[Step, ...], drawn: list[Query]) -> None:
+            found.one(engine, history, drawn)
+            progress.update(
+                task,
+                completed=found.histories,
+                description=f"histories, {sum(found.differences.values())} differ",
+            )
+
+        batch()
+        start += 1
+
+
+@contextmanager
+def _engine() -> Iterator[FlowUnderTest]:
+    with (
+        tempfile.TemporaryDirectory(prefix="tailrace-oracle-") as directory,
+        running_postgres(Path(directory)) as server,
+    ):
+        assert isinstance(server, PostgresServer)
+        with running_flow(server) as flow:
+            yield flow
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run, print, return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.oracle", description=__doc__)
+    parser.add_argument(
+        "--seed", type=int, help="the same seed gives the same histories (default: a new one, printed)"
+    )
+    parser.add_argument("-n", "--number", type=int, default=1000, help="histories (1000)")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FILE", help="append failing cases there, as kept.yaml has them"
+    )
+    options = parser.parse_args(arguments)
+    start = options.seed if options.seed is not None else secrets.randbelow(1_000_000)
+    random.seed(start)
+    console = Console()
+    console.print(f"oracle: seed {start}, {options.number:,} histories of {QUERIES} queries")
+    found, began = Search(console, options.keep), time.monotonic()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress, _engine() as engine:
+        search(engine, found, start, options.number, progress)
+    counts = f"{found.histories:,} histories, {found.views:,} views, {found.comparisons:,} comparisons"
+    console.print(f"{counts} in {time.monotonic() - began:,.0f} s")
+    console.print("shapes: " + ", ".join(f"{name} {count}" for name, count in found.shapes.most_common()))
+    for title, kinds in (("refused", found.refused), ("different", found.differences)):
+        for what, count in kinds.most_common():
+            console.print(f"{title} {count:>5}  {what}", highlight=False, markup=False)
+    return 1 if found.differences else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
