@@ -18,7 +18,7 @@ from engine.flow.barrier import Flow
 from engine.layout import Layout
 from tests.support.postgres import PostgresServer
 
-VERSION_1 = (Path(__file__).parent / "version_1.sql").read_text(encoding="utf-8")
+DUMPS = {n: (Path(__file__).parent / f"version_{n}.sql").read_text(encoding="utf-8") for n in (1, 2)}
 LATER = datetime(2026, 1, 1, 0, 45, tzinfo=UTC)
 
 STRUCTURE = """
@@ -40,12 +40,17 @@ WHERE pronamespace IN ('engine'::regnamespace, 'rw_catalog'::regnamespace) AND p
 """
 
 
+def restore(database: str, version: int) -> str:
+    """Fill a new database with what that version left."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(DUMPS[version].encode())
+    return database
+
+
 @pytest.fixture
 def old(database: str) -> str:
     """A database as version 1 left it."""
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(VERSION_1.encode())
-    return database
+    return restore(database, 1)
 
 
 @pytest.fixture
@@ -93,20 +98,51 @@ def test_views_of_version_1_go_on(old: str, postgres: PostgresServer) -> None:
         flow.connection.close()
 
 
-@pytest.mark.parametrize("question", [STRUCTURE, CONSTRAINTS, FUNCTIONS])
-def test_an_upgraded_catalog_is_a_new_one(
-    connection: psycopg.Connection[tuple[object, ...]], postgres: PostgresServer, question: str
-) -> None:
-    versions.bring_up_to_date(connection)
-    upgraded = connection.execute(question.encode()).fetchall()
-    name = f"{connection.info.dbname}_new"
-    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+def test_views_of_version_2_go_on(database: str, postgres: PostgresServer) -> None:
+    flow = Flow.open(restore(database, 2), lambda: LATER)
     try:
-        with psycopg.connect(postgres.dsn(dbname=name), autocommit=True) as fresh:
-            versions.bring_up_to_date(fresh)
-            assert fresh.execute(question.encode()).fetchall() == upgraded
+        with as_root(postgres, database) as client:
+            assert versions.version(flow.connection) == versions.VERSION
+            flow.barrier()  # takes the change that waited
+            totals = "SELECT site, samples, total, highest FROM by_site ORDER BY site"
+            assert client.execute(totals).fetchall() == [("north", 2, 4.0, 2.5), ("south", 2, 12.0, 8.0)]
+            client.execute("UPDATE sites SET region = 'C' WHERE site = 'south'")
+            client.execute("INSERT INTO samples VALUES ('d5', 'south', 0.5, '2026-01-01 00:40:00+00')")
+            flow.barrier()
+            regions = "SELECT device, region FROM enriched ORDER BY device"
+            assert client.execute(regions).fetchall() == [
+                ("d1", "A"), ("d2", "A"), ("d3", "C"), ("d4", "C"), ("d5", "C"),
+            ]  # fmt: skip
+            kept = "SELECT device, region FROM at_arrival ORDER BY device"
+            assert client.execute(kept).fetchall()[2:] == [("d3", "B"), ("d4", "B"), ("d5", "C")]
+            assert client.execute("SELECT device FROM top ORDER BY value").fetchall() == [("d3",), ("d4",)]
+            assert client.execute("SELECT samples FROM copied ORDER BY site").fetchall() == [(2,), (3,)]
+            described = client.execute("SELECT description FROM rw_catalog.rw_description").fetchall()
+            assert described == [("samples of each site",)]
+            flow.execute("ALTER MATERIALIZED VIEW by_site RENAME TO of_site")
+            flow.execute("DROP TABLE samples CASCADE")
+            assert client.execute("SELECT site FROM copied ORDER BY site").fetchall() == [
+                ("north",),
+                ("south",),
+            ]
     finally:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        flow.connection.close()
+
+
+@pytest.mark.parametrize("version", sorted(DUMPS))
+def test_an_upgraded_catalog_is_a_new_one(database: str, postgres: PostgresServer, version: int) -> None:
+    questions = [STRUCTURE.encode(), CONSTRAINTS.encode(), FUNCTIONS.encode()]
+    with psycopg.connect(restore(database, version), autocommit=True) as connection:
+        versions.bring_up_to_date(connection)
+        upgraded = [connection.execute(question).fetchall() for question in questions]
+        name = f"{connection.info.dbname}_new"
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            with psycopg.connect(postgres.dsn(dbname=name), autocommit=True) as fresh:
+                versions.bring_up_to_date(fresh)
+                assert [fresh.execute(question).fetchall() for question in questions] == upgraded
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def test_an_upgrade_that_fails_leaves_the_old_version(
