@@ -28,6 +28,9 @@ DATA_DIR ?=
 REPORT ?=
 N ?=
 ONLY ?=
+PATHS ?= tests/slt
+URL ?=
+OUT ?=
 
 # Test files that run side by side; JOBS=0 runs them one by one, in this process.
 JOBS ?= 2
@@ -81,6 +84,10 @@ chaos: $(DEV) ## Disturb the whole stack under load and account for every messag
 .PHONY: oracle
 oracle: $(DEV) ## Compare random views with their queries as batches, over random histories [SEED= N=1000 ARGS=]
 	@exec $(BIN)/python -m tests.oracle $(if $(SEED),--seed "$(SEED)") $(if $(N),--number "$(N)") $(ARGS)
+
+.PHONY: slt
+slt: $(DEV) ## Run sqllogictest files on an engine of its own or on URL [PATHS="dir file" URL= OUT=report.json ARGS=]
+	@exec $(BIN)/python -m tests.slt.runner $(PATHS) $(if $(URL),--url "$(URL)") $(if $(OUT),--json "$(OUT)") $(ARGS)
 
 .PHONY: bench
 bench: $(DEV) ## Run the benchmarks, one after the other [BENCH=bench/decode.py]

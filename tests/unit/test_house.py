@@ -20,7 +20,20 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("tailrace", "engine", "loader", "app", "migrations")
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
-TARGETS = {"help", "setup", "demo", "test", "test-slow", "check", "fmt", "bench", "chaos", "oracle", "clean"}
+TARGETS = {
+    "help",
+    "setup",
+    "demo",
+    "test",
+    "test-slow",
+    "check",
+    "fmt",
+    "bench",
+    "chaos",
+    "oracle",
+    "slt",
+    "clean",
+}
 
 
 def read(path: str) -> str:
