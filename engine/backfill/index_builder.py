@@ -45,7 +45,7 @@ class IndexBuilder:
 
     def advance(self) -> int:
         """Build it; nothing waits behind it."""
-        build(self.connection, self.index.name, self.index.body["on"])
+        build(self.connection, self.index.index_name, self.index.body["on"])
         return 0
 
 

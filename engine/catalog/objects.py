@@ -15,8 +15,21 @@ from psycopg.types.json import Jsonb
 from engine.compile.program import Program
 from engine.compile.relations import Relation
 from engine.operators.base import Column, quote
+from tailrace.sql.names import ObjectName
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+PUBLIC = "public"
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A schema that clients see."""
+
+    id: int
+    name: str
+    owner: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,27 @@ class CatalogObject:
     body: dict[str, Any]
     references: tuple[int, ...] = ()
     status: str = "created"  # or "creating": a backfill fills it, and clients do not see it yet
+    schema: str = PUBLIC
+
+    @property
+    def full_name(self) -> ObjectName:
+        """Its name with its schema."""
+        return ObjectName(self.name, self.schema)
+
+    @property
+    def visible(self) -> str:
+        """What clients read it by, as SQL: the PostgreSQL view of its schema and name."""
+        return self.full_name.sql
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The schemas in which names without one were looked for when it was made."""
+        return tuple(self.body.get("path", (PUBLIC,)))
+
+    @property
+    def index_name(self) -> str:
+        """What PostgreSQL calls the index behind an index object, in schema engine."""
+        return f"index_{self.id}"
 
     @property
     def is_creating(self) -> bool:
@@ -73,6 +107,7 @@ class CatalogObject:
             storage,
             self.body.get("query"),
             self.body.get("watermarks", {}),
+            self.schema,
         )
 
 
@@ -81,14 +116,20 @@ class Catalog:
     """All objects by id, in the order in which they were made, which is also an order of dependency."""
 
     objects: dict[int, CatalogObject] = field(default_factory=dict)
+    schemas: dict[str, Schema] = field(default_factory=dict)
 
-    def by_name(self, name: str) -> CatalogObject | None:
-        """The object called `name` (already folded), or None."""
-        return next((o for o in self.objects.values() if o.name == name), None)
+    def by_name(self, name: str, schema: str = PUBLIC) -> CatalogObject | None:
+        """The object called `name` (already folded) in `schema`, or None."""
+        return next((o for o in self.objects.values() if o.name == name and o.schema == schema), None)
 
-    def relation(self, name: str) -> Relation | None:
+    def find(self, name: ObjectName, path: Iterable[str] = (PUBLIC,)) -> CatalogObject | None:
+        """The object in the schema that `name` has, else in the first schema of `path` that has one; or None."""
+        schemas = (name.schema,) if name.schema else path
+        return next((o for s in schemas if (o := self.by_name(name.name, s)) is not None), None)
+
+    def relation(self, name: ObjectName, path: Iterable[str] = (PUBLIC,)) -> Relation | None:
         """For the compiler: what can be read, so no indexes, no sinks, nothing that is still being filled."""
-        found = self.by_name(name)
+        found = self.find(name, path)
         if found is None or found.kind in ("index", "sink") or found.is_creating:
             return None
         return found.relation()
@@ -143,12 +184,14 @@ def load(connection: Connection) -> Catalog:
     ):
         references.setdefault(object_id, []).append(referenced)
     catalog = Catalog()
+    for id_, name, owner in connection.execute("SELECT id, name, owner FROM engine.schemas ORDER BY id"):
+        catalog.schemas[name] = Schema(id_, name, owner)
     rows = connection.execute(
-        "SELECT id, name, kind, owner, definition, body, status FROM engine.objects ORDER BY id"
+        "SELECT id, name, kind, owner, definition, body, status, schema FROM engine.objects ORDER BY id"
     )
-    for id_, name, kind, owner, definition, body, status in rows:
+    for id_, name, kind, owner, definition, body, status, schema in rows:
         catalog.objects[id_] = CatalogObject(
-            id_, name, kind, owner, definition, body, tuple(sorted(references.get(id_, ()))), status
+            id_, name, kind, owner, definition, body, tuple(sorted(references.get(id_, ()))), status, schema
         )
     return catalog
 
@@ -156,8 +199,9 @@ def load(connection: Connection) -> Catalog:
 def insert(connection: Connection, new: CatalogObject) -> None:
     """Record a new object and its dependencies."""
     connection.execute(
-        "INSERT INTO engine.objects (id, name, kind, owner, definition, body, status) VALUES (%s, %s, %s, %s, %s, %s, %s)",
-        (new.id, new.name, new.kind, new.owner, new.definition, Jsonb(new.body), new.status),
+        "INSERT INTO engine.objects (id, name, kind, owner, definition, body, status, schema) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        (new.id, new.name, new.kind, new.owner, new.definition, Jsonb(new.body), new.status, new.schema),
     )
     for referenced in new.references:
         connection.execute("INSERT INTO engine.dependencies VALUES (%s, %s)", (new.id, referenced))
@@ -170,10 +214,10 @@ def set_created(connection: Connection, item: CatalogObject) -> CatalogObject:
 
 
 def update(connection: Connection, changed: CatalogObject) -> None:
-    """Write an object's name and texts anew; its id, kind and dependencies stay."""
+    """Write an object's name, schema, owner and texts anew; its id, kind and dependencies stay."""
     connection.execute(
-        "UPDATE engine.objects SET name = %s, definition = %s, body = %s WHERE id = %s",
-        (changed.name, changed.definition, Jsonb(changed.body), changed.id),
+        "UPDATE engine.objects SET name = %s, schema = %s, owner = %s, definition = %s, body = %s WHERE id = %s",
+        (changed.name, changed.schema, changed.owner, changed.definition, Jsonb(changed.body), changed.id),
     )
 
 

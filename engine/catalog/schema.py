@@ -217,13 +217,37 @@ ADDED_IN_2: tuple[str, ...] = (
 )
 """Version 2, on top of version 1."""
 
-ADDED_IN_3: tuple[str, ...] = ()
+SCHEMAS = """
+ALTER TABLE engine.objects ADD COLUMN schema text NOT NULL DEFAULT 'public';
+ALTER TABLE engine.objects DROP CONSTRAINT objects_name_key;
+ALTER TABLE engine.objects ADD CONSTRAINT objects_schema_name_key UNIQUE (schema, name) DEFERRABLE INITIALLY IMMEDIATE;
+CREATE OR REPLACE VIEW engine.created AS SELECT * FROM engine.objects WHERE status = 'created';
+CREATE TABLE engine.schemas (
+    id integer PRIMARY KEY,
+    name text NOT NULL UNIQUE,
+    owner text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+INSERT INTO engine.schemas VALUES (2, 'public', 'root');
+DO $$
+DECLARE
+    stored record;
+BEGIN
+    FOR stored IN SELECT id, name FROM engine.objects WHERE kind = 'index'
+    LOOP
+        EXECUTE format('ALTER INDEX IF EXISTS engine.%I RENAME TO index_%s', stored.name, stored.id);
+    END LOOP;
+END $$;
+"""
+"""Schemas: each object lies in one. What PostgreSQL calls an index is its id, since names are unique in a schema only."""
+
+ADDED_IN_3: tuple[str, ...] = (SCHEMAS,)
 """Version 3, on top of version 2."""
 
 VISIBLE = """
 CREATE SCHEMA rw_catalog;
 CREATE VIEW rw_catalog.rw_relations AS
-    SELECT id, 'public'::text AS schema_name, name, kind AS relation_type FROM engine.created;
+    SELECT id, schema AS schema_name, name, kind AS relation_type FROM engine.created;
 CREATE VIEW rw_catalog.rw_columns AS
     SELECT o.id AS relation_id, c.value ->> 'name' AS name, c.ordinality::integer AS position,
         c.value ->> 'type' AS data_type, (c.value ->> 'hidden')::boolean AS is_hidden,
@@ -231,26 +255,27 @@ CREATE VIEW rw_catalog.rw_columns AS
     FROM engine.created AS o, jsonb_array_elements(o.body -> 'columns') WITH ORDINALITY AS c;
 CREATE VIEW rw_catalog.rw_description AS
     SELECT o.id AS objoid, d.classoid::integer AS classoid, nullif(d.objsubid, 0) AS objsubid, d.description
-    FROM engine.created AS o JOIN pg_class AS c ON c.relname = o.name AND c.relnamespace = 'public'::regnamespace
+    FROM engine.created AS o JOIN pg_namespace AS n ON n.nspname = o.schema
+    JOIN pg_class AS c ON c.relname = o.name AND c.relnamespace = n.oid
     JOIN pg_description AS d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass;
 CREATE VIEW rw_catalog.rw_sources AS
-    SELECT id, name, 'public'::text AS schema_name, owner, body -> 'options' ->> 'connector' AS connector,
+    SELECT id, name, schema AS schema_name, owner, body -> 'options' ->> 'connector' AS connector,
         (SELECT string_agg(c.name, ', ' ORDER BY c.position) FROM rw_catalog.rw_columns AS c
          WHERE c.relation_id = o.id AND NOT c.is_hidden) AS columns, definition, created_at
     FROM engine.created AS o WHERE kind = 'source';
 CREATE VIEW rw_catalog.rw_tables AS
-    SELECT id, name, 'public'::text AS schema_name, owner, definition, created_at FROM engine.created WHERE kind = 'table';
+    SELECT id, name, schema AS schema_name, owner, definition, created_at FROM engine.created WHERE kind = 'table';
 CREATE VIEW rw_catalog.rw_materialized_views AS
-    SELECT id, name, 'public'::text AS schema_name, owner, definition, created_at FROM engine.created
+    SELECT id, name, schema AS schema_name, owner, definition, created_at FROM engine.created
     WHERE kind = 'materialized view';
 CREATE VIEW rw_catalog.rw_views AS
-    SELECT id, name, 'public'::text AS schema_name, owner, definition, created_at FROM engine.created WHERE kind = 'view';
+    SELECT id, name, schema AS schema_name, owner, definition, created_at FROM engine.created WHERE kind = 'view';
 CREATE VIEW rw_catalog.rw_indexes AS
-    SELECT id, name, 'public'::text AS schema_name, owner, definition, created_at,
+    SELECT id, name, schema AS schema_name, owner, definition, created_at,
         body ->> 'relation' AS relation_name, body ->> 'indexed' AS indexed_columns
     FROM engine.created WHERE kind = 'index';
 CREATE VIEW rw_catalog.rw_sinks AS
-    SELECT id, name, 'public'::text AS schema_name, owner, body -> 'options' ->> 'connector' AS connector,
+    SELECT id, name, schema AS schema_name, owner, body -> 'options' ->> 'connector' AS connector,
         upper(replace(body -> 'sink' ->> 'type', '-', '_')) AS sink_type, definition, created_at AS initialized_at, created_at
     FROM engine.created WHERE kind = 'sink';
 CREATE VIEW rw_catalog.rw_sink_backlog AS
@@ -347,17 +372,20 @@ def pg_class_view(columns: list[str]) -> str:
     `columns` are pg_catalog.pg_class's columns in order, without oid.
     """
     shown = {
-        "relname": "c.relname",
+        "relname": "coalesce(i.name, c.relname)::name AS relname",
         "relkind": "CASE o.kind WHEN 'table' THEN 'r' WHEN 'materialized view' THEN 'm' WHEN 'source' THEN 'f' "
         'ELSE c.relkind END::"char" AS relkind',
         "relhasindex": "c.relhasindex OR EXISTS (SELECT FROM engine.dependencies AS d JOIN engine.created AS i "
         "ON i.id = d.object_id AND i.kind = 'index' WHERE d.referenced_id = o.id) AS relhasindex",
-        "relnamespace": "CASE WHEN o.kind = 'index' THEN 'public'::regnamespace::oid ELSE c.relnamespace END AS relnamespace",
+        "relnamespace": "coalesce(m.oid, c.relnamespace) AS relnamespace",
     }
     items = ", ".join(shown.get(c, f"c.{c}") for c in columns)
     return (
         f"CREATE VIEW rw_catalog.pg_class AS SELECT c.oid, {items} FROM pg_catalog.pg_class AS c "
-        "LEFT JOIN engine.created AS o ON o.name = c.relname "
-        "AND c.relnamespace = CASE WHEN o.kind = 'index' THEN 'engine' ELSE 'public' END::regnamespace "
-        "WHERE o.id IS NOT NULL OR c.relnamespace <> ALL ('{engine,public}'::regnamespace[])"
+        "JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace "
+        "LEFT JOIN engine.created AS o ON o.schema = n.nspname AND o.name = c.relname AND o.kind <> 'index' "
+        "LEFT JOIN engine.created AS i ON n.nspname = 'engine' AND i.kind = 'index' AND 'index_' || i.id = c.relname "
+        "LEFT JOIN pg_catalog.pg_namespace AS m ON m.nspname = i.schema "
+        "WHERE o.id IS NOT NULL OR i.id IS NOT NULL OR n.nspname <> 'engine' "
+        "AND n.nspname NOT IN (SELECT name FROM engine.schemas)"
     )

@@ -16,6 +16,7 @@ from engine.compile.scope import Queries, Rank, unbounded
 from engine.operators.base import Column, Operator
 from tailrace.errors import InvalidStatement, UndefinedObject, UnsupportedFeature
 from tailrace.sql.dialect import parse_query
+from tailrace.sql.names import ObjectName
 
 __all__ = ["plan", "relations_of"]
 
@@ -51,11 +52,12 @@ class _Planner:
             raise unbounded()
         return operator
 
-    def relation(self, name: str) -> Relation:
-        relation = self.environment.lookup(name)
+    def relation(self, name: str, schema: str = "") -> Relation:
+        relation = self.environment.lookup(ObjectName(name, schema))
         if relation is None:
             raise UndefinedObject(
-                f'relation "{name}" does not exist', hint="SHOW TABLES; SHOW SOURCES; SHOW MATERIALIZED VIEWS"
+                f'relation "{ObjectName(name, schema)}" does not exist',
+                hint="SHOW TABLES; SHOW SOURCES; SHOW MATERIALIZED VIEWS",
             )
         return relation
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from engine.operators.base import Column
+from tailrace.sql.names import ObjectName
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,13 @@ class Relation:
     storage: dict[str, tuple[str, str]] = field(default_factory=dict)
     query: str | None = None
     watermarks: dict[str, str] = field(default_factory=dict)  # column -> SQL expression
+    schema: str = "public"
 
 
 class Lookup(Protocol):
-    """Finds a relation by name; None if there is none."""
+    """Finds a relation by name, in the search path if it carries no schema; None if there is none."""
 
-    def __call__(self, name: str) -> Relation | None: ...
+    def __call__(self, name: ObjectName) -> Relation | None: ...
 
 
 Describe = Callable[[str], Sequence[Column]]

@@ -9,37 +9,35 @@ from sqlglot.optimizer.qualify import qualify
 from engine.compile.scope import Planner
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 from tailrace.sql.dialect import TailraceSQL
+from tailrace.sql.names import ObjectName, references
 from tailrace.sql.windows import expand_windows
 
 
 def resolve(planner: Planner, query: exp.Query) -> exp.Query:
     """Expand TUMBLE and stars, and qualify every column; unknown columns are reported by name."""
     tree = expand_windows(query.copy())
-    schema: dict[str, object] = {}
+    schemas: dict[str, dict[str, object]] = {}
     ctes = {c.alias for c in tree.find_all(exp.CTE)}
     for table in tree.find_all(exp.Table):
         if isinstance(table.this, exp.Func):
             raise UnsupportedFeature(f"table function {table.this.name.lower()}() in a view")
-        if table.db and table.db not in ("public",):
-            raise UnsupportedFeature(
-                f'schema "{table.db}" in a view', hint="views read relations of schema public"
-            )
-        if table.name in ctes:
+        if not table.db and table.name in ctes:
             continue
-        table.set("db", None)
-        relation = planner.relation(table.name)
-        schema[table.name] = {c.name: "text" for c in planner.visible(relation)}
+        relation = planner.relation(table.name, table.db)
+        table.set("db", exp.to_identifier(relation.schema, quoted=True))
+        columns = {c.name: "text" for c in planner.visible(relation)}
+        schemas.setdefault(relation.schema, {})[table.name] = columns
     try:
         return qualify(  # type: ignore[return-value]
-            tree, schema=schema, dialect=TailraceSQL, quote_identifiers=True
+            tree,
+            schema=dict(schemas),
+            dialect=TailraceSQL,
+            quote_identifiers=True,
         )
     except OptimizeError as error:
         raise InvalidStatement(str(error).splitlines()[0], sqlstate="42703") from error
 
 
-def relations_of(query: exp.Expr) -> list[str]:
+def relations_of(query: exp.Expr) -> list[ObjectName]:
     """The relation names that a query reads directly, CTE names left out, in order of appearance."""
-    tree = expand_windows(query.copy())
-    ctes = {c.alias for c in tree.find_all(exp.CTE)}
-    found = [t.name for t in tree.find_all(exp.Table) if t.name and not (t.name in ctes and not t.db)]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(reference.name for reference in references(query)))

@@ -40,8 +40,8 @@ class Planner(Protocol):
         """Plan a SELECT or UNION whose names are resolved; the rank is set when a row_number() waits for its bound."""
         ...
 
-    def relation(self, name: str) -> Relation:
-        """The relation called `name`; raises UndefinedObject."""
+    def relation(self, name: str, schema: str = "") -> Relation:
+        """The relation called `name`, '' for schema: in the search path; raises UndefinedObject."""
         ...
 
     def visible(self, relation: Relation) -> list[Column]:

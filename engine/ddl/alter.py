@@ -70,11 +70,11 @@ def _alter(context: DdlContext, words: Words, keyword: str, kind: str) -> Reply:
 
 
 def _existing(context: DdlContext, name: Name, kind: str) -> CatalogObject:
-    found = context.catalog.by_name(name.folded)
+    found = context.catalog.find(name.object, context.path)
     if found is None:
-        raise UndefinedObject(f'{kind} "{name.folded}" does not exist')
+        raise UndefinedObject(f'{kind} "{name.object}" does not exist')
     if found.is_creating:
-        raise UndefinedObject(f'{kind} "{name.folded}" is being created', hint="WAIT until it is there")
+        raise UndefinedObject(f'{kind} "{name.object}" is being created', hint="WAIT until it is there")
     return found
 
 

@@ -12,6 +12,7 @@ from engine.ddl.context import DdlContext, Reply
 from engine.ddl.words import Words
 from engine.operators.base import quote
 from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tailrace.sql.names import ObjectName
 
 _KINDS = {("TABLE",): "table", ("MATERIALIZED", "VIEW"): "materialized view"}
 
@@ -24,10 +25,10 @@ def comment(context: DdlContext) -> Reply:
         raise InvalidStatement(f'syntax error at or near "{words.take()}"')
     kind = next((kind for keywords, kind in _KINDS.items() if words.accept(*keywords)), None)
     if kind is not None:
-        found = context.existing(words.qualified_name().folded)
+        found = context.existing(words.qualified_name().object)
         if found.kind != kind:
             raise InvalidStatement(f'"{found.name}" is not a {kind}: it is a {found.kind}', sqlstate="42809")
-        target = f"VIEW public.{quote(found.name)}"
+        target = f"VIEW {found.visible}"
     elif words.accept("COLUMN"):
         target = _column(context, words)
     else:
@@ -50,15 +51,13 @@ def _column(context: DdlContext, words: Words) -> str:
     parts = [words.name().folded]
     while words.accept("."):
         parts.append(words.name().folded)
-    if len(parts) == 3 and parts[0] != "public":
-        raise UnsupportedFeature(f'schema "{parts[0]}"', hint="everything lies in schema public")
     if len(parts) not in (2, 3):
         raise InvalidStatement(f"Invalid column: {'.'.join(parts)}", hint="COMMENT ON COLUMN relation.column")
-    found: CatalogObject = context.existing(parts[-2])
+    found: CatalogObject = context.existing(ObjectName(parts[-2], parts[0] if len(parts) == 3 else ""))
     if found.kind not in _KINDS.values():
         raise InvalidStatement(
             f'"{found.name}" is not a table or materialized view: it is a {found.kind}', sqlstate="42809"
         )
     if parts[-1] not in {c.name for c in found.columns if not c.hidden}:
         raise InvalidStatement(f'column "{parts[-1]}" does not exist in "{found.name}"', sqlstate="42703")
-    return f"COLUMN public.{quote(found.name)}.{quote(parts[-1])}"
+    return f"COLUMN {found.visible}.{quote(parts[-1])}"

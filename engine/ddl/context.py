@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import psycopg
+from sqlglot import exp
 
-from engine.catalog.objects import Catalog, CatalogObject, insert
+from engine.catalog.objects import PUBLIC, Catalog, CatalogObject, insert
 from engine.compile.describe import environment
 from engine.compile.relations import Environment
-from tailrace.errors import DuplicateObject, UndefinedObject
+from tailrace.errors import DuplicateObject, PermissionDenied, UndefinedObject
+from tailrace.sql.names import ObjectName, qualify
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+USER = "$user"
+SEARCH_PATH = (USER, PUBLIC)
+"""The search path of a session that has set none."""
+SYSTEM_SCHEMAS = frozenset({"pg_catalog", "rw_catalog", "information_schema", "engine", "rw"})
 
 
 @dataclass(slots=True)
@@ -45,10 +51,45 @@ class DdlContext:
     created: list[CatalogObject] = field(default_factory=list)
     background: bool = False
     stop_backfill: Callable[[int], None] = lambda _id: None
+    search_path: Sequence[str] = SEARCH_PATH
 
     @property
     def environment(self) -> Environment:
-        return environment(self.connection, self.catalog.relation)
+        return environment(self.connection, lambda name: self.catalog.relation(name, self.path))
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The schemas of the search path that exist, in order."""
+        wanted = (self.user if name == USER else name for name in self.search_path)
+        return tuple(dict.fromkeys(name for name in wanted if name in self.catalog.schemas))
+
+    def place(self, name: ObjectName) -> ObjectName:
+        """`name` with the schema in which an object so called is created; raises UndefinedObject (3F000)."""
+        schema = name.schema or next(iter(self.path), None)
+        if schema is None:
+            raise UndefinedObject(
+                "no schema has been selected to create in",
+                sqlstate="3F000",
+                hint="SET search_path TO public, or write the schema before the name",
+            )
+        if schema in SYSTEM_SCHEMAS:
+            raise PermissionDenied(
+                f"schema {schema} is the system's", hint="create objects in a schema of your own"
+            )
+        if schema not in self.catalog.schemas:
+            raise UndefinedObject(
+                f'schema "{schema}" does not exist', sqlstate="3F000", hint=f"CREATE SCHEMA {schema}"
+            )
+        return ObjectName(name.name, schema)
+
+    def qualify(self, query: exp.Expr) -> None:
+        """Write the schemas into a query's references, so that it means the same under every search path."""
+
+        def schema_of(name: ObjectName) -> str | None:
+            found = self.catalog.find(name, self.path)
+            return None if found is None else found.schema
+
+        qualify(query, schema_of)
 
     def execute(self, *statements: str) -> None:
         """Run statements that the engine wrote itself."""
@@ -60,11 +101,12 @@ class DdlContext:
         row = self.connection.execute("SELECT nextval('engine.object_id')").fetchone()
         return int(row[0]) if row else 0
 
-    def is_new(self, name: str, *, if_not_exists: bool) -> bool:
-        """False, with a notice, if `name` exists and that is allowed; raises DuplicateObject if it is not."""
-        found = self.catalog.by_name(name)
+    def is_new(self, name: ObjectName, *, if_not_exists: bool) -> bool:
+        """False, with a notice, if `name` (see `place`) exists and that is allowed; raises DuplicateObject if it is not."""
+        found = self.catalog.find(name, self.path)
         if found is None:
             return True
+        name = _shown(found.full_name)
         if found.is_creating and not if_not_exists:
             raise DuplicateObject(
                 f'{found.kind} with name "{name}" is being created',
@@ -78,9 +120,9 @@ class DdlContext:
             hint=f"DROP {found.kind.upper()} {name}, or choose another name",
         )
 
-    def existing(self, name: str) -> CatalogObject:
-        """The object called `name`; raises UndefinedObject."""
-        found = self.catalog.by_name(name)
+    def existing(self, name: ObjectName) -> CatalogObject:
+        """The object called `name`, in the search path if it carries no schema; raises UndefinedObject."""
+        found = self.catalog.find(name, self.path)
         if found is None:
             raise UndefinedObject(f'relation "{name}" does not exist')
         if found.is_creating:
@@ -92,6 +134,13 @@ class DdlContext:
 
     def record(self, new: CatalogObject) -> None:
         """Put a new object into the catalog, in PostgreSQL and in memory."""
+        if self.path != (PUBLIC,):
+            new = replace(new, body={**new.body, "path": list(self.path)})
         insert(self.connection, new)
         self.catalog.objects[new.id] = new
         self.created.append(new)
+
+
+def _shown(name: ObjectName) -> ObjectName:
+    """As messages call it: without schema public."""
+    return ObjectName(name.name) if name.schema == PUBLIC else name

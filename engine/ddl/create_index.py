@@ -12,9 +12,9 @@ from engine.backfill.fill import stored_rows
 from engine.catalog.objects import CatalogObject
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.filling import Filling, start_job
-from engine.ddl.names import folded, object_name
-from engine.operators.base import quote
+from engine.ddl.names import object_name
 from tailrace.errors import InvalidStatement, UndefinedObject, UnsupportedFeature
+from tailrace.sql.names import ObjectName, folded
 
 TAG = "CREATE_INDEX"
 
@@ -26,10 +26,10 @@ def create_index(context: DdlContext, tree: exp.Create, filling: Filling) -> Rep
         raise InvalidStatement("CREATE INDEX name ON relation (columns)")
     if tree.args.get("unique"):
         raise UnsupportedFeature("UNIQUE index", hint="declare a PRIMARY KEY")
-    name = folded(index.this)
+    target = context.existing(object_name(index.args["table"]))
+    name = ObjectName(folded(index.this), target.schema)
     if not context.is_new(name, if_not_exists=bool(tree.args.get("exists"))):
         return Reply(TAG, notices=context.notices)
-    target = context.existing(object_name(index.args["table"]))
     if target.kind not in ("table", "materialized view"):
         raise UndefinedObject(
             f'"{target.name}" is a {target.kind}; an index needs a table or a materialized view',
@@ -59,10 +59,19 @@ def create_index(context: DdlContext, tree: exp.Create, filling: Filling) -> Rep
     covering = f" INCLUDE ({', '.join(extra)})" if extra and all(e.startswith('"') for e in extra) else ""
     on = f"{tables.pop()} ({', '.join(parts)}){covering}"
     body = {"relation": target.name, "indexed": ", ".join(shown), "columns": [], "key": [], "on": on}
-    new = CatalogObject(context.new_id(), name, "index", context.user, context.text, body, (target.id,))
+    new = CatalogObject(
+        context.new_id(),
+        name.name,
+        "index",
+        context.user,
+        context.text,
+        body,
+        (target.id,),
+        schema=name.schema,
+    )
     reply = Reply(TAG, notices=context.notices)
     if stored_rows(context.connection, target, filling.small_index_rows + 1) <= filling.small_index_rows:
-        context.execute(f"CREATE INDEX {quote(name)} ON {on}")
+        context.execute(f"CREATE INDEX {new.index_name} ON {on}")
         context.record(new)
     else:
         start_job(context, new, reply)

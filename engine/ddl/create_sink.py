@@ -21,9 +21,10 @@ from engine.connectors.sink_json import check_types
 from engine.connectors.sink_kafka import check_topic
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.filling import Filling, fill_or_start
-from engine.operators.base import Column, Operator, quote
+from engine.operators.base import Column, Operator
 from tailrace.errors import InvalidStatement, PermissionDenied, UnsupportedFeature
 from tailrace.sql.dialect import parse_query
+from tailrace.sql.names import ObjectName
 from tailrace.sql.sinks import CreateSink, parse_create_sink
 
 TAG = "CREATE_SINK"
@@ -34,9 +35,10 @@ def create_sink(context: DdlContext, filling: Filling) -> Reply:
     statement = parse_create_sink(context.text)
     if context.user == "dashboard":
         raise PermissionDenied("role dashboard may only read", hint="connect as root")
-    if not context.is_new(statement.name, if_not_exists=statement.if_not_exists):
+    name = context.place(ObjectName(statement.name, statement.schema))
+    if not context.is_new(name, if_not_exists=statement.if_not_exists):
         return Reply(TAG, notices=context.notices)
-    query = _query(statement)
+    query = _query(context, statement)
     operator = plan(parse_query(query), context.environment)
     references = {context.existing(name).id for name in relations_of(parse_query(query))}
     spec = sink_spec(statement, operator.visible, append_only=operator.append_only)
@@ -71,6 +73,7 @@ def create_sink(context: DdlContext, filling: Filling) -> Reply:
         context.text.strip().removesuffix(";"),
         body,
         tuple(sorted(references)),
+        schema=name.schema,
     )
     reply = Reply(TAG, notices=context.notices)
     if not spec.snapshot:
@@ -89,12 +92,18 @@ def announce(context: DdlContext) -> None:
 
 def explain_sink(context: DdlContext, text: str) -> Reply:
     """EXPLAIN CREATE SINK: the operators of its query."""
-    operator = plan(parse_query(_query(parse_create_sink(text))), context.environment)
+    operator = plan(parse_query(_query(context, parse_create_sink(text))), context.environment)
     return Reply("EXPLAIN", ("QUERY PLAN",), [(line,) for line in explain(operator)])
 
 
-def _query(statement: CreateSink) -> str:
-    return statement.query or f"SELECT * FROM {quote(statement.source or '')}"
+def _query(context: DdlContext, statement: CreateSink) -> str:
+    """What the sink reads, relations with their schemas."""
+    source = ObjectName(statement.source or "", statement.source_schema)
+    query = parse_query(statement.query or f"SELECT * FROM {source.sql}")
+    context.qualify(query)
+    return query.sql(dialect="risingwave").replace(
+        "FOR TIMESTAMP AS OF PROCTIME()", "FOR SYSTEM_TIME AS OF PROCTIME()"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +130,7 @@ class _Into:
 def _target(
     context: DdlContext, statement: CreateSink, spec: SinkSpec, operator: Operator, references: set[int]
 ) -> _Into:
-    table = context.existing(statement.into or "")
+    table = context.existing(ObjectName(statement.into or "", statement.into_schema))
     if table.kind != "table":
         raise InvalidStatement(
             f'cannot sink into "{table.name}", a {table.kind}',

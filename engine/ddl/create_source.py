@@ -19,11 +19,12 @@ from engine.connectors.kafka import start_positions
 from engine.connectors.source import Position, SourceColumn, SourceSpec, source_spec
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_table import ROW_ID
-from engine.ddl.names import column_definition, folded, object_name, options, refusal
+from engine.ddl.names import column_definition, object_name, options, refusal
 from engine.operators.base import Column, Operator, names, quote
 from engine.operators.project import sql
 from engine.operators.scan import Scan
 from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tailrace.sql.names import folded
 
 TAG = "CREATE_SOURCE"
 _ORIGINS = {
@@ -40,7 +41,7 @@ IDLE_S = 30.0
 
 def create_source(context: DdlContext, tree: exp.Create) -> Reply:
     """Run CREATE SOURCE; the topic must exist."""
-    name = object_name(tree.this)
+    name = context.place(object_name(tree.this))
     if not context.is_new(name, if_not_exists=bool(tree.args.get("exists"))):
         return Reply(TAG, notices=context.notices)
     physical, generated, watermark = _elements(context, tree)
@@ -51,7 +52,7 @@ def create_source(context: DdlContext, tree: exp.Create) -> Reply:
         )  # a watermark is kept per partition
     format_, encode = _format(tree)
     with_options = options(tree)
-    spec = source_spec(name, physical, with_options, format_, encode)
+    spec = source_spec(name.name, physical, with_options, format_, encode)
     start = start_positions(
         spec
     )  # 'latest' is resolved now, as in RisingWave; fails when the topic is missing
@@ -71,12 +72,14 @@ def create_source(context: DdlContext, tree: exp.Create) -> Reply:
         "watermarks": _watermark_of(id_, columns, watermark[0]) if watermark else {},
     }
     context.execute(
-        f"CREATE VIEW public.{quote(name)} AS {refusal(name, columns)}",
-        f"GRANT SELECT ON public.{quote(name)} TO root, dashboard",
+        f"CREATE VIEW {name.sql} AS {refusal(name.name, columns)}",
+        f"GRANT SELECT ON {name.sql} TO root, dashboard",
     )
     if program is not None:
         context.execute(program.function)
-    context.record(CatalogObject(id_, name, "source", context.user, context.text, body))
+    context.record(
+        CatalogObject(id_, name.name, "source", context.user, context.text, body, schema=name.schema)
+    )
     for position in start.values():
         context.connection.execute(
             "INSERT INTO engine.source_positions VALUES (%s, %s, %s, %s)",

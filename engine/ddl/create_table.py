@@ -1,6 +1,6 @@
 """CREATE TABLE: rows that clients insert, update and delete.
 
-Storage is engine.table_<id>; clients see the updatable view public.<name>. Statement-level triggers with transition tables
+Storage is engine.table_<id>; clients see the updatable view <schema>.<name>. Statement-level triggers with transition tables
 copy every change into engine.changes_<id>, from which the next barrier takes it. An INSERT of an existing primary key
 overwrites the row, also twice in one statement; inserts into one such table take turns.
 """
@@ -14,12 +14,13 @@ from sqlglot import exp
 from engine.catalog.objects import CatalogObject
 from engine.compile.program import delta_name, temporary_table
 from engine.ddl.context import DdlContext, Reply
-from engine.ddl.names import ColumnDefinition, column_definition, folded, object_name, options
+from engine.ddl.names import ColumnDefinition, column_definition, object_name, options
 from engine.ddl.retention import EXPIRING, OPTION, retention_of, written_column
 from engine.operators.base import Column, equal, equal_nulls, names, no_nulls, quote
 from engine.operators.project import sql
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 from tailrace.sql.dialect import AppendOnlyProperty
+from tailrace.sql.names import ObjectName, folded
 
 TAG = "CREATE_TABLE"
 ROW_ID = Column("_row_id", "bigint", hidden=True)
@@ -27,7 +28,7 @@ ROW_ID = Column("_row_id", "bigint", hidden=True)
 
 def create_table(context: DdlContext, tree: exp.Create) -> Reply:
     """Run CREATE TABLE."""
-    name = object_name(tree.this)
+    name = context.place(object_name(tree.this))
     if not context.is_new(name, if_not_exists=bool(tree.args.get("exists"))):
         return Reply(TAG, notices=context.notices)
     if tree.expression is not None:
@@ -62,7 +63,9 @@ def create_table(context: DdlContext, tree: exp.Create) -> Reply:
     context.execute(*_statements(id_, name, definitions, stored, key, append_only=append_only))
     if retention_s is not None:
         context.execute(*written_column(f"engine.table_{id_}"), *_unguarded(id_))
-    context.record(CatalogObject(id_, name, "table", context.user, context.text, body))
+    context.record(
+        CatalogObject(id_, name.name, "table", context.user, context.text, body, schema=name.schema)
+    )
     return Reply(TAG, notices=context.notices)
 
 
@@ -106,7 +109,7 @@ def _typed(context: DdlContext, definitions: list[ColumnDefinition]) -> tuple[Co
 
 def _statements(
     id_: int,
-    name: str,
+    name: ObjectName,
     definitions: list[ColumnDefinition],
     stored: tuple[Column, ...],
     key: tuple[str, ...],
@@ -131,9 +134,9 @@ def _statements(
         f"CREATE UNIQUE INDEX ON {table} ({names(key or (ROW_ID.name,))}) NULLS NOT DISTINCT",
         f"CREATE TABLE {changes} ({logged}, _w smallint NOT NULL)",
         *_capture(id_, stored),
-        f"CREATE VIEW public.{quote(name)} AS SELECT {visible} FROM {table}",
-        f"GRANT SELECT ON public.{quote(name)} TO root, dashboard",
-        f"GRANT INSERT, UPDATE, DELETE ON public.{quote(name)} TO root",
+        f"CREATE VIEW {name.sql} AS SELECT {visible} FROM {table}",
+        f"GRANT SELECT ON {name.sql} TO root, dashboard",
+        f"GRANT INSERT, UPDATE, DELETE ON {name.sql} TO root",
         f"GRANT INSERT ({visible}) ON {table} TO root",  # COPY FROM STDIN, which views do not take
     ]
     if key:

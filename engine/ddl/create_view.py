@@ -14,26 +14,27 @@ from engine.compile.close_windows import close_windows
 from engine.compile.materialize import materialize
 from engine.compile.planner import plan, relations_of
 from engine.compile.program import Program, delta_name, own_state
-from engine.ddl.context import DdlContext, Reply
+from engine.ddl.context import SYSTEM_SCHEMAS, DdlContext, Reply
 from engine.ddl.filling import Filling, fill_or_start
-from engine.ddl.names import folded, object_name, refusal
+from engine.ddl.names import object_name, refusal
 from engine.ddl.retention import check_may_forget, retention_of
-from engine.operators.base import names, quote
+from engine.operators.base import names
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql.batch import to_postgres
 from tailrace.sql.dialect import EmitOnWindowCloseProperty, parse_query
+from tailrace.sql.names import folded
 
 
 def create_view(context: DdlContext, tree: exp.Create) -> Reply:
     """Run CREATE VIEW."""
-    tag, name = "CREATE_VIEW", object_name(tree.this)
+    tag, name = "CREATE_VIEW", context.place(object_name(tree.this))
     if _emits_on_close(tree):
         raise UnsupportedFeature(
             "EMIT ON WINDOW CLOSE in CREATE VIEW", hint="CREATE MATERIALIZED VIEW ... EMIT ON WINDOW CLOSE"
         )
     if not context.is_new(name, if_not_exists=bool(tree.args.get("exists"))):
         return Reply(tag, notices=context.notices)
-    query = _query_text(tree)
+    query = _query_text(context, tree)
     try:
         columns = tuple(c for c in plan(parse_query(query), context.environment).columns if not c.hidden)
     except UnsupportedFeature:
@@ -45,19 +46,23 @@ def create_view(context: DdlContext, tree: exp.Create) -> Reply:
         batch = to_postgres(query)
         context.environment.describe(batch)
     except TailraceError:  # readable only through a materialized view: a temporal join, say
-        batch = refusal(name, columns)
-    context.execute(f"CREATE VIEW public.{quote(name)} AS {batch}", *_grants(name))
-    context.record(CatalogObject(id_, name, "view", context.user, context.text, body, references))
+        batch = refusal(name.name, columns)
+    context.execute(f"CREATE VIEW {name.sql} AS {batch}", *_grants(name.sql))
+    context.record(
+        CatalogObject(
+            id_, name.name, "view", context.user, context.text, body, references, schema=name.schema
+        )
+    )
     return Reply(tag, notices=context.notices)
 
 
 def create_materialized_view(context: DdlContext, tree: exp.Create, filling: Filling) -> Reply:
     """Run CREATE MATERIALIZED VIEW: fill it, or start the job that does."""
-    tag, name = "CREATE_MATERIALIZED_VIEW", object_name(tree.this)
+    tag, name = "CREATE_MATERIALIZED_VIEW", context.place(object_name(tree.this))
     if not context.is_new(name, if_not_exists=bool(tree.args.get("exists"))):
         return Reply(tag, notices=context.notices)
     id_ = context.new_id()
-    query = _query_text(tree)
+    query = _query_text(context, tree)
     program = compile_view(context, tree, id_)
     references = _references(context, query)
     context.execute(
@@ -74,7 +79,9 @@ def create_materialized_view(context: DdlContext, tree: exp.Create, filling: Fil
         "retention_s": retention_of(tree),
         "watermarks": program.watermarks,
     }
-    new = CatalogObject(id_, name, "materialized view", context.user, context.text, body, references)
+    new = CatalogObject(
+        id_, name.name, "materialized view", context.user, context.text, body, references, schema=name.schema
+    )
     reply = Reply(tag, notices=context.notices)
     if fill_or_start(context, new, filling, reply):
         publish(context, new)
@@ -87,8 +94,8 @@ def publish(context: DdlContext, view: CatalogObject) -> None:
     assert program is not None  # noqa: S101 - every materialized view has one
     visible = names([c for c in view.columns if not c.hidden])
     context.execute(
-        f"CREATE VIEW public.{quote(view.name)} AS SELECT {visible} FROM ({program.content}) AS content",
-        *_grants(view.name),
+        f"CREATE VIEW {view.visible} AS SELECT {visible} FROM ({program.content}) AS content",
+        *_grants(view.visible),
     )
     if program.follows_watermarks:
         _let_close(context, view)
@@ -123,7 +130,7 @@ def compile_view(context: DdlContext, tree: exp.Create, id_: int) -> Program:
             detail="rows that are held until their window closes might expire before",
             hint="leave it out here, and give it to a view over this one",
         )
-    operator = plan(parse_query(_query_text(tree)), context.environment)
+    operator = plan(parse_query(_query_text(context, tree)), context.environment)
     if emits_on_close:
         operator = close_windows(operator)
     if expires:
@@ -161,21 +168,24 @@ def _emits_on_close(tree: exp.Create) -> bool:
     )
 
 
-def _query_text(tree: exp.Create) -> str:
+def _query_text(context: DdlContext, tree: exp.Create) -> str:
+    """The query of AS, its relations with their schemas."""
     if not isinstance(tree.expression, exp.Query | exp.Subquery):
         raise InvalidStatement("CREATE VIEW needs AS SELECT ...")
     query = tree.expression.unnest() if isinstance(tree.expression, exp.Subquery) else tree.expression
+    context.qualify(query)
     return query.sql(dialect="risingwave").replace(
         "FOR TIMESTAMP AS OF PROCTIME()", "FOR SYSTEM_TIME AS OF PROCTIME()"
     )
 
 
 def _references(context: DdlContext, query: str) -> tuple[int, ...]:
-    return tuple(sorted({context.existing(n).id for n in relations_of(parse_query(query))}))
+    names = relations_of(parse_query(query))
+    return tuple(sorted({context.existing(n).id for n in names if n.schema not in SYSTEM_SCHEMAS}))
 
 
-def _grants(name: str) -> list[str]:
-    return [f"GRANT SELECT ON public.{quote(name)} TO root, dashboard"]
+def _grants(visible: str) -> list[str]:
+    return [f"GRANT SELECT ON {visible} TO root, dashboard"]
 
 
 def dropped_temporaries(item: CatalogObject) -> list[str]:

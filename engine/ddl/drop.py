@@ -11,7 +11,6 @@ from engine.compile.sink import CHANNEL, log_name
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_view import dropped_temporaries
 from engine.ddl.names import object_name
-from engine.operators.base import quote
 from tailrace.errors import DependentObjects, InvalidStatement, UndefinedObject, UnsupportedFeature
 
 KINDS = {
@@ -37,7 +36,7 @@ def drop(context: DdlContext, tree: exp.Drop) -> Reply:
     if len(targets) != 1:
         raise UnsupportedFeature("DROP of several objects in one statement", hint="one statement each")
     name = object_name(targets[0])
-    found = context.catalog.by_name(name)
+    found = context.catalog.find(name, context.path)
     if found is None:
         if tree.args.get("exists"):
             context.notices.append(f'{kind} "{name}" does not exist, skipping')
@@ -66,11 +65,11 @@ def drop_one(context: DdlContext, item: CatalogObject) -> None:
         if item.kind != "index":
             context.execute(*(drop_pending(item.id, i.id) for i in context.catalog.inputs_of(item)))
     if item.kind == "index":
-        context.execute(f"DROP INDEX IF EXISTS engine.{quote(item.name)}")
+        context.execute(f"DROP INDEX IF EXISTS engine.{item.index_name}")
     elif item.kind == "sink":
         context.execute(f"DROP TABLE {log_name(item.id)}", f"SELECT pg_notify('{CHANNEL}', '0')")
     else:
-        context.execute(f"DROP VIEW IF EXISTS public.{quote(item.name)}")
+        context.execute(f"DROP VIEW IF EXISTS {item.visible}")
     if item.kind == "table":
         context.execute(f"DROP TABLE engine.table_{item.id}, engine.changes_{item.id}")
         functions = [f"engine.capture_{item.id}_{e}()" for e in ("insert", "update", "delete")]

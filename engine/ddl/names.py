@@ -9,21 +9,21 @@ from sqlglot import exp
 
 from engine.operators.base import Column, quote
 from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tailrace.sql.names import ObjectName, folded
 
 
-def object_name(node: exp.Expr | None) -> str:
-    """The name of a table node; only schema public exists."""
+def object_name(node: exp.Expr | None) -> ObjectName:
+    """The name that a table node holds."""
     table = node.this if isinstance(node, exp.Schema) else node
     if not isinstance(table, exp.Table) or not table.name:
         raise InvalidStatement("a name is expected")
-    if table.db not in ("", "public"):
-        raise UnsupportedFeature(f'schema "{table.db}"', hint="create objects in schema public")
-    return folded(table.this)
-
-
-def folded(node: exp.Expr) -> str:
-    """An identifier as PostgreSQL folds it: lower case unless quoted."""
-    return node.name if node.args.get("quoted") else node.name.lower()
+    if table.catalog:
+        raise UnsupportedFeature(
+            f'a name with a database: "{table.catalog}.{table.db}.{table.name}"',
+            hint="connect to that database",
+        )
+    schema = table.args.get("db")
+    return ObjectName(folded(table.this), folded(schema) if schema is not None else "")
 
 
 def refusal(name: str, columns: Iterable[Column]) -> str:

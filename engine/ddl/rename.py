@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.catalog.objects import CatalogObject, update
+from engine.catalog.objects import Catalog, CatalogObject, update
 from engine.ddl.context import DdlContext
 from engine.ddl.names import refusal
 from engine.ddl.words import Name
 from engine.operators.base import quote
 from tailrace.errors import InvalidStatement
+from tailrace.sql.names import ObjectName
 from tailrace.sql.rename import rename_created, rename_references
 
 _MAX_NAME_BYTES = 63
@@ -27,28 +28,26 @@ SELECT EXISTS (
     SELECT FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_rewrite AS r ON r.oid = d.objid
     JOIN pg_catalog.pg_class AS c ON c.oid = r.ev_class
     WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.refclassid = 'pg_catalog.pg_proc'::regclass
-        AND d.refobjid = 'engine.refuse_source'::regproc AND c.relname = %s AND c.relnamespace = 'public'::regnamespace
+        AND d.refobjid = 'engine.refuse_source'::regproc AND c.oid = %s::regclass
 )
 """
 
 
 def rename(context: DdlContext, item: CatalogObject, new: Name) -> None:
     """Give `item` the name `new`. Raises DuplicateObject if it is taken."""
-    context.is_new(new.folded, if_not_exists=False)
+    context.is_new(ObjectName(new.folded, item.schema), if_not_exists=False)
     if len(new.folded.encode()) > _MAX_NAME_BYTES:
         raise InvalidStatement(
             f'the name "{new.folded}" is longer than {_MAX_NAME_BYTES} bytes', sqlstate="42622", hint="choose a shorter one"
         )  # fmt: skip
-    move_relation(context, item.kind, item.name, new.folded)
+    move_relation(context, item, item.name, new.folded)
     give_names(context, {item.id: new})
 
 
-def move_relation(context: DdlContext, kind: str, name: str, new: str) -> None:
-    """Rename what PostgreSQL has under an object's name: the view that clients see, or the index."""
-    if kind in _VISIBLE:
-        context.execute(f"ALTER VIEW public.{quote(name)} RENAME TO {quote(new)}")
-    elif kind == "index":
-        context.execute(f"ALTER INDEX engine.{quote(name)} RENAME TO {quote(new)}")
+def move_relation(context: DdlContext, item: CatalogObject, name: str, new: str) -> None:
+    """Rename what PostgreSQL has under an object's name: the view that clients see. The others go by their ids."""
+    if item.kind in _VISIBLE:
+        context.execute(f"ALTER VIEW {ObjectName(name, item.schema).sql} RENAME TO {quote(new)}")
 
 
 def give_names(context: DdlContext, names: Mapping[int, Name]) -> None:
@@ -56,22 +55,30 @@ def give_names(context: DdlContext, names: Mapping[int, Name]) -> None:
     objects = context.catalog.objects
     written = {objects[id_].name: name.written for id_, name in names.items()}
     touched = {d.id for id_ in names for d in context.catalog.dependents(id_)} | names.keys()
-    after = [_renamed(objects[id_], names, written) for id_ in sorted(touched)]
-    if len(names) > 1:
-        for id_ in names:  # names are unique, and two change places
-            update(context.connection, replace(objects[id_], name=f"swap of {id_}"))
+    after = [_renamed(context.catalog, objects[id_], names, written) for id_ in sorted(touched)]
+    context.execute("SET CONSTRAINTS engine.objects_schema_name_key DEFERRED")  # two may change places
     for item in after:
         update(context.connection, item)
         objects[item.id] = item
+    context.execute("SET CONSTRAINTS engine.objects_schema_name_key IMMEDIATE")
+    for item in after:
         if item.id in names and item.kind in ("source", "view"):
             _refuse_by_name(context, item)
 
 
-def _renamed(item: CatalogObject, names: Mapping[int, Name], written: Mapping[str, str]) -> CatalogObject:
+def _renamed(
+    catalog: Catalog, item: CatalogObject, names: Mapping[int, Name], written: Mapping[str, str]
+) -> CatalogObject:
     """The object under its new name if it has one, its texts reading by `written` (old name to new text)."""
-    definition, body = rename_references(item.definition, written), dict(item.body)
+
+    def is_meant(name: ObjectName) -> bool:
+        schemas = (name.schema,) if name.schema else item.path
+        found = (catalog.by_name(name.name, schema) for schema in schemas)
+        return any(o.id in names for o in found if o is not None and o.id in item.references)
+
+    definition, body = rename_references(item.definition, written, is_meant), dict(item.body)
     if isinstance(body.get("query"), str):
-        body["query"] = rename_references(body["query"], written)
+        body["query"] = rename_references(body["query"], written, is_meant)
     for id_, name in names.items():
         if item.kind == "index" and id_ in item.references:
             body["relation"] = name.folded
@@ -86,7 +93,5 @@ def _renamed(item: CatalogObject, names: Mapping[int, Name], written: Mapping[st
 
 def _refuse_by_name(context: DdlContext, item: CatalogObject) -> None:
     """The view of a source, or of what can be read only through a materialized view, says its name when it is queried."""
-    if context.connection.execute(_REFUSES, (item.name,)).fetchone() == (True,):
-        context.execute(
-            f"CREATE OR REPLACE VIEW public.{quote(item.name)} AS {refusal(item.name, item.columns)}"
-        )
+    if context.connection.execute(_REFUSES, (item.visible,)).fetchone() == (True,):
+        context.execute(f"CREATE OR REPLACE VIEW {item.visible} AS {refusal(item.name, item.columns)}")

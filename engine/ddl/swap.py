@@ -11,7 +11,7 @@ from engine.catalog.objects import CatalogObject
 from engine.ddl.context import DdlContext
 from engine.ddl.rename import give_names, move_relation
 from engine.ddl.words import Name
-from tailrace.errors import InvalidStatement
+from tailrace.errors import InvalidStatement, UnsupportedFeature
 
 
 def swap(context: DdlContext, first: CatalogObject, second: CatalogObject, names: tuple[Name, Name]) -> None:
@@ -24,12 +24,16 @@ def swap(context: DdlContext, first: CatalogObject, second: CatalogObject, names
             sqlstate="42809",
             hint="both must be of one kind",
         )
+    if first.schema != second.schema:
+        raise UnsupportedFeature(
+            "SWAP WITH across schemas", hint="ALTER ... SET SCHEMA brings both into one schema"
+        )
     for item, new_name in ((first, names[1]), (second, names[0])):
         _tell(context, item, new_name.folded)
     aside = f"swap of {first.id}"
-    move_relation(context, first.kind, first.name, aside)
-    move_relation(context, first.kind, second.name, first.name)
-    move_relation(context, first.kind, aside, second.name)
+    move_relation(context, first, first.name, aside)
+    move_relation(context, second, second.name, first.name)
+    move_relation(context, first, aside, second.name)
     give_names(context, {first.id: names[1], second.id: names[0]})
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import TokenType
 
-from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tailrace.errors import InvalidStatement
 from tailrace.sql.dialect import TailraceSQL
+from tailrace.sql.names import ObjectName
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,12 @@ class Name:
 
     folded: str
     written: str
+    schema: str = ""
+
+    @property
+    def object(self) -> ObjectName:
+        """As the catalog looks it up."""
+        return ObjectName(self.folded, self.schema)
 
 
 class Words:
@@ -78,13 +85,9 @@ class Words:
         return Name(written.lower(), written)
 
     def qualified_name(self) -> Name:
-        """An identifier, schema public before it or not."""
+        """An identifier, a schema before it or not."""
         first = self.name()
-        if not self.accept("."):
-            return first
-        if first.folded != "public":
-            raise UnsupportedFeature(f'schema "{first.folded}"', hint="everything lies in schema public")
-        return self.name()
+        return replace(self.name(), schema=first.folded) if self.accept(".") else first
 
     def end(self) -> None:
         """Raise InvalidStatement if anything is left."""

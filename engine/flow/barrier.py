@@ -25,7 +25,7 @@ from engine.compile.program import toastable
 from engine.connectors.source import Batch, Position, SourceSpec
 from engine.ddl import commands
 from engine.ddl import create_source as sources
-from engine.ddl.context import DdlContext, Reply
+from engine.ddl.context import SEARCH_PATH, DdlContext, Reply
 from engine.ddl.create_table import take_changes
 from engine.ddl.create_table import temporaries as table_temporaries
 from engine.ddl.create_view import temporaries as view_temporaries
@@ -341,10 +341,18 @@ class Flow:
 
     # --- statements ---------------------------------------------------------------------------------------------------
 
-    def execute(self, sql: str, user: str = "root", *, background: bool = False) -> Reply:
+    def execute(
+        self,
+        sql: str,
+        user: str = "root",
+        *,
+        background: bool = False,
+        search_path: Sequence[str] = SEARCH_PATH,
+    ) -> Reply:
         """Run one DDL or EXPLAIN statement in its own barrier transaction; raises TailraceError.
 
-        `background` is the client's BACKGROUND_DDL. A reply with a `job` is not the end: see `finish_backfill`.
+        `background` is the client's BACKGROUND_DDL, `search_path` its search path.
+        A reply with a `job` is not the end: see `finish_backfill`.
         """
         for attempt in range(_DDL_ATTEMPTS):
             self.barrier()
@@ -354,6 +362,7 @@ class Flow:
                     user,
                     lambda context: commands.execute(context, self._filling()),
                     background=background,
+                    search_path=search_path,
                 )
             except psycopg.DataError:  # a row that came after the barrier: the next one sets it aside
                 if attempt == _DDL_ATTEMPTS - 1:
@@ -397,7 +406,13 @@ class Flow:
         self._in_barrier("", "root", remove)
 
     def _in_barrier(
-        self, sql: str, user: str, work: Callable[[DdlContext], T], *, background: bool = False
+        self,
+        sql: str,
+        user: str,
+        work: Callable[[DdlContext], T],
+        *,
+        background: bool = False,
+        search_path: Sequence[str] = SEARCH_PATH,
     ) -> T:
         """Run `work` in a barrier of its own, behind everything that was committed before it."""
         try:
@@ -417,6 +432,7 @@ class Flow:
                     sql,
                     background=background,
                     stop_backfill=self.stop_backfill,
+                    search_path=search_path,
                 )
                 result = work(context)
                 for item in context.created:

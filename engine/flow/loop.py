@@ -192,7 +192,12 @@ class Loop:
             case CancelJobs(ids):
                 return self._cancel(ids, command.user)
         reply = self._attempted(
-            lambda: self.flow.execute(command.sql, command.user, background=command.background)
+            lambda: self.flow.execute(
+                command.sql,
+                command.user,
+                background=command.background,
+                search_path=command.search_path,
+            )
         )
         self._arrange_readers()
         if reply.job is not None and not command.background:

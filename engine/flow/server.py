@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import re
 import select
 import socket
 import socketserver
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+
+from engine.ddl.context import SEARCH_PATH
 
 log = logging.getLogger(__name__)
 _LOOK_S = 0.5
@@ -35,6 +38,7 @@ class Command:
     sql: str
     user: str
     background: bool = False
+    search_path: tuple[str, ...] = SEARCH_PATH
     answer: Future[dict[str, Any]] = field(default_factory=Future)
     is_abandoned: threading.Event = field(default_factory=threading.Event)
 
@@ -82,6 +86,7 @@ class CommandServer:
                     request.get("sql", ""),
                     request.get("user", "root"),
                     background=settings.get("background_ddl") == "true",
+                    search_path=search_path(settings.get("search_path")),
                 )
             except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
                 log.warning("malformed command: %r", line[:200])
@@ -105,3 +110,15 @@ class CommandServer:
                     command.is_abandoned.set()
                     self._wake()
                     return None
+
+
+def search_path(text: str | None) -> tuple[str, ...]:
+    """The schemas of a session's setting, in order; None: it has set none.
+
+    >>> search_path('"$user", Public, "a, b"')
+    ('$user', 'public', 'a, b')
+    """
+    if text is None:
+        return SEARCH_PATH
+    parts = re.findall(r'"((?:[^"]|"")*)"|([^,\s"][^,"]*)', text)
+    return tuple(quoted.replace('""', '"') or plain.strip().lower() for quoted, plain in parts)

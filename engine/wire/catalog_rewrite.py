@@ -86,14 +86,15 @@ _VERSION_CALL = f"(SELECT version FROM (VALUES ('{_VERSION}'::text)) AS v (versi
 _CALLS = {
     "pg_table_is_visible": (
         "(pg_catalog.pg_table_is_visible({0}) OR EXISTS (SELECT FROM rw_catalog.pg_class AS _shown WHERE"
-        " _shown.oid = {0} AND _shown.relkind = 'i' AND _shown.relnamespace = 'public'::regnamespace))"
+        " _shown.oid = {0} AND _shown.relkind = 'i'"
+        " AND _shown.relnamespace::regnamespace::name = ANY (pg_catalog.current_schemas(true))))"
     ),
     "pg_get_viewdef": (
         "coalesce((SELECT _shown_text.definition FROM rw_catalog.pg_class AS _shown"
-        " JOIN (SELECT name, definition FROM rw_catalog.rw_views"
-        " UNION ALL SELECT name, definition FROM rw_catalog.rw_materialized_views) AS _shown_text"
-        " ON _shown_text.name = _shown.relname"
-        " WHERE _shown.oid = {0} AND _shown.relnamespace = 'public'::regnamespace),"
+        " JOIN (SELECT schema_name, name, definition FROM rw_catalog.rw_views"
+        " UNION ALL SELECT schema_name, name, definition FROM rw_catalog.rw_materialized_views) AS _shown_text"
+        " ON _shown_text.name = _shown.relname AND _shown_text.schema_name::regnamespace = _shown.relnamespace"
+        " WHERE _shown.oid = {0}),"
         " pg_catalog.pg_get_viewdef({0}, true))"
     ),
 }

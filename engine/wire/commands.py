@@ -146,7 +146,7 @@ async def _set(context: Context, plan: plans.Set) -> Reply:
         if name in POSTGRES_SETTINGS:
             await context.ask(f"RESET {name}")
         return Reply(plan.tag)
-    value = check_value(name, ", ".join(values))
+    value = check_value(name, ", ".join(map(_quoted, values) if name == "search_path" else values))
     if name in POSTGRES_SETTINGS:
         literals = (exp.Literal.string(text).sql(dialect="postgres") for text in values)
         await context.ask(f"SET {name} TO {', '.join(literals)}")
@@ -160,6 +160,11 @@ async def _set(context: Context, plan: plans.Set) -> Reply:
         await context.ask(f"SET {name} TO {value}")
     settings.set(name, value)
     return Reply(plan.tag, notices=notices)
+
+
+def _quoted(name: str) -> str:
+    """A schema as it stands in a search path: quoted, so that its case and its commas are its own."""
+    return exp.to_identifier(name, quoted=True).sql(dialect="postgres")
 
 
 async def _show(context: Context, plan: plans.ShowVariable | plans.ShowAll) -> Reply:

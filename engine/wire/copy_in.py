@@ -26,7 +26,9 @@ def lookup(plan: CopyIn) -> str:
     """A query for the target: one row a visible column with (id, kind, column, 't' if it is generated)."""
     name = exp.Literal.string(plan.relation).sql(dialect="postgres")
     schema = (
-        "ANY (pg_catalog.current_schemas(true))"
+        "(SELECT f.schema_name FROM rw_catalog.rw_relations AS f WHERE f.name = "  # noqa: S608 - literals quoted
+        f"{name} AND f.schema_name = ANY (pg_catalog.current_schemas(true)) "
+        "ORDER BY pg_catalog.array_position(pg_catalog.current_schemas(true), f.schema_name::name) LIMIT 1)"
         if plan.schema is None
         else exp.Literal.string(plan.schema).sql(dialect="postgres")
     )

@@ -194,13 +194,14 @@ def _missing(kind: str, schema: str | None, name: str) -> UndefinedObject:
 
 _DESCRIBE = """
 WITH relation AS (
-  SELECT id, name FROM rw_catalog.rw_relations WHERE name = {name} AND {in_schema}
+  SELECT id, name, schema_name FROM rw_catalog.rw_relations WHERE name = {name} AND {in_schema}
   ORDER BY pg_catalog.array_position(pg_catalog.current_schemas(true), schema_name::name) LIMIT 1
 )
 SELECT pg_catalog.quote_ident(c.name), c.data_type, CASE WHEN c.is_hidden THEN 'true' ELSE 'false' END, d.description,
        1 AS part, c.position AS place
 FROM relation AS r JOIN rw_catalog.rw_columns AS c ON c.relation_id = r.id
-LEFT JOIN pg_catalog.pg_class AS v ON v.relname = r.name AND v.relnamespace = 'public'::regnamespace
+LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = r.schema_name
+LEFT JOIN pg_catalog.pg_class AS v ON v.relname = r.name AND v.relnamespace = n.oid
 LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = v.oid AND a.attname = c.name
 LEFT JOIN rw_catalog.rw_description AS d ON d.objoid = r.id AND d.objsubid = a.attnum
 """
@@ -210,7 +211,7 @@ SELECT 'primary key', pg_catalog.string_agg(pg_catalog.quote_ident(c.name), ', '
 FROM relation AS r JOIN rw_catalog.rw_columns AS c ON c.relation_id = r.id AND c.is_primary_key HAVING count(*) > 0
 UNION ALL
 SELECT i.name, 'index(' || i.indexed_columns || ')', NULL, NULL, 3, i.id
-FROM relation AS r JOIN rw_catalog.rw_indexes AS i ON i.relation_name = r.name
+FROM relation AS r JOIN rw_catalog.rw_indexes AS i ON i.relation_name = r.name AND i.schema_name = r.schema_name
 UNION ALL
 SELECT 'table description', r.name, NULL, d.description, 4, 1
 FROM relation AS r LEFT JOIN rw_catalog.rw_description AS d ON d.objoid = r.id AND d.objsubid IS NULL

@@ -7,13 +7,14 @@ by it keep their meaning; RisingWave does the same. Pure; called by the engine's
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sqlglot import exp
 from sqlglot.tokenizer_core import Token, TokenType
 
 from tailrace.sql.dialect import TailraceSQL, parse_statement
+from tailrace.sql.names import ObjectName, references
 
 _BEFORE_NAME = {"INDEX": ("ON",), "SINK": ("FROM", "INTO"), "SUBSCRIPTION": ("FROM",)}
 """By kind of statement, what stands before a relation outside of a query: CREATE INDEX i ON t, CREATE SINK s INTO t FROM v."""
@@ -26,12 +27,16 @@ class _Reference:
     start: int
     end: int
     alias_at: int | None
+    schema: str = ""
 
 
-def rename_references(sql: str, names: Mapping[str, str]) -> str:
+def rename_references(
+    sql: str, names: Mapping[str, str], is_meant: Callable[[ObjectName], bool] = lambda _name: True
+) -> str:
     """`sql`, a CREATE statement or a query, reading by new names.
 
-    `names` gives for each relation (as PostgreSQL folds it) its new name as it is written in SQL.
+    `names` gives for each relation (as PostgreSQL folds it) its new name as it is written in SQL. `is_meant` tells whether a
+    reference is to the relation that is renamed: another schema may have one of the same name.
 
     >>> rename_references("CREATE VIEW v AS SELECT t.a FROM t JOIN u ON t.a = u.a", {"t": "x", "u": '"U"'})
     'CREATE VIEW v AS SELECT t.a FROM x AS t JOIN "U" AS u ON t.a = u.a'
@@ -45,8 +50,9 @@ def rename_references(sql: str, names: Mapping[str, str]) -> str:
     edits: list[tuple[int, int, str]] = []
     for reference in found.values():
         written = sql[reference.start : reference.end]
-        new = names.get(written[1:-1].replace('""', '"') if written.startswith('"') else written.lower())
-        if new is not None:
+        name = _folded(written)
+        new = names.get(name)
+        if new is not None and is_meant(ObjectName(name, reference.schema)):
             edits.append((reference.start, reference.end, new))
             if reference.alias_at is not None:
                 edits.append((reference.alias_at, reference.alias_at, f" AS {written}"))
@@ -70,6 +76,10 @@ def _edited(sql: str, edits: list[tuple[int, int, str]]) -> str:
     for start, end, text in sorted(edits, reverse=True):
         sql = sql[:start] + text + sql[end:]
     return sql
+
+
+def _folded(written: str) -> str:
+    return written[1:-1].replace('""', '"') if written.startswith('"') else written.lower()
 
 
 def _kind_at(words: list[str]) -> int:
@@ -96,8 +106,17 @@ def _outside_query(tokens: list[Token]) -> Iterator[_Reference]:
         if token.token_type in (TokenType.SELECT, TokenType.WITH):
             return
         if not depth and words[index] in _BEFORE_NAME.get(words[_kind_at(words)], ()):
-            named = tokens[_last_of_name(tokens, index + 1)]
-            yield _Reference(named.start, named.end + 1, None)
+            last = _last_of_name(tokens, index + 1)
+            named = tokens[last]
+            yield _Reference(named.start, named.end + 1, None, _schema_before(tokens, index + 1, last))
+
+
+def _schema_before(tokens: list[Token], first: int, last: int) -> str:
+    """The schema of a name that reaches from token `first` to token `last`; '' if none is written."""
+    if first == last:
+        return ""
+    token = tokens[last - 2]
+    return token.text if token.token_type is TokenType.IDENTIFIER else token.text.lower()
 
 
 def _without_into(sql: str, tokens: list[Token]) -> str:
@@ -119,16 +138,13 @@ def _in_query(tree: exp.Expr, tokens: list[Token]) -> Iterator[_Reference]:
     if not isinstance(query, exp.Query):
         return
     places = {token.start: index for index, token in enumerate(tokens)}
-    for table in _tables(query, frozenset()):
-        windowed = isinstance(table.this, exp.Func)
-        named = table.this
-        if windowed:
-            argument = next(iter(table.this.expressions), None)
-            named = argument.this if isinstance(argument, exp.Column) else None
-        if isinstance(named, exp.Identifier) and "start" in named.meta:
+    for reference in references(query):
+        named = reference.identifier
+        if "start" in named.meta:
             start, end = named.meta["start"], named.meta["end"] + 1
-            last = _last_token(tokens, places[start], windowed=windowed)
-            yield _Reference(start, end, None if table.alias else tokens[last].end + 1)
+            last = _last_token(tokens, places[start], windowed=reference.windowed)
+            alias_at = None if reference.table.alias else tokens[last].end + 1
+            yield _Reference(start, end, alias_at, reference.name.schema)
 
 
 def _last_token(tokens: list[Token], name: int, *, windowed: bool) -> int:
@@ -143,18 +159,3 @@ def _last_token(tokens: list[Token], name: int, *, windowed: bool) -> int:
         if kind is TokenType.R_PAREN and depth == 0:
             return index
     return name
-
-
-def _tables(node: exp.Expr, hidden: frozenset[str]) -> Iterator[exp.Table]:
-    """The tables below `node` that are relations: a CTE hides what it is called like from what comes after it."""
-    defined = node.args.get("with_")
-    if isinstance(defined, exp.With):
-        for cte in defined.expressions:
-            inside = hidden | {cte.alias} if defined.args.get("recursive") else hidden
-            yield from _tables(cte.this, inside)
-            hidden |= {cte.alias}
-    if isinstance(node, exp.Table) and (node.db or node.name not in hidden):
-        yield node
-    for child in node.iter_expressions():
-        if child is not defined:
-            yield from _tables(child, hidden)

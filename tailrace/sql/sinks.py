@@ -16,6 +16,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 from tailrace.sql.dialect import TailraceSQL
+from tailrace.sql.names import ObjectName
 
 _START = re.compile(
     r"\s*(?:(?:--[^\n]*\n|/\*.*?\*/)\s*)*CREATE\s+(?:OR\s+REPLACE\s+)?SINK\b", re.IGNORECASE | re.DOTALL
@@ -25,7 +26,10 @@ _FORMATS = frozenset({"PLAIN", "UPSERT", "DEBEZIUM"})
 
 @dataclass(frozen=True, slots=True)
 class CreateSink:
-    """The statement. `source` is the relation of FROM, else `query` is the text of AS; `into` is the table of INTO."""
+    """The statement. `source` is the relation of FROM, else `query` is the text of AS; `into` is the table of INTO.
+
+    The schemas are '' where none is written.
+    """
 
     name: str
     if_not_exists: bool = False
@@ -38,6 +42,9 @@ class CreateSink:
     encode: str | None = None
     encode_options: Mapping[str, str] = field(default_factory=dict)
     key_encode: str | None = None
+    schema: str = ""
+    source_schema: str = ""
+    into_schema: str = ""
 
 
 def is_create_sink(sql: str) -> bool:
@@ -78,13 +85,14 @@ class _Reader:
         self._expect("SINK")
         if_not_exists = self._accept("IF", "NOT", "EXISTS")
         name = self._qualified()
-        into: str | None = None
+        into: ObjectName | None = None
         columns: tuple[str, ...] = ()
         if self._accept("INTO"):
             into = self._qualified()
             if self._accept("("):
                 columns = self._names()
-        source = query = None
+        source: ObjectName | None = None
+        query = None
         if self._accept("FROM"):
             source = self._qualified()
         elif self._accept("AS"):
@@ -96,17 +104,20 @@ class _Reader:
         if self._at < len(self._tokens):
             raise self._unexpected("the end of the statement")
         return CreateSink(
-            name,
+            name.name,
             if_not_exists,
-            source,
+            source.name if source else None,
             query,
-            into,
+            into.name if into else None,
             columns,
             options,
             format_,
             encode,
             encode_options,
             key_encode,
+            name.schema,
+            source.schema if source else "",
+            into.schema if into else "",
         )
 
     def _format(self) -> tuple[str | None, str | None, dict[str, str], str | None]:
@@ -171,13 +182,9 @@ class _Reader:
         self._expect(")")
         return tuple(found)
 
-    def _qualified(self) -> str:
-        name = self._name()
-        if self._accept("."):
-            if name != "public":
-                raise UnsupportedFeature(f'schema "{name}"', hint="create objects in schema public")
-            name = self._name()
-        return name
+    def _qualified(self) -> ObjectName:
+        first = self._name()
+        return ObjectName(self._name(), first) if self._accept(".") else ObjectName(first)
 
     def _name(self) -> str:
         """An identifier as PostgreSQL folds it."""

@@ -143,7 +143,7 @@ def make_objects(dsn: str) -> None:
         connection.execute(
             """
             CREATE TABLE engine.storage (device_id varchar PRIMARY KEY, reading double precision, _row_id bigint);
-            CREATE INDEX devices_by_reading ON engine.storage (reading);
+            CREATE INDEX index_5 ON engine.storage (reading);
             """
         )
         for name in ("readings_raw", "devices", "latest", "hot"):

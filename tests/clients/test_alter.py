@@ -184,7 +184,7 @@ def test_comments_are_shown_and_stay_with_the_object(live: LiveRelay, client: ps
         ("COMMENT ON COLUMN t.x IS 'x'", errors.UndefinedColumn, 'column "x" does not exist in "t"'),
         ("COMMENT ON COLUMN t._row_id IS 'x'", errors.UndefinedColumn, "_row_id"),
         ("COMMENT ON COLUMN id IS 'x'", errors.SyntaxError, "Invalid column: id"),
-        ("COMMENT ON COLUMN other.t.id IS 'x'", errors.FeatureNotSupported, 'schema "other"'),
+        ("COMMENT ON COLUMN other.t.id IS 'x'", errors.UndefinedTable, 'relation "other.t" does not exist'),
         ("COMMENT ON INDEX i IS 'x'", errors.FeatureNotSupported, "COMMENT ON INDEX"),
         ("COMMENT ON TABLE t IS 5", errors.SyntaxError, 'at or near "5"'),
         ("COMMENT ON TABLE t IS 'x' 'y'", errors.SyntaxError, "at or near \"'y'\""),

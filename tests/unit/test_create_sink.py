@@ -14,7 +14,7 @@ from tailrace.sql.sinks import CreateSink, is_create_sink, parse_create_sink
         ("CREATE SINK s INTO t FROM mv", CreateSink("s", source="mv", into="t")),
         (
             'create sink if not exists public."S" into "T" (a, "B") as select a, "format" from x;',
-            CreateSink("S", True, None, 'select a, "format" from x', "T", ("a", "B")),
+            CreateSink("S", True, None, 'select a, "format" from x', "T", ("a", "B"), schema="public"),
         ),
         (
             "CREATE SINK s AS WITH c AS (SELECT 'WITH (' AS w FROM t) SELECT w FROM c\n"
@@ -68,7 +68,6 @@ def test_what_is_none(text: str) -> None:
         ("CREATE SINK s FROM a WITH (b = 1, b = 2)", InvalidStatement, "option b is given twice"),
         ("CREATE SINK s FROM a FORMAT PLAIN", InvalidStatement, "expected ENCODE"),
         ("CREATE SINK s FROM a, b", InvalidStatement, 'expected the end of the statement, got ","'),
-        ("CREATE SINK s FROM x.a", UnsupportedFeature, 'schema "x"'),
         ("CREATE OR REPLACE SINK s FROM a", UnsupportedFeature, "CREATE OR REPLACE SINK"),
         ("CREATE SINK s FROM a WITH (b = SECRET c)", UnsupportedFeature, "SECRET as the value of b"),
         ("CREATE SINK s AS SELECT 1 FROM a EMIT ON WINDOW CLOSE", UnsupportedFeature, "EMIT ON WINDOW CLOSE in a sink"),

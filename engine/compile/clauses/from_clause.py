@@ -87,11 +87,11 @@ def _item(planner: Planner, item: exp.Expr, ctes: Queries) -> Scope:
         return Scope(operator, {alias: {c.name: c.name for c in operator.visible}}, ranked)
     if not isinstance(item, exp.Table):
         raise UnsupportedFeature(f"{item.key.upper()} in FROM of a view")
-    if item.name in ctes:
+    if not item.db and item.name in ctes:
         inner = {k: v for k, v in ctes.items() if k != item.name}
         operator, ranked = planner.query(ctes[item.name], inner)
         return Scope(operator, {alias: {c.name: c.name for c in operator.visible}}, ranked)
-    relation = planner.relation(item.name)
+    relation = planner.relation(item.name, item.db)
     operator = _scan(planner, relation)
     return Scope(operator, {alias: {c.name: c.name for c in operator.visible}})
 
