@@ -241,7 +241,10 @@ END $$;
 """
 """Schemas: each object lies in one. What PostgreSQL calls an index is its id, since names are unique in a schema only."""
 
-ADDED_IN_3: tuple[str, ...] = (SCHEMAS,)
+FUNCTIONS = "ALTER TABLE engine.version ADD COLUMN functions text NOT NULL DEFAULT ''"
+"""A digest of the text of the functions that stand in the database; see `engine.functions`."""
+
+ADDED_IN_3: tuple[str, ...] = (SCHEMAS, FUNCTIONS)
 """Version 3, on top of version 2."""
 
 VISIBLE = """

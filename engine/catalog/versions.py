@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 
+from engine import functions
 from engine.catalog.schema import ADDED_IN_2, ADDED_IN_3, GRANTS, PRIVATE, VISIBLE, pg_class_view
 from engine.catalog.upgrades import STEPS, Step
 from engine.state import STATE_VERSION
@@ -33,7 +34,9 @@ class VersionError(TailraceError):
 
 
 def bring_up_to_date(connection: Connection, steps: Sequence[Step] = STEPS) -> None:
-    """Make the catalog, or upgrade it, and see that the visible schema is this code's. The connection is in autocommit mode.
+    """Make the catalog, or upgrade it, and see that the visible schema and the functions are this code's.
+
+    The connection is in autocommit mode.
 
     Raises VersionError when the database is newer, or when a step fails; the database is then as it was before that step.
     """
@@ -45,6 +48,7 @@ def bring_up_to_date(connection: Connection, steps: Sequence[Step] = STEPS) -> N
                 connection.execute(piece)
             connection.execute("UPDATE engine.version SET version = %s", (VERSION,))
             _make_visible(connection)
+        functions.install(connection)
         return
     if found > VERSION:
         raise VersionError(
@@ -56,6 +60,7 @@ def bring_up_to_date(connection: Connection, steps: Sequence[Step] = STEPS) -> N
             _run(connection, step)
     with connection.transaction():
         _make_visible(connection)
+    functions.install(connection)
 
 
 def version(connection: Connection) -> int:
