@@ -389,6 +389,6 @@ def pg_class_view(columns: list[str]) -> str:
         "LEFT JOIN engine.created AS o ON o.schema = n.nspname AND o.name = c.relname AND o.kind <> 'index' "
         "LEFT JOIN engine.created AS i ON n.nspname = 'engine' AND i.kind = 'index' AND 'index_' || i.id = c.relname "
         "LEFT JOIN pg_catalog.pg_namespace AS m ON m.nspname = i.schema "
-        "WHERE o.id IS NOT NULL OR i.id IS NOT NULL OR n.nspname <> 'engine' "
+        "WHERE o.id IS NOT NULL OR i.id IS NOT NULL OR n.nspname NOT IN ('engine', 'rw') "
         "AND n.nspname NOT IN (SELECT name FROM engine.schemas)"
     )

@@ -20,7 +20,7 @@ _VERSION = f"PostgreSQL {SERVER_VERSION}-RisingWave-{RISINGWAVE_VERSION} (Tailra
 _RELATIONS = {
     "pg_class": "rw_catalog.pg_class",
     "pg_namespace": (
-        "(SELECT * FROM pg_catalog.pg_namespace WHERE nspname <> 'engine' AND"
+        "(SELECT * FROM pg_catalog.pg_namespace WHERE nspname NOT IN ('engine', 'rw') AND"
         " pg_catalog.has_schema_privilege(oid, 'USAGE'))"
     ),
     "pg_database": (

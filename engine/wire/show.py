@@ -67,7 +67,7 @@ def plan_show(sql: str) -> Command:
             cursor,
             "pg_catalog.pg_namespace",
             "nspname",
-            "nspname <> 'engine' AND pg_catalog.has_schema_privilege(oid, 'USAGE')",
+            "nspname NOT IN ('engine', 'rw') AND pg_catalog.has_schema_privilege(oid, 'USAGE')",
         )
     if cursor.accept("JOBS"):
         cursor.end()
