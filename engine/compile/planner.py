@@ -7,16 +7,19 @@ meet, since a FROM clause holds queries.
 from __future__ import annotations
 
 from sqlglot import exp
+from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 
+from engine.compile.clauses.recompute import recompute
 from engine.compile.clauses.select import select
 from engine.compile.clauses.union import union
 from engine.compile.relations import Environment, Relation
-from engine.compile.resolve import relations_of, resolve
+from engine.compile.resolve import UnresolvedName, relations_of, resolve
 from engine.compile.scope import Queries, Rank, unbounded
 from engine.operators.base import Column, Operator
-from tailrace.errors import InvalidStatement, UndefinedObject, UnsupportedFeature
-from tailrace.sql.dialect import parse_query
+from tailrace.errors import InvalidStatement, TailraceError, UndefinedObject, UnsupportedFeature
+from tailrace.sql.dialect import TailraceSQL, parse_query
 from tailrace.sql.names import ObjectName
+from tailrace.sql.windows import expand_windows
 
 __all__ = ["plan", "relations_of"]
 
@@ -46,11 +49,23 @@ class _Planner:
         return self._unique
 
     def whole(self, query: exp.Query) -> Operator:
-        """A query by itself: names resolved here, no row_number() left without a bound."""
-        operator, ranked = self.query(resolve(self, query), {})
-        if ranked is not None:
-            raise unbounded()
-        return operator
+        """A query by itself: names resolved here, a row_number() that nothing bounds recomputed."""
+        try:
+            tree: exp.Expr = resolve(self, query)
+        except UnresolvedName as error:
+            return self._unresolved(query, error)
+        operator, ranked = self.query(tree, {})
+        return operator if ranked is None else recompute(self, tree, {}, unbounded())
+
+    def _unresolved(self, query: exp.Query, error: UnresolvedName) -> Operator:
+        """What sqlglot cannot resolve PostgreSQL may; where neither can, the first one's error stands."""
+        tree = normalize_identifiers(expand_windows(query.copy()), dialect=TailraceSQL)
+        try:
+            return recompute(self, tree, {}, UnsupportedFeature(error.message))
+        except TailraceError as second:
+            if isinstance(second, UnsupportedFeature):
+                raise
+            raise error from None
 
     def relation(self, name: str, schema: str = "") -> Relation:
         relation = self.environment.lookup(ObjectName(name, schema))
@@ -75,8 +90,11 @@ class _Planner:
             ctes = {**ctes, **{c.alias: c.this for c in defined.expressions}}
         if isinstance(tree, exp.Subquery):
             return self.query(tree.this, ctes)
-        if isinstance(tree, exp.Union):
-            return union(self, tree, ctes), None
-        if not isinstance(tree, exp.Select):
-            raise UnsupportedFeature(f"{tree.key.upper()} in a view")
-        return select(self, tree, ctes)
+        try:
+            if isinstance(tree, exp.Union):
+                return union(self, tree, ctes), None
+            if not isinstance(tree, exp.Select):
+                raise UnsupportedFeature(f"{tree.key.upper()} in a view")
+            return select(self, tree, ctes)
+        except UnsupportedFeature as refusal:
+            return recompute(self, tree, ctes, refusal), None

@@ -7,10 +7,14 @@ from sqlglot.errors import OptimizeError
 from sqlglot.optimizer.qualify import qualify
 
 from engine.compile.scope import Planner
-from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tailrace.errors import InvalidStatement
 from tailrace.sql.dialect import TailraceSQL
 from tailrace.sql.names import ObjectName, references
 from tailrace.sql.windows import expand_windows
+
+
+class UnresolvedName(InvalidStatement):
+    """A name that sqlglot cannot resolve; PostgreSQL may know better."""
 
 
 def resolve(planner: Planner, query: exp.Query) -> exp.Query:
@@ -20,7 +24,7 @@ def resolve(planner: Planner, query: exp.Query) -> exp.Query:
     ctes = {c.alias for c in tree.find_all(exp.CTE)}
     for table in tree.find_all(exp.Table):
         if isinstance(table.this, exp.Func):
-            raise UnsupportedFeature(f"table function {table.this.name.lower()}() in a view")
+            continue
         if not table.db and table.name in ctes:
             continue
         relation = planner.relation(table.name, table.db)
@@ -35,7 +39,7 @@ def resolve(planner: Planner, query: exp.Query) -> exp.Query:
             quote_identifiers=True,
         )
     except OptimizeError as error:
-        raise InvalidStatement(str(error).splitlines()[0], sqlstate="42703") from error
+        raise UnresolvedName(str(error).splitlines()[0], sqlstate="42703") from error
 
 
 def relations_of(query: exp.Expr) -> list[ObjectName]:

@@ -77,6 +77,8 @@ def bind(scope: Scope, expression: exp.Expr) -> exp.Expr:
     def column(node: exp.Expr) -> exp.Expr:
         if not isinstance(node, exp.Column) or not node.table:
             return node
+        if scope.names and node.table not in scope.names:
+            raise UnsupportedFeature("a correlated subquery in this place of a view")
         try:
             return identifier(scope.names[node.table][node.name])
         except KeyError:

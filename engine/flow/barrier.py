@@ -278,7 +278,7 @@ class Flow:
             always = " OR true" if program["uses_now"] or program.get("follows_watermarks") else ""
             emit = "true" if self._readers[id_] else "false"
             parts.append(
-                f"begun := clock_timestamp(); IF changed && ARRAY[{', '.join(map(str, inputs))}]{always} THEN "
+                f"begun := clock_timestamp(); IF changed && ARRAY[{', '.join(map(str, inputs))}]::integer[]{always} THEN "
                 f"IF engine.step_{id_}(barrier_now, barrier_last, false, {emit}) > 0 THEN changed := changed || {id_}; "
                 f"END IF; END IF; spent := spent || extract(epoch FROM clock_timestamp() - begun)::float8 * 1000;"
             )

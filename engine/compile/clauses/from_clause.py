@@ -92,11 +92,12 @@ def _item(planner: Planner, item: exp.Expr, ctes: Queries) -> Scope:
         operator, ranked = planner.query(ctes[item.name], inner)
         return Scope(operator, {alias: {c.name: c.name for c in operator.visible}}, ranked)
     relation = planner.relation(item.name, item.db)
-    operator = _scan(planner, relation)
+    operator = scan(planner, relation)
     return Scope(operator, {alias: {c.name: c.name for c in operator.visible}})
 
 
-def _scan(planner: Planner, relation: Relation) -> Operator:
+def scan(planner: Planner, relation: Relation) -> Operator:
+    """A relation's changes and content; a plain view's operators in its place."""
     if relation.query is not None:
         return planner.view(relation)
     return Scan(

@@ -1,0 +1,165 @@
+"""What no incremental operator maintains: a query block recomputed over the contents of what it reads.
+
+`recompute` is called with a block (a SELECT, a set operation) that its clauses have refused. Relations, CTEs and subqueries in
+its FROM become inputs, which are planned as ever; the rest of the block stays as it was written, for PostgreSQL to run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlglot import exp
+
+from engine.compile.clauses.from_clause import scan
+from engine.compile.scope import Planner, Queries
+from engine.operators.base import Column, Operator, quote
+from engine.operators.recompute import Recompute, placeholder
+from engine.operators.temporal_filter import NOW
+from tailrace.errors import InvalidStatement, UnsupportedFeature
+
+_ONE_ROW_HINT = "aggregate it without GROUP BY, or end it with LIMIT 1: (SELECT max(x) FROM v)"
+
+
+def recompute(planner: Planner, block: exp.Expr, ctes: Queries, reason: UnsupportedFeature) -> Operator:
+    """The block as a Recompute; raises `reason` where not even that maintains it."""
+    tree = block.copy()
+    tree.set("with_", None)
+    _check(planner, tree, reason)
+    inputs: dict[str, Operator] = {}
+    if isinstance(tree, exp.Select):
+        _plan_subqueries(planner, tree, ctes, inputs)
+    for table in [t for t in tree.find_all(exp.Table) if not _is_input(t)]:
+        if isinstance(table.this, exp.Func) or _is_local(table, tree):
+            continue
+        called = f"{table.db}.{table.name}"
+        if called not in inputs:
+            inputs[called] = _relation(planner, table, ctes)
+        name = placeholder(list(inputs).index(called))
+        if not table.alias:
+            table.set("alias", exp.TableAlias(this=table.this.copy()))
+        table.set("this", exp.to_identifier(name))
+        table.set("db", None)
+        table.set("catalog", None)
+    timed = tree.find(exp.CurrentTimestamp) is not None
+    tree = tree.transform(lambda n: exp.column(NOW) if isinstance(n, exp.CurrentTimestamp) else n)
+    query = tree.sql(dialect="postgres")
+    operators = tuple(inputs.values())
+    columns = _described(planner, query, operators)
+    return Recompute(query, columns, operators, timed, reason.feature)
+
+
+def _check(planner: Planner, tree: exp.Expr, reason: UnsupportedFeature) -> None:
+    """What would not give the same answer each time, or might fail at a barrier, stays refused."""
+    if any(t.args.get("version") for t in tree.find_all(exp.Table)):
+        raise reason
+    if any((j.method or "").upper() == "ASOF" for j in tree.find_all(exp.Join)):
+        raise reason
+    if tree.find(exp.Placeholder, exp.Parameter):
+        raise reason
+    if _is_correlated(tree):
+        raise UnsupportedFeature("a correlated subquery in this place of a view")
+    called = {n.sql(dialect="postgres").split("(")[0].lower() for n in tree.find_all(exp.Func)}
+    for name, kinds in planner.environment.function_kinds(sorted(called)).items():
+        if name == "proctime" or (kinds and all(k[1] == "v" for k in kinds)):
+            raise UnsupportedFeature(
+                f"volatile function {name}() in a view", hint="a view must give the same answer each time"
+            )
+    for subquery in tree.find_all(exp.Subquery):
+        if is_scalar(subquery) and not gives_one_row(subquery.this):
+            raise UnsupportedFeature(
+                "a scalar subquery that might produce more than one row", hint=_ONE_ROW_HINT
+            )
+
+
+def _is_correlated(tree: exp.Expr) -> bool:
+    """Does it read an alias that no FROM clause in it defines?"""
+    known = {s.alias_or_name for s in tree.find_all(exp.Table, exp.Subquery, exp.Lateral, exp.UDTF, exp.CTE)}
+    return any(c.table and c.table not in known for c in tree.find_all(exp.Column))
+
+
+def is_scalar(subquery: exp.Subquery) -> bool:
+    """Does it stand for a value, not for rows?"""
+    rows = (
+        *(exp.From, exp.Join, exp.Exists, exp.Any, exp.All, exp.Lateral, exp.SetOperation),
+        *(exp.Array, exp.CTE, exp.Subquery),
+    )
+    return not isinstance(subquery.parent, (*rows, type(None))) and subquery.arg_key != "query"
+
+
+def gives_one_row(query: exp.Expr) -> bool:
+    """Is it sure that `query` gives at most one row?"""
+    query = query.unnest()
+    limit = query.args.get("limit")
+    if limit is not None and isinstance(limit.expression, exp.Literal):
+        return limit.expression.name in ("0", "1")
+    if not isinstance(query, exp.Select):
+        return False
+    if query.args.get("group") is not None:
+        return False
+    outer = [
+        n for s in query.selects for n in s.find_all(exp.AggFunc) if not isinstance(n.parent, exp.Window)
+    ]
+    own = any(n.find_ancestor(exp.Query) is query for n in outer)
+    return own or query.args.get("from_") is None or query.args.get("having") is not None
+
+
+def _plan_subqueries(planner: Planner, tree: exp.Select, ctes: Queries, inputs: dict[str, Operator]) -> None:
+    """Subqueries in FROM, those that read nothing around them, are maintained by themselves."""
+    source = tree.args.get("from_")
+    items = [source.this] if source is not None else []
+    items += [j.this for j in tree.args.get("joins") or []]
+    for item in items:
+        if not isinstance(item, exp.Subquery) or item.args.get("joins") or not item.alias:
+            continue
+        operator, ranked = planner.query(item.this, ctes)
+        if ranked is not None:
+            operator = recompute(planner, item.this, ctes, UnsupportedFeature("row_number() without a bound"))
+        name = placeholder(len(inputs))
+        inputs[f"({name})"] = operator
+        item.replace(exp.Table(this=exp.to_identifier(name), alias=item.args["alias"].copy()))
+
+
+def _is_input(table: exp.Table) -> bool:
+    return isinstance(table.this, exp.Identifier) and table.name.startswith("_input_")
+
+
+def _is_local(table: exp.Table, tree: exp.Expr) -> bool:
+    """Does it read a CTE that is defined inside of the block?"""
+    if table.db:
+        return False
+    node: exp.Expr | None = table
+    while node is not None and node is not tree:
+        node = node.parent
+        defined = node.args.get("with_") if node is not None else None
+        if defined is not None and any(c.alias == table.name for c in defined.expressions):
+            return True
+    return False
+
+
+def _relation(planner: Planner, table: exp.Table, ctes: Queries) -> Operator:
+    if table.name in ctes and not table.db:
+        inner = {k: v for k, v in ctes.items() if k != table.name}
+        operator, ranked = planner.query(ctes[table.name], inner)
+        if ranked is not None:
+            return recompute(
+                planner, ctes[table.name], inner, UnsupportedFeature("row_number() without a bound")
+            )
+        return operator
+    return scan(planner, planner.relation(table.name, table.db))
+
+
+def _described(planner: Planner, query: str, inputs: Iterable[Operator]) -> tuple[Column, ...]:
+    """The columns that PostgreSQL says the query has, over empty inputs."""
+    given = ", ".join(
+        f"{placeholder(n)} AS (SELECT {', '.join(f'NULL::{c.type} AS {quote(c.name)}' for c in i.visible) or 'NULL'} LIMIT 0)"
+        for n, i in enumerate(inputs)
+    )
+    now = f"(SELECT NULL::timestamptz AS {NOW}) AS barrier_time"
+    query = f"SELECT q.* FROM {now} CROSS JOIN LATERAL ({query}) AS q"
+    columns = planner.environment.describe(f"WITH {given} {query}" if given else query)
+    seen: set[str] = set()
+    for column in columns:
+        if column.name in seen:
+            raise InvalidStatement(f'column "{column.name}" specified more than once', sqlstate="42701")
+        seen.add(column.name)
+    return tuple(Column(c.name, "text" if c.type == "unknown" else c.type) for c in columns)
