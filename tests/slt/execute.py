@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import unquote, urlsplit
 
 from tests.slt.compare import same_error, same_rows, shown
+from tests.slt.costs import cost_of, explained
 from tests.slt.outcome import Missing, Outcome, Status, kind_of, normalised
 from tests.slt.records import (
     Control,
@@ -42,6 +43,7 @@ class Options:
     record_limit_s: float = 30.0
     file_limit_s: float = 300.0
     patience_s: float = 30.0
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class FileRun:
             seconds=round(time.monotonic() - started, 3),
         )
         if judged.cause is None:
-            return outcome
+            return replace(outcome, cost=self._cost(record)) if self.options.explain else outcome
         earlier = self.missing.cause_of(judged.got)
         cause = earlier or judged.cause
         if isinstance(record, Statement) and record.error is None:
@@ -150,6 +152,15 @@ class FileRun:
             got=judged.got,
             follows=earlier is not None,
         )
+
+    def _cost(self, record: Executed) -> str:
+        explain = explained(record.sql) if isinstance(record, Statement) and record.error is None else None
+        answer = (
+            self.sessions[record.connection].run(explain)
+            if explain and isinstance(record, Statement)
+            else None
+        )
+        return cost_of(answer.rows) if isinstance(answer, Answered) else ""
 
     def _retried(self, record: Executed) -> _Judged:
         retry = (None if isinstance(record, Let) else record.retry) or Retry(1, 0)

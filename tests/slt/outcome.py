@@ -32,6 +32,8 @@ class Outcome:
     follows: bool = False
     """Whether it failed only for want of what an earlier statement failed to make; `cause` is that statement's."""
     seconds: float = 0.0
+    cost: str = ""
+    """Of a materialized view that was made, where that was asked for: see `tests.slt.costs`."""
 
 
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|`[^`]*`")

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.slt.costs import counted
 from tests.slt.outcome import Outcome, Status
 
 
@@ -103,6 +104,12 @@ class Report:
             [header, *(f"{name:{width}s} {d.records}  {d.queries}  {d.files}" for name, d in rows)]
         )
 
+    def costs(self) -> str:
+        """How many views are maintained at which cost, and where the dearest are."""
+        dear = [r for r in self.records if r.cost.startswith("O(state)")]
+        places = [f"       {os.path.relpath(r.place.file, self.root)}:{r.place.line}  {r.cost}" for r in dear]
+        return "\n".join([counted(r.cost for r in self.records), *places])
+
     def causes(self, limit: int | None = None, examples: int = 3) -> str:
         """Failures grouped by cause, most frequent first, each with some places and what the first one got."""
         groups: dict[str, list[Outcome]] = defaultdict(list)
@@ -141,6 +148,7 @@ class Report:
                     "cause": record.cause,
                     "follows": record.follows,
                     "seconds": record.seconds,
+                    "cost": record.cost,
                     "sql": record.sql,
                     "wanted": record.wanted,
                     "got": record.got,

@@ -129,6 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
         given.record_limit,
         given.file_limit,
         given.patience,
+        given.explain,
     )
     try:
         files = Files.under(given.paths, given.exclude)
@@ -141,6 +142,8 @@ def main(arguments: list[str] | None = None) -> int:
             sys.stderr.write("slt: this server makes no databases: one file at a time, emptied in between\n")
         report = run_files(files, databases, options, given.jobs)
     print(report.causes(given.causes, given.examples))
+    if given.explain:
+        print("\n" + report.costs())
     print("\n" + report.table())
     if given.json:
         given.json.write_text(json.dumps(report.as_json(), indent=1))
@@ -172,6 +175,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--file-limit", type=float, default=300, metavar="S", help="seconds for a file (300)")
     parser.add_argument(
         "--patience", type=float, default=30, metavar="S", help="seconds of a record's retries (30)"
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help="EXPLAIN each materialized view and count the classes of cost"
     )
     parser.add_argument("--causes", type=int, metavar="N", help="show only the N most frequent causes")
     parser.add_argument(
