@@ -1,9 +1,11 @@
 """Temporal join: each left row meets the right relation as it is when the row is processed.
 
 Meaning: L [LEFT] JOIN R FOR SYSTEM_TIME AS OF PROCTIME() ON ...: rows are looked up once and never revised; changes of R
-emit nothing (RisingWave docs, "Temporal joins"). Delta rule: dL >< R'. State: none (R's storage, by its key).
-Needs an append-only left side and a right relation whose key is covered by the join columns, so the key is the left's.
-Exact given the recorded order of arrival. Cost: O(delta log n).
+emit nothing (RisingWave docs, "Temporal joins"). Delta rule: dL >< R' for rows that come. Rows that go take with them what
+they have met, whatever R holds now.
+State: none where the left side is append-only (R's storage serves, indexed by the join columns), else the output.
+Key: the left key, with the right one where a row can meet several. Exact given the recorded order of arrival.
+Cost: O(delta log n) plus the matches; without an equal column every right row is looked at.
 """
 
 from __future__ import annotations
@@ -12,8 +14,21 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from engine.compile.program import ProgramBuilder
-from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Stream, names
+from engine.compile.program import ProgramBuilder, apply_delta, consolidate
+from engine.operators.base import (
+    WEIGHT,
+    Column,
+    Cost,
+    Description,
+    Operator,
+    Origin,
+    Stream,
+    equal,
+    equal_nulls,
+    names,
+    no_nulls,
+    quote,
+)
 from engine.operators.join import join_condition
 from engine.operators.project import Filter, Project
 from engine.operators.scan import Scan
@@ -29,8 +44,12 @@ class TemporalJoin(Operator):
     pairs: tuple[tuple[str, str], ...]
     condition: exp.Expr | None
     outer: bool
-    append_only = True
     _elsewhere: bool = False
+    _state: str = ""
+
+    @property
+    def append_only(self) -> bool:  # type: ignore[override]
+        return self.left.append_only
 
     @property
     def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
@@ -38,11 +57,16 @@ class TemporalJoin(Operator):
 
     @property
     def key(self) -> tuple[str, ...]:  # type: ignore[override]
-        return self.left.key
+        one = bool(self.right.key) and set(self.right.key) <= {b for _, b in self.pairs}
+        return self.left.key if one else (*self.left.key, *self.right.key)
 
     @property
     def inputs(self) -> tuple[Operator, ...]:
         return (self.left, self.right)
+
+    @property
+    def owns_content(self) -> bool:
+        return not self.left.append_only
 
     @property
     def watermarks(self) -> Watermarks:
@@ -57,18 +81,48 @@ class TemporalJoin(Operator):
         left = self.left.lower(program)
         right = program.searchable(self.right, [b for _, b in self.pairs])
         self._elsewhere = _is_relation(self.right) and right.content not in program.stored
-        columns = f"{names(self.left.columns, 'l.')}, {names(self.right.columns, 'r.')}"
-        kind = "LEFT JOIN" if self.outer else "JOIN"
-        on = join_condition(self.pairs, self.condition)
-        return Stream(
-            f"(SELECT {columns}, l.{WEIGHT} FROM {left.delta} AS l {kind} {right.content} AS r ON {on})", None
+        if not self.left.append_only:
+            return self._lower_remembering(program, program.pin(self.left, left), right)
+        return Stream(f"(SELECT {self._columns}, l.{WEIGHT} {self._met(left.delta, right)})", None)
+
+    def _lower_remembering(self, program: ProgramBuilder, left: Stream, right: Stream) -> Stream:
+        self._state = state = program.state_table(self.columns, self.key)
+        program.index([Origin(state, quote(k)) for k in self.left.key])
+        changed, table = program.delta_table(self.left.columns), program.delta_table(self.columns)
+        rows, columns, key = names(self.left.columns), names(self.columns), self.left.key
+        program.step(f"INSERT INTO {changed} ({rows}, {WEIGHT}) {consolidate(left.delta, rows)}")
+        strict, met = no_nulls("d", key), f"SELECT {names(self.columns, 's.')} FROM {state} AS s WHERE"
+        plain = f"{met} {strict} AND {equal('s', 'd', key)}"
+        nulls = f"{met} NOT ({strict}) AND {equal_nulls('s', 'd', key)}"
+        program.step(
+            f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {names(self.columns, 'o.')}, -1 "
+            f"FROM {changed} AS d CROSS JOIN LATERAL (({plain}) UNION ALL ({nulls})) AS o WHERE d.{WEIGHT} < 0"
         )
+        program.step(
+            f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {self._columns}, 1 {self._met(changed, right)} "
+            f"WHERE l.{WEIGHT} > 0"
+        )
+        for statement in apply_delta(state, table, self, consolidated=True):
+            program.step(statement)
+        return Stream(table, state)
+
+    @property
+    def _columns(self) -> str:
+        return f"{names(self.left.columns, 'l.')}, {names(self.right.columns, 'r.')}"
+
+    def _met(self, left: str, right: Stream) -> str:
+        """FROM: the left rows with what they meet."""
+        on = join_condition(self.pairs, self.condition) or "true"
+        return f"FROM {left} AS l {'LEFT JOIN' if self.outer else 'JOIN'} {right.content} AS r ON {on}"
+
+    def origin(self, column: str) -> Origin | None:
+        return Origin(self._state, quote(column)) if self._state else None
 
     def describe(self) -> Description:
         kind = "left, " if self.outer else ""
-        return Description(
-            "TemporalJoin", kind + join_condition(self.pairs, self.condition), "delta", Cost.DELTA_LOG
-        )
+        on = join_condition(self.pairs, self.condition) or "every row"
+        cost = Cost.DELTA_LOG if self.pairs else Cost.STATE
+        return Description("TemporalJoin", kind + on, "delta" if self.append_only else "per key", cost)
 
 
 def _is_relation(operator: Operator) -> bool:

@@ -9,7 +9,7 @@ import re
 
 from sqlglot import exp
 
-from tailrace.errors import UnsupportedFeature
+from tailrace.sql.asof import expand_asof
 from tailrace.sql.dialect import parse_statement
 from tailrace.sql.windows import expand_windows
 
@@ -19,7 +19,7 @@ _SPECIAL = re.compile(
 
 
 def to_postgres(sql: str) -> str:
-    """Return `sql` unchanged, or rewritten where it uses TUMBLE or HOP; raises UnsupportedFeature for what cannot run ad hoc.
+    """Return `sql` unchanged, or rewritten where it uses TUMBLE, HOP or ASOF; raises UnsupportedFeature for what cannot run so.
 
     >>> to_postgres("SELECT 1")
     'SELECT 1'
@@ -27,16 +27,7 @@ def to_postgres(sql: str) -> str:
     if not _SPECIAL.search(sql):
         return sql
     tree = parse_statement(sql)
-    for table in tree.find_all(exp.Table):
-        if table.args.get("version"):
-            raise UnsupportedFeature(
-                "temporal join in an ad-hoc query",
-                hint="leave out FOR SYSTEM_TIME AS OF PROCTIME(): a query sees now anyway",
-            )
-    for join in tree.find_all(exp.Join):
-        if (join.method or "").upper() == "ASOF":
-            raise UnsupportedFeature("ASOF JOIN in an ad-hoc query")
     for function in tree.find_all(exp.Anonymous):
         if function.name.lower() == "proctime":
             function.replace(exp.Anonymous(this="now"))
-    return expand_windows(tree).sql(dialect="postgres")
+    return expand_windows(expand_asof(tree)).sql(dialect="postgres")

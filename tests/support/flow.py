@@ -23,6 +23,7 @@ from engine.ddl.context import Reply
 from engine.flow.barrier import Flow
 from engine.roles import grant_database
 from tailrace.sql import parse_statement
+from tailrace.sql.asof import expand_asof
 from tailrace.sql.windows import expand_windows
 from tests.support.postgres import PostgresServer
 from tests.support.processes import wait_until
@@ -125,7 +126,7 @@ class FlowUnderTest:
 
 def as_batch(query: str, now: datetime) -> str:
     """PostgreSQL's text of a view's query, with TUMBLE expanded and now() replaced by a literal."""
-    tree = expand_windows(parse_statement(query))
+    tree = expand_asof(expand_windows(parse_statement(query)))
     literal = exp.cast(exp.Literal.string(now.isoformat()), "timestamptz", dialect="postgres")
     return tree.transform(lambda n: literal.copy() if isinstance(n, exp.CurrentTimestamp) else n).sql(
         "postgres"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
+from engine.compile.clauses.asof import asof_join
 from engine.compile.expressions import check_scalars
 from engine.compile.scope import Planner, Scope, bind, computed, conjuncts, tables_of
 from engine.operators.base import Operator
@@ -13,7 +14,7 @@ from engine.operators.join import Join
 from engine.operators.left_join import LeftJoin
 from engine.operators.project import rename
 from engine.operators.temporal_join import TemporalJoin
-from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tailrace.errors import UnsupportedFeature
 
 
 def join(planner: Planner, left: Scope, right: Scope, tree: exp.Join, conditions: list[exp.Expr]) -> Scope:
@@ -31,48 +32,30 @@ def join(planner: Planner, left: Scope, right: Scope, tree: exp.Join, conditions
     scope = Scope(left.operator, names)
     on = conjuncts(tree.args.get("on"))
     outer = (tree.side or "").upper() == "LEFT"
-    if tree.method and tree.method.upper() != "":
+    asof = (tree.method or "").upper() == "ASOF"
+    if tree.method and not asof:
         raise UnsupportedFeature(f"{tree.method.upper()} JOIN in a view")
-    if not outer:  # a comma or CROSS JOIN has its condition in WHERE
+    if not outer and not asof:  # a comma or CROSS JOIN has its condition in WHERE
         here = set(names)
         usable = [c for c in conditions if _is_equality(c) and tables_of(c) <= here]
         for condition in usable:
             conditions.remove(condition)
         on = on + usable
     pairs, rest, left_op, right_op = _pairs(planner, scope, left.operator, operator, on)
-    if not pairs:
+    if asof:
+        scope.operator = asof_join(planner, scope, (left_op, right_op), pairs, rest, outer=outer)
+        return scope
+    version = tree.this.args.get("version")
+    if not pairs and version is None:
         raise UnsupportedFeature("a join without an equality in a view", hint="join ON l.column = r.column")
     residual = _side_condition(planner, scope, left_op, right_op, rest)
-    version = tree.this.args.get("version")
     if version is not None:
-        scope.operator = _temporal(left_op, right_op, pairs, residual, outer=outer)
+        scope.operator = TemporalJoin(left_op, right_op, pairs, residual, outer)
     elif outer:
         scope.operator = LeftJoin(left_op, right_op, pairs, residual)
     else:
         scope.operator = Join(left_op, right_op, pairs, residual)
     return scope
-
-
-def _temporal(
-    left: Operator,
-    right: Operator,
-    pairs: tuple[tuple[str, str], ...],
-    condition: exp.Expr | None,
-    *,
-    outer: bool,
-) -> Operator:
-    if not left.append_only:
-        raise UnsupportedFeature(
-            "temporal join with a left side that sees updates or deletes",
-            hint="put the temporal join before aggregation",
-        )
-    joined = {b for _, b in pairs}
-    if not right.key or not set(right.key) <= joined:
-        raise InvalidStatement(
-            "temporal join requires equality with the whole primary key of the right relation "
-            f"({', '.join(right.key)}), got ({', '.join(sorted(joined))})"
-        )
-    return TemporalJoin(left, right, pairs, condition, outer)
 
 
 def _pairs(

@@ -1,0 +1,142 @@
+"""ASOF join: each left row meets the one right row that is nearest to it, among those of equal columns.
+
+Meaning: L ASOF [LEFT] JOIN R ON l.a = r.b AND l.x op r.y. For <= and < the match is the right row with the least y that
+satisfies it, for >= and > the one with the greatest; among equals the one with the lowest key. LEFT keeps rows without a match.
+Delta rule: a left row's match is looked up again when the row changes, or when a right row changes that lies next to it: for a
+change of y only the left rows between y and the nearest other y of the new right content can see another match. The rows
+found so are compared with the output stored for them.
+State: the output; both contents, indexed by the join columns and x or y (a stored relation's own storage serves).
+NULL joins nothing. Key: the left key. Cost: O(delta log n) plus the left rows whose neighbour changed.
+Source: RisingWave docs, "ASOF joins".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.compile.program import ProgramBuilder, apply_delta, consolidate
+from engine.operators.base import (
+    WEIGHT,
+    Column,
+    Cost,
+    Description,
+    Operator,
+    Origin,
+    Stream,
+    equal,
+    equal_nulls,
+    names,
+    no_nulls,
+    quote,
+)
+from engine.operators.watermark import Watermarks, least
+
+_BEYOND = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+"""How a left row lies to a right one that is not its match."""
+
+
+@dataclass(eq=False)
+class AsofJoin(Operator):
+    """`nearest` is (x, op, y): left column, comparison, right column. Column names of the two sides are disjoint."""
+
+    left: Operator
+    right: Operator
+    pairs: tuple[tuple[str, str], ...]
+    nearest: tuple[str, str, str]
+    outer: bool
+    append_only = False
+    _state: str = ""
+
+    @property
+    def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
+        return (*self.left.columns, *self.right.columns)
+
+    @property
+    def key(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.left.key
+
+    @property
+    def inputs(self) -> tuple[Operator, ...]:
+        return (self.left, self.right)
+
+    @property
+    def owns_content(self) -> bool:
+        return True
+
+    @property
+    def watermarks(self) -> Watermarks:
+        left, right = self.left.watermarks, self.right.watermarks
+        both = {(a, b): least([left[a], right[b]]) for a, b in self.pairs if a in left and b in right}
+        return {name: w for (a, b), w in both.items() for name in (a, b)}
+
+    def lower(self, program: ProgramBuilder) -> Stream:
+        x, _, y = self.nearest
+        left = program.searchable(self.left, [*(a for a, _ in self.pairs), x])
+        right = program.searchable(self.right, [*(b for _, b in self.pairs), y])
+        self._state = state = program.state_table(self.columns, self.key)
+        columns, rows, key = names(self.columns), names(self.left.columns), names(self.left.key)
+        touched, found = program.delta_table(self.left.columns), program.delta_table(self.left.columns)
+        table = program.delta_table(self.columns)
+        program.step(
+            f"INSERT INTO {touched} ({rows}, {WEIGHT}) {consolidate(left.delta, rows)}; "
+            f"IF NOT initial THEN INSERT INTO {touched} ({rows}, {WEIGHT}) "
+            f"SELECT {names(self.left.columns, 'l.')}, 1 {self._neighbours(left, right)}; END IF"
+        )
+        program.step(
+            f"INSERT INTO {found} ({rows}) SELECT DISTINCT ON ({key}) {rows} FROM {touched} AS d WHERE {WEIGHT} > 0"
+        )
+        strict, old = no_nulls("d", self.key), names(self.columns, "s.")
+        plain = f"SELECT {old} FROM {state} AS s WHERE {strict} AND {equal('s', 'd', self.key)}"
+        nulls = f"SELECT {old} FROM {state} AS s WHERE NOT ({strict}) AND {equal_nulls('s', 'd', self.key)}"
+        program.step(
+            f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {columns}, sum({WEIGHT}) FROM ("
+            f"SELECT o.*, -1 AS {WEIGHT} FROM (SELECT DISTINCT {key} FROM {touched}) AS d "
+            f"CROSS JOIN LATERAL (({plain}) UNION ALL ({nulls})) AS o "
+            f"UNION ALL SELECT {columns}, 1 {self._matched(found, right)}) AS q "
+            f"GROUP BY {columns} HAVING sum({WEIGHT}) <> 0"
+        )
+        for statement in apply_delta(state, table, self, consolidated=True):
+            program.step(statement)
+        return Stream(table, state)
+
+    def _matched(self, left: str, right: Stream) -> str:
+        """FROM: the left rows with their matches."""
+        x, op, y = self.nearest
+        descending = " DESC" if op in (">", ">=") else ""
+        order = ", ".join(
+            [f"r.{quote(y)}{descending}", *([names(self.right.key, "r.")] if self.right.key else [])]
+        )
+        return (
+            f"FROM {left} AS l {'LEFT' if self.outer else 'INNER'} JOIN LATERAL (SELECT {names(self.right.columns, 'r.')} "
+            f"FROM {right.content} AS r WHERE {self._equal()} AND l.{quote(x)} {op} r.{quote(y)} "
+            f"ORDER BY {order} LIMIT 1) AS m ON true"
+        )
+
+    def _neighbours(self, left: Stream, right: Stream) -> str:
+        """FROM: the left rows that lie between a changed right row and the next one that would be their match instead."""
+        x, op, y = self.nearest
+        below = op in ("<", "<=")
+        n, r = f"n.{quote(y)}", f"r.{quote(y)}"
+        other = (
+            f"SELECT {n} AS y FROM {right.content} AS n "
+            f"WHERE {equal('n', 'r', [b for _, b in self.pairs])} AND {n} {'<' if below else '>'} {r} "
+            f"ORDER BY {n} {'DESC' if below else 'ASC'} LIMIT 1"
+        )
+        changed = names([*(b for _, b in self.pairs), y])
+        rows = f"SELECT * FROM {left.content} AS l WHERE {self._equal()} AND l.{quote(x)} {op} {r}"
+        # two probes, each with a range that the index serves: an OR would read all that precedes
+        return (
+            f"FROM (SELECT DISTINCT {changed} FROM {right.delta} AS d) AS r LEFT JOIN LATERAL ({other}) AS n ON true "
+            f"CROSS JOIN LATERAL (({rows} AND n.y IS NULL) UNION ALL ({rows} AND l.{quote(x)} {_BEYOND[op]} n.y)) AS l"
+        )
+
+    def _equal(self) -> str:
+        return " AND ".join(f"l.{quote(a)} = r.{quote(b)}" for a, b in self.pairs)
+
+    def origin(self, column: str) -> Origin | None:
+        return Origin(self._state, quote(column))
+
+    def describe(self) -> Description:
+        x, op, y = self.nearest
+        detail = f"{'left, ' if self.outer else ''}{self._equal()} AND nearest l.{quote(x)} {op} r.{quote(y)}"
+        return Description("AsofJoin", detail, "per key", Cost.DELTA_LOG)
