@@ -1,9 +1,10 @@
 """What PostgreSQL sends, scanned on its way to the client: a pure state machine, bytes in, bytes for the
 client out.
 
-Rows and most other messages flow through untouched, even in pieces. It watches for the few that say where the
-session stands (ReadyForQuery, ErrorResponse), swallows the answers to the relay's own messages, and collects
-the rows of its own queries. Every Sync or Query sent to PostgreSQL must be announced by `expect`. Used by
+Most rows and other messages flow through untouched, even in pieces. It watches for the few that say where the session
+stands (ReadyForQuery, ErrorResponse), puts right the values whose text differs from RisingWave's (`engine.wire.row_text`),
+swallows the answers to the relay's own messages, and collects the rows of its own queries. Every Sync or Query sent to
+PostgreSQL must be announced by `expect`. Used by
 `engine.wire.session`.
 """
 
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine.wire.protocol import decode_data_row, encode, naming, without_fields
+from engine.wire.row_text import Fix, fixed_row, fixes_of
 
 _LENGTH = struct.Struct("!i").unpack_from
 _OWN_FUNCTION = b"\x00WPL/pgSQL function engine."
@@ -26,8 +28,9 @@ def _table(kinds: bytes) -> tuple[bool, ...]:
     return tuple(bytes((kind,)) in kinds for kind in range(256))
 
 
-_WATCHED = _table(b"ZEG")
-_WATCHED_WITH_COMPLETIONS = _table(b"ZEGC")
+_WATCHED = _table(b"ZEGT")
+_WATCHED_WITH_COMPLETIONS = _table(b"ZEGTC")
+_WATCHED_WITH_ROWS = _table(b"ZEGTDC")
 _ALL = (True,) * 256
 
 
@@ -71,6 +74,7 @@ class ReplyStream:
         self.standing_for: tuple[str, str] | None = None
         """A table of the engine's and the relation that it stores: errors of a COPY name the latter."""
         self.expected: deque[Expectation] = deque()
+        self._fixes: dict[int, Fix] = {}
         self._collected: Collected | None = None
         self._tail = b""
         self._passing_bytes = 0
@@ -123,6 +127,8 @@ class ReplyStream:
     def _watched(self) -> tuple[bool, ...]:
         if self._collected is not None:
             return _ALL
+        if self._fixes:
+            return _WATCHED_WITH_ROWS
         return _WATCHED_WITH_COMPLETIONS if self.track_writes else _WATCHED
 
     def _watch(self, kind: int, data: bytes, position: int, end: int) -> bytes | None:
@@ -147,6 +153,13 @@ class ReplyStream:
             if self.copy_begins is not None:
                 self._after.append(self.copy_begins)
             return None
+        if collected is None and kind == 0x54:  # T
+            self._fixes = fixes_of(data[position + 5 : end])
+            return None
+        if collected is None and kind == 0x44:  # D
+            row = data[position + 5 : end]
+            fixed = fixed_row(row, self._fixes)
+            return None if fixed is row else encode(b"D", fixed)
         if kind == 0x43:  # C
             tag = data[position + 5 : end - 1]
             self.wrote = self.wrote or tag.startswith(_WRITES)
@@ -163,6 +176,7 @@ class ReplyStream:
         self.status = status
         failed, self.failed = self.failed, False
         self.hide_positions = False
+        self._fixes = {}
         self._collected = None
         expectation = self.expected.popleft() if self.expected else PASS_ON
         then = expectation.then
