@@ -28,7 +28,7 @@ DATA_DIR ?=
 REPORT ?=
 N ?=
 ONLY ?=
-PATHS ?= tests/slt
+PATHS ?= tests/slt/cases
 URL ?=
 OUT ?=
 
@@ -88,6 +88,10 @@ oracle: $(DEV) ## Compare random views with their queries as batches, over rando
 .PHONY: slt
 slt: $(DEV) ## Run sqllogictest files on an engine of its own or on URL [PATHS="dir file" URL= OUT=report.json ARGS=]
 	@exec $(BIN)/python -m tests.slt.runner $(PATHS) $(if $(URL),--url "$(URL)") $(if $(OUT),--json "$(OUT)") $(ARGS)
+
+.PHONY: compatibility
+compatibility: $(DEV) ## Run our own sqllogictest cases and write docs/compatibility.md
+	@exec $(BIN)/python -m tests.slt.compatibility
 
 .PHONY: bench
 bench: $(DEV) ## Run the benchmarks, one after the other [BENCH=bench/decode.py]

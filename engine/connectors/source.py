@@ -37,7 +37,7 @@ FIELD_TYPES: Final = frozenset(
 )
 """PostgreSQL type names a column taken from a JSON message may have."""
 
-_INCLUDE_TYPES: Final[Mapping[str, frozenset[str]]] = {
+INCLUDE_TYPES: Final[Mapping[str, frozenset[str]]] = {
     "key": frozenset({"bytea", "varchar", "text"}),
     "partition": frozenset({"varchar", "text", "smallint", "integer", "bigint"}),
     "offset": frozenset({"varchar", "text", "integer", "bigint"}),
@@ -133,7 +133,9 @@ class SourceSpec:
     """'json' or 'bytes'."""
     columns: tuple[SourceColumn, ...]
     properties: Mapping[str, str]
-    """librdkafka properties to set besides the reader's own."""
+    """librdkafka properties to set besides the reader's own; a generator's options."""
+    connector: str = "kafka"
+    """'kafka', or a generator: 'datagen', 'nexmark'."""
 
     def types(self) -> list[str]:
         """The columns' type names, for psycopg's `Copy.set_types`."""
@@ -191,7 +193,9 @@ def source_spec(
     if connector is None:
         raise InvalidOptionError("option connector is missing", hint="write connector = 'kafka'")
     if connector.lower() != "kafka":
-        raise UnsupportedFeature(f"connector '{connector}'", hint="use connector = 'kafka'")
+        raise UnsupportedFeature(
+            f"connector '{connector}'", hint="use connector = 'kafka', 'datagen' or 'nexmark'"
+        )
     if format_.upper() != "PLAIN" or encode.upper() not in {"JSON", "BYTES"}:
         feature = f"FORMAT {format_.upper()} ENCODE {encode.upper()}"
         raise UnsupportedFeature(feature, hint="use FORMAT PLAIN ENCODE JSON or FORMAT PLAIN ENCODE BYTES")
@@ -241,18 +245,23 @@ def _properties(given: Mapping[str, str]) -> dict[str, str]:
     return properties
 
 
+def short_type(type_: str) -> str:
+    """A type's name as `FIELD_TYPES` has it."""
+    return {"character varying": "varchar"}.get(type_.lower(), type_.lower())
+
+
 def _checked(column: SourceColumn, encode: str) -> SourceColumn:
-    type_ = {"character varying": "varchar"}.get(column.type.lower(), column.type.lower())
+    type_ = short_type(column.type)
     if column.origin == "field":
         if type_ not in FIELD_TYPES:
             supported = ", ".join(sorted(FIELD_TYPES))
             hint = f"read it as varchar or jsonb and cast it in a view; supported: {supported}"
             raise UnsupportedFeature(f"type {column.type} of source column {column.name}", hint=hint)
-    elif column.origin not in _INCLUDE_TYPES:
-        hint = f"INCLUDE takes {', '.join(_INCLUDE_TYPES)}"
+    elif column.origin not in INCLUDE_TYPES:
+        hint = f"INCLUDE takes {', '.join(INCLUDE_TYPES)}"
         raise UnsupportedFeature(f"INCLUDE {column.origin}", hint=hint)
-    elif type_ not in _INCLUDE_TYPES[column.origin]:
-        hint = f"use {' or '.join(sorted(_INCLUDE_TYPES[column.origin]))}"
+    elif type_ not in INCLUDE_TYPES[column.origin]:
+        hint = f"use {' or '.join(sorted(INCLUDE_TYPES[column.origin]))}"
         raise UnsupportedFeature(f"type {column.type} for INCLUDE {column.origin}", hint=hint)
     elif column.origin == "payload" and encode == "bytes":
         raise UnsupportedFeature(

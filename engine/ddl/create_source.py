@@ -1,4 +1,4 @@
-"""CREATE SOURCE: a Kafka topic as an append-only relation that is not stored.
+"""CREATE SOURCE: a Kafka topic, or a generator (datagen, nexmark), as an append-only relation that is not stored.
 
 Decoded messages arrive in pg_temp.delta_<id> (or in pg_temp.input_<id> where columns are generated or a watermark filters
 them) with a fresh `_row_id`. Reading starts with the first view over the source.
@@ -15,8 +15,9 @@ from sqlglot import exp
 from engine.catalog.objects import CatalogObject
 from engine.compile.expressions import describe_over, soften
 from engine.compile.program import Program, ProgramBuilder, delta_name, temporary_table
-from engine.connectors.kafka import start_positions
-from engine.connectors.source import Position, SourceColumn, SourceSpec, source_spec
+from engine.connectors.generator import GENERATORS
+from engine.connectors.source import Position, SourceColumn, SourceSpec
+from engine.connectors.sources import source_spec, start_positions
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_table import ROW_ID
 from engine.ddl.names import column_definition, object_name, options, refusal
@@ -65,7 +66,11 @@ def create_source(context: DdlContext, tree: exp.Create) -> Reply:
         "columns": [{"name": c.name, "type": c.type, "hidden": c.hidden} for c in columns],
         "key": [ROW_ID.name],
         "append_only": True,
-        "options": {**with_options, "connector": "kafka", "topic": spec.topic},
+        "options": {
+            **with_options,
+            "connector": spec.connector,
+            **({"topic": spec.topic} if spec.topic else {}),
+        },
         "spec": {**asdict(spec), "properties": dict(spec.properties)},
         "start": [asdict(p) for p in start.values()],
         "program": program.to_json() if program else None,
@@ -203,7 +208,7 @@ def _format(tree: exp.Create) -> tuple[str, str]:
             if item.args.get("properties") is not None:
                 raise UnsupportedFeature("options of ENCODE")
             encode = item.this.name.upper()
-    if not format_ or not encode:
+    if (not format_ or not encode) and options(tree).get("connector", "").lower() not in GENERATORS:
         raise InvalidStatement("a source needs FORMAT and ENCODE", hint="FORMAT PLAIN ENCODE JSON")
     return format_, encode
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-from engine.connectors.kafka import KafkaReader
+from engine.connectors.sources import Reader
 from tailrace.errors import TailraceError
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -29,7 +29,7 @@ _PROC = Path("/proc")
 log = logging.getLogger(__name__)
 
 
-def measure(dsn: str, readers: Callable[[], Mapping[int, KafkaReader]], stop: threading.Event) -> None:
+def measure(dsn: str, readers: Callable[[], Mapping[int, Reader]], stop: threading.Event) -> None:
     """Measure until `stop` is set; a lost connection is made again, since whoever owns the flow hears of it elsewhere."""
     while not stop.is_set():
         try:
@@ -41,7 +41,7 @@ def measure(dsn: str, readers: Callable[[], Mapping[int, KafkaReader]], stop: th
 
 
 def _measure(
-    connection: Connection, readers: Callable[[], Mapping[int, KafkaReader]], stop: threading.Event
+    connection: Connection, readers: Callable[[], Mapping[int, Reader]], stop: threading.Event
 ) -> None:
     connection.execute("SET synchronous_commit = off")
     local = connection.info.host.startswith("/")
@@ -60,7 +60,7 @@ def _measure(
         stop.wait(ENDS_EVERY_S)
 
 
-def record_ends(connection: Connection, source_id: int, reader: KafkaReader) -> None:
+def record_ends(connection: Connection, source_id: int, reader: Reader) -> None:
     """Ask the broker where the partitions of a source end now, and write it down."""
     try:
         ends = reader.ends()

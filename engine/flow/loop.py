@@ -20,8 +20,8 @@ import psycopg
 
 from engine.backfill.job import LEFT_ROWS
 from engine.compile.describe import translated
-from engine.connectors.kafka import KafkaReader
 from engine.connectors.source import Batch
+from engine.connectors.sources import Reader, open_reader
 from engine.ddl.context import Reply
 from engine.ddl.job_commands import CancelJobs, Wait, parse_job_command
 from engine.flow.barrier import Flow
@@ -51,7 +51,7 @@ class Loop:
     wake: threading.Event
     stop: threading.Event
     jobs: Jobs
-    readers: dict[int, KafkaReader] = field(default_factory=dict)
+    readers: dict[int, Reader] = field(default_factory=dict)
     dirty: set[int] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _jobs_of: dict[int, Command] = field(default_factory=dict)
@@ -288,7 +288,7 @@ class Loop:
             if id_ not in wanted or reader.spec != self.flow.spec(id_):
                 self.readers.pop(id_).stop()
         for id_ in wanted.keys() - self.readers.keys():
-            reader = KafkaReader(self.flow.spec(id_), self.flow.positions(id_), wake=self.wake)
+            reader = open_reader(self.flow.spec(id_), self.flow.positions(id_), self.wake)
             reader.start()
             self.readers[id_] = reader
 

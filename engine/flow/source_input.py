@@ -12,8 +12,8 @@ from typing import Any
 import psycopg
 
 from engine.catalog.objects import CatalogObject
-from engine.connectors.kafka import read_range
 from engine.connectors.source import Batch, Position, SourceSpec
+from engine.connectors.sources import read_range
 from engine.ddl import create_source as sources
 from engine.operators.base import names
 

@@ -169,7 +169,7 @@ class FileRun:
             if attempt:
                 time.sleep(retry.backoff_s)
             judged = self._judged(record)
-            if judged.cause is None or time.monotonic() > deadline:
+            if judged.cause is None or time.monotonic() > deadline or self.missing.cause_of(judged.got):
                 break
         return judged
 

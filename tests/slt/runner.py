@@ -123,8 +123,9 @@ def server(url: str | None) -> Iterator[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
+    labels = {"postgres", *given.label, *([] if given.url else ["tailrace"])}
     options = Options(
-        frozenset({"postgres", *given.label}),
+        frozenset(labels),
         given.system,
         given.record_limit,
         given.file_limit,
@@ -161,7 +162,10 @@ def _parser() -> argparse.ArgumentParser:
         "--jobs", type=int, default=1, help="files side by side, where the server makes databases"
     )
     parser.add_argument(
-        "--label", action="append", default=[], help="a label for onlyif and skipif; repeatable"
+        "--label",
+        action="append",
+        default=[],
+        help="for onlyif and skipif; repeatable (an engine of its own has 'tailrace')",
     )
     parser.add_argument(
         "--exclude", action="append", default=[], metavar="GLOB", help="leave out these files"

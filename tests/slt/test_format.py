@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.slt.compare import same_error, same_rows, shown
+from tests.slt.demos import statements
 from tests.slt.outcome import Missing, Outcome, Status, normalised
 from tests.slt.parser import ParseError, load, parse
 from tests.slt.records import (
@@ -163,3 +164,12 @@ def test_records_count_once_and_where_their_file_lies() -> None:
     assert counts == {"batch": (0, 1, 1, 0), "streaming": (1, 1, 1, 1), "tpch": (1, 2, 1, 0)}
     assert report.causes().startswith("    2  a cause   (2 directly, 2 queries, 2 files)")
     assert report.directory(Path("/other/c.slt")) == "../other"
+
+
+def test_statements_of_a_script_end_at_semicolons_outside_of_texts() -> None:
+    text = "select 'a;b'; -- c;\nselect \"d;\";\n/* ; */ ;create function f as $$ select 1; $$;\n\n"
+    assert list(statements(text)) == [
+        "select 'a;b'",
+        '-- c;\nselect "d;"',
+        "create function f as $$ select 1; $$",
+    ]

@@ -32,6 +32,7 @@ TARGETS = {
     "chaos",
     "oracle",
     "slt",
+    "compatibility",
     "clean",
 }
 
