@@ -1,8 +1,8 @@
 """CREATE TABLE: rows that clients insert, update and delete.
 
 Storage is engine.table_<id>; clients see the updatable view <schema>.<name>. Statement-level triggers with transition tables
-copy every change into engine.changes_<id>, from which the next barrier takes it. An INSERT of an existing primary key
-overwrites the row, also twice in one statement; inserts into one such table take turns.
+copy every change into engine.changes_<id>, from which the next barrier takes it. What an INSERT of an existing primary key
+does says `engine.ddl.conflicts`; inserts into one such table take turns.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from sqlglot import exp
 
 from engine.catalog.objects import CatalogObject
 from engine.compile.program import delta_name, temporary_table
+from engine.ddl.conflicts import conflicts_of, triggers
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.names import ColumnDefinition, column_definition, object_name, options
 from engine.ddl.retention import EXPIRING, OPTION, retention_of, written_column
-from engine.operators.base import Column, equal, equal_nulls, names, no_nulls, quote
+from engine.operators.base import Column, names, quote
 from engine.operators.project import sql
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 from tailrace.sql.dialect import AppendOnlyProperty
@@ -44,8 +45,6 @@ def create_table(context: DdlContext, tree: exp.Create) -> Reply:
     append_only = any(
         isinstance(p, AppendOnlyProperty) for p in (properties.expressions if properties else ())
     )
-    if append_only and key:
-        raise UnsupportedFeature("APPEND ONLY with a primary key", hint="leave out one of them")
     retention_s = retention_of(tree)
     if retention_s is not None and not append_only:
         raise UnsupportedFeature(
@@ -53,6 +52,7 @@ def create_table(context: DdlContext, tree: exp.Create) -> Reply:
         )
     id_ = context.new_id()
     columns = _typed(context, definitions)
+    conflicts = conflicts_of(tree, columns, key, append_only=append_only)
     stored = columns if key else (*columns, ROW_ID)
     body = {
         "columns": [{"name": c.name, "type": c.type, "hidden": c.hidden} for c in stored],
@@ -61,6 +61,9 @@ def create_table(context: DdlContext, tree: exp.Create) -> Reply:
         "retention_s": retention_s,
     }
     context.execute(*_statements(id_, name, definitions, stored, key, append_only=append_only))
+    if key:
+        settable = [d.name for d in definitions if d.generated is None]
+        context.execute(*triggers(id_, key, settable, conflicts))
     if retention_s is not None:
         context.execute(*written_column(f"engine.table_{id_}"), *_unguarded(id_))
     context.record(
@@ -139,8 +142,6 @@ def _statements(
         f"GRANT INSERT, UPDATE, DELETE ON {name.sql} TO root",
         f"GRANT INSERT ({visible}) ON {table} TO root",  # COPY FROM STDIN, which views do not take
     ]
-    if key:
-        statements += _overwrite(id_, key)
     if append_only:
         statements.append(
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table} "
@@ -187,23 +188,6 @@ def _unguarded(id_: int) -> list[str]:
         f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table} FOR EACH STATEMENT WHEN ({by_client}) "
         f"EXECUTE FUNCTION engine.refuse_append_only()",
         f"DROP TRIGGER capture_delete ON {table}",
-    ]
-
-
-def _overwrite(id_: int, key: tuple[str, ...]) -> list[str]:
-    table = f"engine.table_{id_}"
-    not_null = no_nulls("NEW", key)
-    secure = "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
-    return [
-        f"CREATE FUNCTION engine.take_turn_{id_}() RETURNS trigger {secure} AS $turn$ BEGIN "
-        f"PERFORM pg_advisory_xact_lock(4566, {id_}); RETURN NULL; END $turn$",
-        f"CREATE TRIGGER take_turn BEFORE INSERT ON {table} FOR EACH STATEMENT EXECUTE FUNCTION engine.take_turn_{id_}()",
-        f"CREATE FUNCTION engine.overwrite_{id_}() RETURNS trigger {secure} AS $overwrite$ BEGIN "
-        f"IF {not_null} THEN DELETE FROM {table} AS t WHERE {equal('t', 'NEW', key)}; "
-        f"ELSE DELETE FROM {table} AS t WHERE {equal_nulls('t', 'NEW', key)}; END IF; RETURN NEW; END $overwrite$",
-        f"CREATE TRIGGER overwrite BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION engine.overwrite_{id_}()",
-        f"CREATE TRIGGER keep_key BEFORE UPDATE ON {table} FOR EACH ROW WHEN "
-        f"(({names(key, 'OLD.')}) IS DISTINCT FROM ({names(key, 'NEW.')})) EXECUTE FUNCTION engine.refuse_key_update()",
     ]
 
 

@@ -27,6 +27,28 @@ class EmitOnWindowCloseProperty(exp.Property):
     arg_types: ClassVar[dict[str, bool]] = {}
 
 
+class OnConflictProperty(exp.Property):
+    """`CREATE TABLE ... ON CONFLICT ...`: `this` is what happens to a row whose key is there, one of CONFLICTS' values."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True}
+
+
+class VersionColumnsProperty(exp.Property):
+    """`CREATE TABLE ... WITH VERSION COLUMN (a, b)`: a row of an older version than the stored one is left out."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"expressions": True}
+
+
+OVERWRITE, IGNORE, UPDATE_IF_NOT_NULL = "overwrite", "ignore", "update if not null"
+CONFLICTS: dict[tuple[str, ...], str] = {
+    ("OVERWRITE",): OVERWRITE,
+    ("DO", "UPDATE", "FULL"): OVERWRITE,
+    ("IGNORE",): IGNORE,
+    ("DO", "NOTHING"): IGNORE,
+    ("DO", "UPDATE", "IF", "NOT", "NULL"): UPDATE_IF_NOT_NULL,
+}
+"""What may stand behind ON CONFLICT, and what it means."""
+
 _EMIT = ["EMIT", "ON", "WINDOW", "CLOSE"]
 
 
@@ -36,6 +58,20 @@ class _Parser(RisingWave.Parser):  # type: ignore[valid-type, misc]
             self.raise_error("Expected ONLY after APPEND")
         return self.expression(AppendOnlyProperty())  # type: ignore[no-any-return]
 
+    def _parse_on_conflict_property(self) -> exp.Expr | None:
+        if not self._match_text_seq("CONFLICT"):
+            return self._parse_on_property()  # type: ignore[no-any-return]
+        for words, behaviour in CONFLICTS.items():
+            if self._match_text_seq(*words):
+                return self.expression(OnConflictProperty(this=exp.var(behaviour)))  # type: ignore[no-any-return]
+        self.raise_error("Expected DO UPDATE FULL, DO UPDATE IF NOT NULL or DO NOTHING after ON CONFLICT")
+        return None
+
+    def _parse_with_or_version(self) -> object:
+        if not self._match_text_seq("VERSION", "COLUMN"):
+            return self._parse_with_property()
+        return self.expression(VersionColumnsProperty(expressions=self._parse_wrapped_id_vars()))
+
     FUNCTIONS: ClassVar = {
         name: parse
         for name, parse in RisingWave.Parser.FUNCTIONS.items()
@@ -44,6 +80,8 @@ class _Parser(RisingWave.Parser):  # type: ignore[valid-type, misc]
     PROPERTY_PARSERS: ClassVar = {
         **RisingWave.Parser.PROPERTY_PARSERS,
         "APPEND": _parse_append_only,
+        "ON": _parse_on_conflict_property,
+        "WITH": _parse_with_or_version,
     }
 
 
