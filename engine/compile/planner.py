@@ -14,7 +14,7 @@ from engine.compile.clauses.select import select
 from engine.compile.clauses.union import union
 from engine.compile.relations import Environment, Relation
 from engine.compile.resolve import UnresolvedName, relations_of, resolve
-from engine.compile.scope import Queries, Rank, unbounded
+from engine.compile.scope import Queries, Rank
 from engine.operators.base import Column, Operator
 from tailrace.errors import InvalidStatement, TailraceError, UndefinedObject, UnsupportedFeature
 from tailrace.sql.dialect import TailraceSQL, parse_query
@@ -49,13 +49,13 @@ class _Planner:
         return self._unique
 
     def whole(self, query: exp.Query) -> Operator:
-        """A query by itself: names resolved here, a row_number() that nothing bounds recomputed."""
+        """A query by itself: names resolved here."""
         try:
             tree: exp.Expr = resolve(self, query)
         except UnresolvedName as error:
             return self._unresolved(query, error)
-        operator, ranked = self.query(tree, {})
-        return operator if ranked is None else recompute(self, tree, {}, unbounded())
+        operator, _ = self.query(tree, {})
+        return operator
 
     def _unresolved(self, query: exp.Query, error: UnresolvedName) -> Operator:
         """What sqlglot cannot resolve PostgreSQL may; where neither can, the first one's error stands."""

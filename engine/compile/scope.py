@@ -18,7 +18,7 @@ from engine.compile.relations import Environment, Relation
 from engine.operators.base import Column, Operator
 from engine.operators.project import Project
 from engine.operators.top_n import SortKey
-from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tailrace.errors import InvalidStatement
 
 COMPARISONS: dict[type[exp.Expr], str] = {exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<="}
 FLIPPED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
@@ -37,7 +37,7 @@ class Planner(Protocol):
         ...
 
     def query(self, tree: exp.Expr, ctes: Queries) -> tuple[Operator, Rank | None]:
-        """Plan a SELECT or UNION whose names are resolved; the rank is set when a row_number() waits for its bound."""
+        """Plan a SELECT or UNION whose names are resolved; the rank is set where a bound would make it a top-N."""
         ...
 
     def relation(self, name: str, schema: str = "") -> Relation:
@@ -64,11 +64,13 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """A row_number() that waits for its bound."""
+    """A row_number() or rank() that a bound outside would make a top-N of `operator`, which lacks the rank's column."""
 
     column: str
     partition: tuple[str, ...]
     order: tuple[SortKey, ...]
+    operator: Operator
+    function: str
 
 
 def bind(scope: Scope, expression: exp.Expr) -> exp.Expr:
@@ -130,16 +132,3 @@ def tables_of(expression: exp.Expr) -> set[str]:
     """The aliases that an expression reads of its own FROM clause; what its subqueries read is not looked at."""
     inner = {id(c) for q in expression.find_all(exp.Query) for c in q.find_all(exp.Column)}
     return {c.table for c in expression.find_all(exp.Column) if id(c) not in inner}
-
-
-def unbounded() -> UnsupportedFeature:
-    """The refusal of a row_number() that no outer WHERE bounds."""
-    return UnsupportedFeature(
-        "row_number() without a bound in a view",
-        hint="put it into a subquery and bound it outside: SELECT ... FROM (...) WHERE rn <= 10",
-    )
-
-
-def over(scope: Scope, operator: Operator) -> Scope:
-    """The same names over another operator that has all their columns."""
-    return Scope(operator, scope.names, scope.ranked)

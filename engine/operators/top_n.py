@@ -1,9 +1,11 @@
-"""Top-N per group: row_number() OVER (PARTITION BY ... ORDER BY ...) <= n, and ORDER BY ... LIMIT n.
+"""Top-N per group: row_number() or rank() OVER (PARTITION BY ... ORDER BY ...) <= n, and ORDER BY ... LIMIT n OFFSET m.
 
-Meaning: the first n rows of each partition in the given order (ties: lowest input key), with the rank if it is asked for.
+Meaning: the rows of each partition whose row number (ties: lowest input key) or rank lies above `offset` and up to `limit`,
+with the rank if it is asked for. LIMIT n OFFSET m is m < row_number() <= m + n, WITH TIES is rank().
 Delta rule: of each partition that the delta touches, the new top is found and compared with the old one, which is the
 state. Over an append-only input the candidates are the old top and the delta, so nothing else is kept; over an input
-with retractions they are the first n of the partition's content by an index on (partition, order).
+with retractions, or where the first rows are left out, they are the first n of the partition's content by an index on
+(partition, order).
 For n = 1 over an append-only input one conditional upsert does it all.
 State: the current top rows. Key: the input's key (for n = 1 the partition). Cost: O(delta log n).
 """
@@ -21,13 +23,15 @@ from engine.operators.base import (
     Operator,
     Origin,
     Stream,
-    equal,
-    equal_nulls,
     names,
-    no_nulls,
     quote,
 )
+from engine.operators.groups import rows_of_groups, touched_groups
 from engine.operators.watermark import Watermarks
+
+ROW_NUMBER, RANK = "row_number", "rank"
+_FEW = 10_000
+"""Up to so many rows a group, comparing old and new top is no more than a barrier's usual work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +65,15 @@ def precedes(order: tuple[SortKey, ...], left: str, right: str) -> str:
 
 @dataclass(eq=False)
 class TopN(Operator):
-    """`rank` names the bigint column that carries the row number, or None."""
+    """`rank` names the bigint column that carries the row number or rank, or None; `limit` is the highest that stays."""
 
     input: Operator
     partition: tuple[str, ...]
     order: tuple[SortKey, ...]
     limit: int
     rank: str | None
+    offset: int = 0
+    function: str = ROW_NUMBER
     append_only = False
     _state: str = ""
 
@@ -77,7 +83,13 @@ class TopN(Operator):
 
     @property
     def _single(self) -> bool:
-        return self.limit == 1 and self.rank is None and self.input.append_only and bool(self.partition)
+        plain = self.rank is None and self.offset == 0 and self.function == ROW_NUMBER
+        return plain and self.limit == 1 and self.input.append_only and bool(self.partition)
+
+    @property
+    def _keeps_top(self) -> bool:
+        """Is the state all that is needed to judge what comes?"""
+        return self.input.append_only and self.offset == 0
 
     @property
     def key(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -97,7 +109,7 @@ class TopN(Operator):
 
     @property
     def probes_content(self) -> bool:
-        return not self.input.append_only
+        return not self._keeps_top
 
     def lower(self, program: ProgramBuilder) -> Stream:
         return self._lower_single(program) if self._single else self._lower_ranked(program)
@@ -128,34 +140,30 @@ class TopN(Operator):
         return Stream(table, state)
 
     def _lower_ranked(self, program: ProgramBuilder) -> Stream:
-        if self.input.append_only:
+        if self._keeps_top:
             below = program.pin(self.input, self.input.lower(program))
         else:
-            ordered = [*self.partition, *(k.column for k in self.order)]
+            sorted_by = [k.column for k in self.order] or list(self.input.key)
+            ordered = [*self.partition, *(c for c in sorted_by if c not in self.partition)]
             below = program.searchable(self.input, ordered, [k.direction for k in self.order])
         columns, inner = names(self.columns), names(self.input.columns)
         self._state = state = program.state_table(self.columns, self.key)
         program.index([Origin(state, quote(p)) for p in self.partition])
-        groups = program.delta_table([self.input.column(p) for p in self.partition])
+        groups = touched_groups(program, below.delta, [self.input.column(p) for p in self.partition])
         ranked, table = program.delta_table(self.columns), program.delta_table(self.columns)
-        if self.partition:
-            program.step(
-                f"INSERT INTO {groups} ({names(self.partition)}) SELECT DISTINCT {names(self.partition)} FROM {below.delta}"
-            )
-        else:
-            program.step(f"INSERT INTO {groups} ({WEIGHT}) SELECT 1 FROM {below.delta} LIMIT 1")
-        order = ", ".join([*(k.sql() for k in self.order), names(self.input.key)])
         by = f"PARTITION BY {names(self.partition)} " if self.partition else ""
-        old = self._of_groups(state, groups, self.columns)
-        if self.input.append_only:
-            candidates = f"{self._of_groups(state, groups, self.input.columns)} UNION ALL SELECT {inner} FROM {below.delta}"
+        old = rows_of_groups(state, groups, self.partition, self.columns)
+        inputs = self.input.columns
+        if self._keeps_top:
+            top = rows_of_groups(state, groups, self.partition, inputs)
+            candidates = f"{top} UNION ALL SELECT {inner} FROM {below.delta}"
         else:
-            first = f" ORDER BY {', '.join([*(k.sql('c.') for k in self.order), names(self.input.key, 'c.')])} LIMIT {self.limit}"
-            candidates = self._of_groups(str(below.content), groups, self.input.columns, first)
-        rank = f", row_number() OVER ({by}ORDER BY {order}) AS _rank"
+            candidates = rows_of_groups(str(below.content), groups, self.partition, inputs, self._first())
+        rank = f", {self.function}() OVER ({by}{self._order('')}) AS _rank"
+        wanted = f"_rank <= {self.limit}" + (f" AND _rank > {self.offset}" if self.offset else "")
         program.step(
             f"INSERT INTO {ranked} ({columns}) SELECT {inner}{', _rank' if self.rank else ''} "
-            f"FROM (SELECT q.*{rank} FROM ({candidates}) AS q) AS q WHERE _rank <= {self.limit}"
+            f"FROM (SELECT q.*{rank} FROM ({candidates}) AS q) AS q WHERE {wanted}"
         )
         program.step(
             f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {columns}, sum({WEIGHT}) FROM ("
@@ -166,20 +174,26 @@ class TopN(Operator):
             program.step(statement)
         return Stream(table, state)
 
-    def _of_groups(self, content: str, groups: str, columns: tuple[Column, ...], first: str = "") -> str:
-        """The rows of `content` in the touched partitions, each partition probed by index; NULL equals NULL."""
-        listed = names(columns, "t.")
-        if not self.partition:
-            return f"SELECT {listed} FROM {groups} AS g CROSS JOIN LATERAL (SELECT * FROM {content} AS c{first}) AS t"
-        strict = no_nulls("g", self.partition)
-        plain = f"SELECT * FROM {content} AS c WHERE {strict} AND {equal('c', 'g', self.partition)}{first}"
-        nulls = f"SELECT * FROM {content} AS c WHERE NOT ({strict}) AND {equal_nulls('c', 'g', self.partition)}{first}"
-        return f"SELECT {listed} FROM {groups} AS g CROSS JOIN LATERAL (({plain}) UNION ALL ({nulls})) AS t"
+    def _order(self, prefix: str) -> str:
+        """ORDER BY: what is equal in it is decided by the input's key, or is a tie."""
+        ties = [] if self.function == RANK else [names(self.input.key, prefix)] if self.input.key else []
+        by = ", ".join([*(k.sql(prefix) for k in self.order), *ties])
+        return f"ORDER BY {by}" if by else ""
+
+    def _first(self) -> str:
+        """What is put behind the probe of a partition: its first rows, as far as the limit."""
+        if self.function == ROW_NUMBER:
+            return f" {self._order('c.')} LIMIT {self.limit}"
+        ties = f" {self._order('c.')} FETCH FIRST {self.limit} ROWS WITH TIES"
+        return ties if self.order else "" if self.limit else " LIMIT 0"
 
     def origin(self, column: str) -> Origin | None:
         return Origin(self._state, quote(column))
 
     def describe(self) -> Description:
         order = ", ".join(k.sql() for k in self.order)
-        detail = f"first {self.limit} by ({', '.join(self.partition)}) order {order}"
-        return Description("TopN", detail, "per key" if self._single else "per group", Cost.DELTA_LOG)
+        after = f" after {self.offset}" if self.offset else ""
+        ties = " with ties" if self.function == RANK else ""
+        detail = f"first {self.limit}{after}{ties} by ({', '.join(self.partition)}) order {order}"
+        cost = Cost.DELTA_LOG if self.limit <= _FEW else Cost.GROUP
+        return Description("TopN", detail, "per key" if self._single else "per group", cost)

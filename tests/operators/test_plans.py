@@ -32,8 +32,8 @@ PIPELINE = (
     "anomalies/anomalies", "ops/pipeline_counts",
 )  # fmt: skip
 SMALL_ROWS = 12
-RECOMPUTED_WHOLE = re.compile(r"\s*Aggregate \[by \(\) .*O\(group\)")
-"""Global min, max and float sums: one group, the whole input, recomputed after a retraction; EXPLAIN says O(group)."""
+RECOMPUTED_WHOLE = re.compile(r"\s*(Aggregate|Over|TopN) \[.*by \(\) .*O\(group\)")
+"""One group, the whole input: global min, max and float sums after a retraction, OVER (), OFFSET; EXPLAIN says O(group)."""
 
 
 class Plans:

@@ -16,7 +16,6 @@ from engine.compile.scope import (
     computed,
     has_subquery,
     tables_of,
-    unbounded,
 )
 from engine.operators.aggregate import Aggregate
 from engine.operators.base import Operator
@@ -69,9 +68,7 @@ def dynamic_filter(planner: Planner, scope: Scope, condition: exp.Expr, ctes: Qu
 
 def _bound(planner: Planner, side: exp.Expr, subquery: exp.Subquery, ctes: Queries) -> Operator:
     """The operator of the subquery, with what is computed around it."""
-    operator, ranked = planner.query(subquery.this, ctes)
-    if ranked is not None:
-        raise unbounded()
+    operator, _ = planner.query(subquery.this, ctes)
     if len(operator.visible) != 1:
         raise InvalidStatement("subquery must return only one column")
     if not _at_most_one_row(operator):

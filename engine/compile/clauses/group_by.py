@@ -141,16 +141,21 @@ def _aggregate_types(
 
 
 def aggregates(expressions: Iterable[exp.Expr]) -> Iterable[exp.Expr]:
-    """The outermost aggregate calls (with their FILTER), those of window functions left out."""
+    """The outermost aggregate calls (with their FILTER); of a window function those inside it."""
     for expression in expressions:
         stack = [expression]
         while stack:
             node = stack.pop()
             if isinstance(node, exp.Window):
+                call = node.this
+                while isinstance(call, exp.Filter | exp.IgnoreNulls | exp.RespectNulls):
+                    stack.extend([call.expression] if isinstance(call, exp.Filter) else [])
+                    call = call.this
+                stack.extend(
+                    [*call.iter_expressions(), *(c for c in node.iter_expressions() if c is not node.this)]
+                )
                 continue
-            if isinstance(node, exp.Filter) or (
-                isinstance(node, exp.AggFunc) and not isinstance(node, exp.RowNumber)
-            ):
+            if isinstance(node, exp.Filter | exp.AggFunc):
                 yield node
                 continue
             stack.extend(node.iter_expressions())

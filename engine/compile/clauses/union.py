@@ -6,22 +6,21 @@ from collections.abc import Iterable, Sequence
 
 from sqlglot import exp
 
+from engine.compile.clauses.order_by import Tail
 from engine.compile.expressions import identifier
-from engine.compile.scope import Planner, Queries, unbounded
+from engine.compile.scope import Planner, Queries
 from engine.operators.aggregate import Aggregate
 from engine.operators.base import Column, Operator
 from engine.operators.project import Project
 from engine.operators.union_all import UnionAll
-from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tailrace.errors import InvalidStatement
 
 
 def union(planner: Planner, tree: exp.Union, ctes: Queries) -> Operator:
     """Plan UNION or UNION ALL."""
     branches: list[Operator] = []
     for branch in _flatten_union(tree):
-        operator, ranked = planner.query(branch, ctes)
-        if ranked is not None:
-            raise unbounded()
+        operator, _ = planner.query(branch, ctes)
         branches.append(operator)
     if len({len(b.visible) for b in branches}) != 1:
         raise InvalidStatement("each UNION query must have the same number of columns")
@@ -32,11 +31,8 @@ def union(planner: Planner, tree: exp.Union, ctes: Queries) -> Operator:
     names = [c.name for c in branches[0].visible]
     aligned = tuple(_aligned(b, names, types) for b in branches)
     union = UnionAll(aligned)
-    if tree.args.get("distinct"):
-        return Aggregate(union, tuple(names), ())
-    if tree.args.get("limit") or tree.args.get("order"):
-        raise UnsupportedFeature("ORDER BY or LIMIT of a UNION in a view")
-    return union
+    tail = Tail.of(tree, [identifier(n) for n in names])
+    return tail.finish(Aggregate(union, tuple(names), ()) if tree.args.get("distinct") else union)
 
 
 def _aligned(branch: Operator, names: Sequence[str], types: Sequence[str]) -> Operator:

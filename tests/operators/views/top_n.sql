@@ -62,3 +62,43 @@ SELECT DISTINCT ON (g) g, i, id FROM t ORDER BY g, i DESC, id;
 SELECT id
     FROM (SELECT id, row_number() OVER (PARTITION BY i / 2 ORDER BY abs(i), id) AS rn FROM t) AS q
     WHERE rn <= 2;
+
+-- ranks_with_ties
+SELECT id, rk
+    FROM (SELECT id, rank() OVER (PARTITION BY g ORDER BY i) AS rk FROM t) AS q
+    WHERE rk <= 2;
+
+-- ranks_of_log
+SELECT id, i FROM (SELECT id, i, rank() OVER (PARTITION BY g ORDER BY i DESC) AS rk FROM log) AS q WHERE rk <= 2;
+
+-- behind_the_first
+SELECT id, rn
+    FROM (SELECT id, row_number() OVER (PARTITION BY g ORDER BY i, id) AS rn FROM t) AS q
+    WHERE rn <= 3 AND rn > 1;
+
+-- second_of_log
+SELECT i FROM (SELECT i, row_number() OVER (PARTITION BY g ORDER BY i) AS rn FROM log) AS q WHERE 2 = rn;
+
+-- page
+SELECT i FROM bag ORDER BY i LIMIT 2 OFFSET 1;
+
+-- rest
+SELECT i FROM log ORDER BY i DESC OFFSET 2;
+
+-- fetch_with_ties
+SELECT g, i FROM t ORDER BY i FETCH FIRST 2 ROWS WITH TIES;
+
+-- by_what_is_not_selected
+SELECT h FROM t ORDER BY i + 1 DESC, id LIMIT 2;
+
+-- first_on_an_expression
+SELECT DISTINCT ON (abs(i)) i % 2 AS k, id FROM t ORDER BY abs(i), id DESC;
+
+-- of_groups_by_place
+SELECT g, count(*) AS n FROM t GROUP BY g ORDER BY 2 DESC, 1 LIMIT 2;
+
+-- limited_in_a_subquery
+SELECT q.i + 1 AS j FROM (SELECT i FROM u ORDER BY i, id LIMIT 2) AS q;
+
+-- different_first
+SELECT DISTINCT g FROM t ORDER BY g LIMIT 2

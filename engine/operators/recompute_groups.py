@@ -1,0 +1,71 @@
+"""RecomputeGroups: any query that can be asked of each group by itself, asked anew of the groups that changed.
+
+Meaning: `query` over the input, where the result's rows of one value of `group` depend on the input's rows of that value
+alone. Delta rule: of the groups that the delta touches, the query over their content is compared with what was put out for them,
+    d out = query(content' of touched groups) - (old output of touched groups)
+State: the output by its key and by group; the input's content, indexed by group (a stored relation's own storage serves).
+Without group columns everything is one group. Key: what the compiler says is unique. Cost: O(group).
+Reference: the query as a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.compile.program import ProgramBuilder, apply_delta
+from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
+from engine.operators.groups import rows_of_groups, touched_groups
+from engine.operators.watermark import Watermarks
+
+
+@dataclass(eq=False)
+class RecomputeGroups(Operator):
+    """`group` are columns of input and output; `query` gives a SELECT of `columns` from a relation of the input's rows."""
+
+    input: Operator
+    group: tuple[str, ...]
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    query: Callable[[str], str]
+    name: str
+    detail: str
+    append_only = False
+    _state: str = ""
+
+    @property
+    def inputs(self) -> tuple[Operator, ...]:
+        return (self.input,)
+
+    @property
+    def owns_content(self) -> bool:
+        return True
+
+    @property
+    def watermarks(self) -> Watermarks:
+        return {c: w for c, w in self.input.watermarks.items() if c in self.group}
+
+    def lower(self, program: ProgramBuilder) -> Stream:
+        below = program.searchable(self.input, self.group)
+        self._state = state = program.state_table(self.columns, self.key)
+        program.index([Origin(state, quote(g)) for g in self.group])
+        groups = touched_groups(program, below.delta, [self.input.column(g) for g in self.group])
+        now, table = program.delta_table(self.columns), program.delta_table(self.columns)
+        columns = names(self.columns)
+        rows = rows_of_groups(str(below.content), groups, self.group, self.input.columns)
+        old = rows_of_groups(state, groups, self.group, self.columns)
+        program.step(f"INSERT INTO {now} ({columns}) {self.query(f'({rows})')}")
+        program.step(
+            f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {columns}, sum({WEIGHT}) FROM ("
+            f"SELECT {columns}, -1 AS {WEIGHT} FROM ({old}) AS q UNION ALL SELECT {columns}, 1 FROM {now} AS q) AS q "
+            f"GROUP BY {columns} HAVING sum({WEIGHT}) <> 0"
+        )
+        for statement in apply_delta(state, table, self, consolidated=True):
+            program.step(statement)
+        return Stream(table, state)
+
+    def origin(self, column: str) -> Origin:
+        return Origin(self._state, quote(column))
+
+    def describe(self) -> Description:
+        return Description(self.name, f"by ({', '.join(self.group)}) {self.detail}", "per group", Cost.GROUP)
