@@ -91,7 +91,7 @@ class _Planner:
         if isinstance(tree, exp.Subquery):
             return self.query(tree.this, ctes)
         try:
-            if isinstance(tree, exp.Union):
+            if isinstance(tree, exp.SetOperation):
                 return union(self, tree, ctes), None
             if not isinstance(tree, exp.Select):
                 raise UnsupportedFeature(f"{tree.key.upper()} in a view")

@@ -270,6 +270,26 @@ class ProgramBuilder:
                 return stream
         return self.store(operator, stream, columns, order)
 
+    def searchable_by(
+        self, operator: Operator, probes: Sequence[tuple[Sequence[str], Sequence[str]]]
+    ) -> Stream:
+        """`searchable` by several lists of columns, each with the sort directions of its last columns."""
+        stream = self.pin(operator, operator.lower(self))
+        if stream.content is not None:
+            found = [[operator.origin(c) for c in columns] for columns, _ in probes]
+            known = [[o for o in each if o is not None] for each in found]
+            tables = {o.table for each in known for o in each}
+            if len(tables) <= 1 and all(len(k) == len(f) for k, f in zip(known, found, strict=True)):
+                for origins, (_, order) in zip(known, probes, strict=True):
+                    if origins:
+                        self.ordered_index(origins, order)
+                return stream
+        stream = self.store(operator, stream)
+        for columns, order in probes:
+            if columns:
+                self.ordered_index([Origin(str(stream.content), quote(c)) for c in columns], order)
+        return stream
+
     def store(
         self, operator: Operator, stream: Stream, index: Sequence[str] = (), order: Sequence[str] = ()
     ) -> Stream:

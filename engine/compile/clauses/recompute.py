@@ -111,9 +111,7 @@ def _plan_subqueries(planner: Planner, tree: exp.Select, ctes: Queries, inputs: 
     for item in items:
         if not isinstance(item, exp.Subquery) or item.args.get("joins") or not item.alias:
             continue
-        operator, ranked = planner.query(item.this, ctes)
-        if ranked is not None:
-            operator = recompute(planner, item.this, ctes, UnsupportedFeature("row_number() without a bound"))
+        operator, _ = planner.query(item.this, ctes)
         name = placeholder(len(inputs))
         inputs[f"({name})"] = operator
         item.replace(exp.Table(this=exp.to_identifier(name), alias=item.args["alias"].copy()))
@@ -139,12 +137,7 @@ def _is_local(table: exp.Table, tree: exp.Expr) -> bool:
 def _relation(planner: Planner, table: exp.Table, ctes: Queries) -> Operator:
     if table.name in ctes and not table.db:
         inner = {k: v for k, v in ctes.items() if k != table.name}
-        operator, ranked = planner.query(ctes[table.name], inner)
-        if ranked is not None:
-            return recompute(
-                planner, ctes[table.name], inner, UnsupportedFeature("row_number() without a bound")
-            )
-        return operator
+        return planner.query(ctes[table.name], inner)[0]
     return scan(planner, planner.relation(table.name, table.db))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from engine.compile.clauses.calls import aggregates
 from engine.compile.clauses.from_clause import from_clause
-from engine.compile.clauses.group_by import aggregates, group_by
+from engine.compile.clauses.group_by import group_by
 from engine.compile.clauses.order_by import Tail
 from engine.compile.clauses.over import name_windows, windows_of
 from engine.compile.clauses.projection import project
