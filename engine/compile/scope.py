@@ -18,7 +18,7 @@ from engine.compile.relations import Environment, Relation
 from engine.operators.base import Column, Operator
 from engine.operators.project import Project
 from engine.operators.top_n import SortKey
-from tailrace.errors import InvalidStatement
+from tailrace.errors import InvalidStatement, UnsupportedFeature
 
 COMPARISONS: dict[type[exp.Expr], str] = {exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<="}
 FLIPPED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}

@@ -53,6 +53,7 @@ SETTINGS = {
     "enable_hashjoin": "off",  # a state table is probed by index; see the design's planner discipline
     "enable_mergejoin": "off",
     "enable_seqscan": "off",
+    "enable_presorted_aggregate": "off",  # for array_agg(x ORDER BY y) it reads a whole index on y
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
     "work_mem": "64MB",

@@ -8,7 +8,8 @@ Calls over DISTINCT values read the changes of `SELECT DISTINCT group, value`, a
 State: one row per group with its accumulators; where DISTINCT is asked for, one per group and value; where content is read, the
 input's content, indexed by the group columns and what edges are sorted by (a stored relation's own storage serves).
 HAVING is applied to what is put out, before it is written.
-Key: the group columns. Cost: O(delta log n); O(group) where whole groups are read.
+Key: the group columns. Cost: O(delta log n); O(group) where whole groups are read,
+O(state) where everything is one.
 """
 
 from __future__ import annotations
@@ -297,7 +298,8 @@ class Aggregate(Operator):
         detail = f"by ({', '.join(self.group)}) {calls}{having}"
         fresh = self._fresh_cells()
         if any(c.edge is None and c.fresh is Fresh.ALWAYS for c in fresh):
-            return Description("Aggregate", detail, "per group", Cost.GROUP)
+            how, cost = ("per group", Cost.GROUP) if self.group else ("whole", Cost.STATE)
+            return Description("Aggregate", detail, how, cost)
         if any(c.edge is None for c in fresh):
             return Description("Aggregate", detail, "accumulator, per group on retraction", Cost.GROUP)
         how = "accumulator, edge of an index" if fresh else "accumulator"

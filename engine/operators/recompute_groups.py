@@ -4,7 +4,7 @@ Meaning: `query` over the input, where the result's rows of one value of `group`
 alone. Delta rule: of the groups that the delta touches, the query over their content is compared with what was put out for them,
     d out = query(content' of touched groups) - (old output of touched groups)
 State: the output by its key and by group; the input's content, indexed by group (a stored relation's own storage serves).
-Without group columns everything is one group. Key: what the compiler says is unique. Cost: O(group).
+Key: what the compiler says is unique. Cost: O(group); without group columns everything is one group, O(state).
 Reference: the query as a batch.
 """
 
@@ -68,4 +68,5 @@ class RecomputeGroups(Operator):
         return Origin(self._state, quote(column))
 
     def describe(self) -> Description:
-        return Description(self.name, f"by ({', '.join(self.group)}) {self.detail}", "per group", Cost.GROUP)
+        how, cost = ("per group", Cost.GROUP) if self.group else ("whole", Cost.STATE)
+        return Description(self.name, f"by ({', '.join(self.group)}) {self.detail}", how, cost)

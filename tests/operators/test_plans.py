@@ -32,8 +32,8 @@ PIPELINE = (
     "anomalies/anomalies", "ops/pipeline_counts",
 )  # fmt: skip
 SMALL_ROWS = 12
-RECOMPUTED_WHOLE = re.compile(r"\s*(Aggregate|Over|TopN) \[.*by \(\) .*O\(group\)")
-"""One group, the whole input: global min, max and float sums after a retraction, OVER (), OFFSET; EXPLAIN says O(group)."""
+RECOMPUTED_WHOLE = re.compile(r".*(by \(\) .*O\(group\)|O\(state\))")
+"""What reads the whole input, by its nature or as the last resort: global float sums after a retraction, OFFSET, O(state)."""
 
 
 class Plans:
