@@ -54,7 +54,10 @@ class Layout:
 
     @property
     def status_path(self) -> Path:
-        """Who runs: pids of "supervisor", "postgres", "flow", "delivery", "wire" (null while down), and the "url"."""
+        """Who runs: the pids of "supervisor", "postgres", "flow", "delivery", "databases" and "wire", and the "url".
+
+        A pid is null while its process is down.
+        """
         return self.data_dir / "engine.json"
 
     @property
@@ -75,6 +78,15 @@ class Layout:
     def flow_socket(self) -> Path:
         """The unix socket on which flow answers wire's commands."""
         return self.runtime_dir / "flow.sock"
+
+    def flow_socket_of(self, database: str) -> Path:
+        """The socket of another database's flow."""
+        return database_socket(self.flow_socket, database)
+
+    @property
+    def databases_socket(self) -> Path:
+        """The unix socket on which databases are made and dropped; see `engine.databases`."""
+        return self.runtime_dir / "databases.sock"
 
     @property
     def _runtime_name(self) -> str:
@@ -121,3 +133,15 @@ class Layout:
                 sqlstate="58P01",
                 hint=f"start it: python -m engine --data-dir {self.data_dir}",
             ) from None
+
+
+def database_socket(flow_socket: Path, database: str) -> Path:
+    """Where the flow of a database listens, beside the socket of the first database's: a path must be short.
+
+    >>> str(database_socket(Path("/tmp/x/flow.sock"), "dev")), str(database_socket(Path("/tmp/x/flow.sock"), "two"))
+    ('/tmp/x/flow.sock', '/tmp/x/flow-3fc4ccfe7458.sock')
+    """
+    if database == DATABASE:
+        return flow_socket
+    digest = hashlib.sha256(database.encode()).hexdigest()[:12]
+    return flow_socket.with_name(f"{flow_socket.stem}-{digest}{flow_socket.suffix}")

@@ -1,8 +1,8 @@
-"""The engine as one thing: starts PostgreSQL, flow, delivery and wire in order, keeps them up, stops them in reverse.
+"""The engine as one thing: starts PostgreSQL, flow, delivery, databases and wire in order, keeps them up, stops them in reverse.
 
 Each runs through the guard, so that nothing is left however the supervisor ends. Assumes POSIX and one
 supervisor per data directory (it takes the lock). Called by `python -m engine`; tests pass stand-ins for
-flow, delivery and wire.
+flow, delivery, databases and wire.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ _log = logging.getLogger("engine.supervisor")
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What to run where. `port` 0: any free one. `flow`, `wire`, `delivery`: other commands for these processes."""
+    """What to run where. `port` 0: any free one. `flow`, `wire`, `delivery`, `databases`: other
+    commands for these processes."""
 
     layout: Layout
     host: str = "127.0.0.1"
@@ -40,6 +41,7 @@ class EngineOptions:
     flow: Sequence[str] = ()
     wire: Sequence[str] = ()
     delivery: Sequence[str] = ()
+    databases: Sequence[str] = ()
     minimum_free_bytes: int = state.MINIMUM_FREE_BYTES
     postgres_settings: dict[str, str] = field(default_factory=dict)
 
@@ -67,7 +69,7 @@ def run(options: EngineOptions) -> int:
 
 
 class _Supervisor:
-    """The four processes from the first start to the last stop. `run` is called once."""
+    """The five processes from the first start to the last stop. `run` is called once."""
 
     def __init__(self, options: EngineOptions, port: int, *, own_postgres: bool) -> None:
         self._options = options
@@ -84,6 +86,8 @@ class _Supervisor:
         self._add(ChildSpec("flow", lambda: flow), after=database)
         delivery = options.delivery or (*module, "engine.delivery", *data_dir)
         self._add(ChildSpec("delivery", lambda: delivery, grace_s=5.0), after=database)
+        databases = options.databases or (*module, "engine.databases", *data_dir)
+        self._add(ChildSpec("databases", lambda: databases), after=database)
         self._add(ChildSpec("wire", lambda: wire, grace_s=5.0), after=database)
 
     async def run(self) -> None:

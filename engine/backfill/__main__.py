@@ -23,7 +23,7 @@ import psycopg
 from engine.backfill.index_builder import IndexBuilder
 from engine.backfill.job import Job, NotCreatingError, run
 from engine.backfill.worker import Worker
-from engine.layout import Layout
+from engine.layout import DATABASE, Layout
 from tailrace.errors import TailraceError
 
 _JOBS: dict[str, type[Worker | IndexBuilder]] = {"view": Worker, "index": IndexBuilder}
@@ -36,6 +36,7 @@ def main() -> int:
     """Run to the end of the job; 0 also when there is nothing to do."""
     parser = argparse.ArgumentParser(prog="python -m engine.backfill", description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True, help="the engine's data directory")
+    parser.add_argument("--database", default=DATABASE, help="the database it belongs to (dev)")
     parser.add_argument("--object", type=int, required=True, help="id of the object that is being created")
     parser.add_argument("--kind", choices=list(_JOBS), default="view", help="what it is (view)")
     given = parser.parse_args()
@@ -50,9 +51,10 @@ def main() -> int:
         return bool(answers.get())
 
     pause_s = _FIRST_PAUSE_S
+    dsn = Layout(given.data_dir).dsn(dbname=given.database)
     while True:
         try:
-            job: Job = _JOBS[given.kind].open(Layout(given.data_dir).dsn(), given.object)
+            job: Job = _JOBS[given.kind].open(dsn, given.object)
             try:
                 run(job, ready)
             finally:

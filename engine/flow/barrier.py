@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -494,6 +495,12 @@ class Flow:
             o.id for o in self.catalog.objects.values() if o.body.get("program") and not o.is_creating
         )
         self.connection.execute(self._walk_function())
+
+
+def furnish(dsn: str) -> None:
+    """Put into a database what a flow brings with it, so that databases made from it are opened at once."""
+    with closing(psycopg.connect(dsn, autocommit=True, application_name="tailrace flow")) as connection:
+        bring_up_to_date(connection)
 
 
 def temporaries_of(item: CatalogObject) -> Sequence[str]:

@@ -124,9 +124,9 @@ class Jobs:
         self.wake()
 
 
-def worker_command(data_dir: str) -> Callable[[CatalogObject], Sequence[str]]:
+def worker_command(data_dir: str, database: str) -> Callable[[CatalogObject], Sequence[str]]:
     """The command line of a worker on the engine's data directory."""
-    start = (sys.executable, "-m", "engine.backfill", "--data-dir", data_dir)
+    start = (sys.executable, "-m", "engine.backfill", "--data-dir", data_dir, "--database", database)
     return lambda item: (
         *start, "--object", str(item.id), "--kind", "index" if item.kind == "index" else "view",
     )  # fmt: skip
@@ -139,7 +139,8 @@ def end_sessions(connection: psycopg.Connection[Any], id_: int) -> None:
     while time.monotonic() < deadline:
         connection.execute("SELECT pg_stat_clear_snapshot()")
         left = connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name IN (%s, %s)",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name IN (%s, %s)",
             (name, f"{name} progress"),
         ).fetchall()
         if not left:

@@ -51,6 +51,8 @@ class Loop:
     wake: threading.Event
     stop: threading.Event
     jobs: Jobs
+    delivers: Callable[[bool], None] = lambda _has_sinks: None
+    """Told whether there are sinks that a delivery has to serve."""
     readers: dict[int, Reader] = field(default_factory=dict)
     dirty: set[int] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -291,6 +293,7 @@ class Loop:
             reader = open_reader(self.flow.spec(id_), self.flow.positions(id_), self.wake)
             reader.start()
             self.readers[id_] = reader
+        self.delivers(any(not sink.body["into"] for sink in self.flow.catalog.of_kind("sink")))
 
 
 def listen(dsn: str, changed: Callable[[int], None], failed: Future[None], stop: threading.Event) -> None:

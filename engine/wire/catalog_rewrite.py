@@ -24,7 +24,8 @@ _RELATIONS = {
         " pg_catalog.has_schema_privilege(oid, 'USAGE'))"
     ),
     "pg_database": (
-        "(SELECT * FROM pg_catalog.pg_database WHERE NOT datistemplate AND datname <> 'postgres')"
+        "(SELECT * FROM pg_catalog.pg_database WHERE NOT datistemplate AND datname <> 'postgres'"
+        " AND datname NOT LIKE 'tailrace %')"
     ),
     "pg_tables": (
         "(SELECT schema_name::name AS schemaname, name::name AS tablename, owner::text::name AS tableowner,"

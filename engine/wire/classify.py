@@ -17,6 +17,7 @@ from engine.wire.plans import (
     Begin,
     Command,
     CopyIn,
+    DatabaseCommand,
     Deallocate,
     End,
     FlowCommand,
@@ -31,6 +32,9 @@ from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql import to_postgres
 
 _FIRST_WORD = re.compile(r"[\s(]*([A-Za-z_]+)")
+
+_BLANK = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)"
+_ABOUT_DATABASE = re.compile(rf"{_BLANK}*(?:CREATE|DROP|ALTER){_BLANK}+DATABASE\b", re.IGNORECASE | re.DOTALL)
 
 _LONG = 10_000
 _QUERIES = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE"})
@@ -91,6 +95,8 @@ def classify(sql: str) -> Forward | CopyIn | Command:
     if plan is not None:
         return plan(sql)
     if word in _FOR_FLOW:
+        if _ABOUT_DATABASE.match(sql):
+            return DatabaseCommand(sql)
         return FlowCommand(sql, (Column("Id"),) if word == "CANCEL" else ())
     if word in _REFUSED:
         raise UnsupportedFeature(word, hint=_REFUSED[word])
@@ -252,7 +258,7 @@ def not_in_transaction(plan: Command | CopyIn, failed: bool) -> TailraceError | 
             sqlstate="25P02",
             hint="ROLLBACK ends it",
         )
-    if isinstance(plan, Flush | FlowCommand):
+    if isinstance(plan, Flush | FlowCommand | DatabaseCommand):
         name = "FLUSH" if isinstance(plan, Flush) else first_word(plan.sql)
         return TailraceError(
             f"cannot execute {name} in a read-only transaction",

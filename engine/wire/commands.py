@@ -62,6 +62,7 @@ class Context:
     database: str
     settings: Settings
     flow: FlowClient
+    databases: FlowClient
     ask: Callable[[str], Awaitable[Answer]]
     transaction_status: Callable[[], int]
     read_only: bool
@@ -114,13 +115,14 @@ async def run(context: Context, plan: plans.Command) -> Reply:
         case plans.Flush():
             await context.flow.flush()
             return Reply("FLUSH")
-        case plans.FlowCommand():
+        case plans.FlowCommand() | plans.DatabaseCommand():
             if context.read_only and plan.columns != plans.QUERY_PLAN:
                 raise PermissionDenied(
                     f"permission denied: role {context.user} may only read",
                     hint="connect as root to change anything",
                 )
-            reply = await context.flow.execute(
+            server = context.flow if isinstance(plan, plans.FlowCommand) else context.databases
+            reply = await server.execute(
                 plan.sql, user=context.user, database=context.database, settings=context.settings.for_flow()
             )
             return Reply(reply.tag, reply.columns or (), reply.rows, tuple(reply.notices))

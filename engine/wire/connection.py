@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from engine.layout import database_socket
 from engine.wire import protocol
 from engine.wire.rpc import FlowClient
 from engine.wire.session import Session
@@ -31,7 +32,7 @@ _INBOX_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where the two servers behind are, and the password of the client roles."""
+    """Where the servers behind are, and the password of the client roles. `flow_socket` is the first database's."""
 
     endpoint: Endpoint
     flow_socket: Path
@@ -57,7 +58,7 @@ class Connection(asyncio.Protocol):
         self._client: asyncio.Transport | None = None
         self._upstream: Upstream | None = None
         self._session: Session | None = None
-        self._flow = FlowClient(backend.flow_socket, retry_s=backend.retry_s)
+        self._clients: tuple[FlowClient, ...] = ()
         self.key = b""
         """Body of BackendKeyData: what a cancel request names."""
         self._inbox = bytearray()
@@ -149,7 +150,8 @@ class Connection(asyncio.Protocol):
                 task.cancel()
         if self._upstream is not None:
             self._upstream.close()
-        self._flow.close()
+        for client in self._clients:
+            client.close()
 
     def _update_reading(self) -> None:
         held = self._session is None or self._session.held
@@ -211,7 +213,12 @@ class Connection(asyncio.Protocol):
         )
         self._upstream = upstream
         self.key = greeting.key
-        self._session = Session(self, login, greeting, self._flow)
+        flow_socket = database_socket(self._backend.flow_socket, login.database)
+        sockets = (flow_socket, self._backend.flow_socket.with_name("databases.sock"))
+        flow, databases = self._clients = tuple(
+            FlowClient(path, retry_s=self._backend.retry_s) for path in sockets
+        )
+        self._session = Session(self, login, greeting, flow, databases)
         hello = protocol.AUTHENTICATION_OK
         if startup.minor_version or login.unknown_options:
             hello = protocol.encode_negotiate_version(login.unknown_options) + hello

@@ -119,6 +119,14 @@ class FlowCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class DatabaseCommand:
+    """CREATE, DROP or ALTER DATABASE, which no database's flow can carry out: see `engine.databases`."""
+
+    sql: str
+    columns: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CopyIn:
     """COPY ... FROM STDIN: the target as the client named it (no columns: all), and the rest of the text, FROM on."""
 
@@ -141,4 +149,5 @@ Command = (
     | Deallocate
     | Flush
     | FlowCommand
+    | DatabaseCommand
 )

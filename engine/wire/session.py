@@ -64,7 +64,9 @@ class Rim(Protocol):
 class Session:
     """The state of one conversation, from login on. `held`: the client's messages have to wait."""
 
-    def __init__(self, rim: Rim, login: Login, greeting: Greeting, flow: FlowClient) -> None:
+    def __init__(
+        self, rim: Rim, login: Login, greeting: Greeting, flow: FlowClient, databases: FlowClient
+    ) -> None:
         self._rim = rim
         self._loop = asyncio.get_running_loop()
         self.replies = ReplyStream(greeting.status)
@@ -82,6 +84,7 @@ class Session:
             database=login.database,
             settings=login.settings,
             flow=flow,
+            databases=databases,
             ask=self._ask,
             transaction_status=lambda: self.replies.status,
             read_only=greeting.parameters.get("default_transaction_read_only") == "on",

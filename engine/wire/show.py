@@ -60,7 +60,10 @@ def plan_show(sql: str) -> Command:
             raise UnsupportedFeature(f"SHOW {' '.join(words)}", hint="see the relations in schema rw_catalog")
     if cursor.accept("DATABASES"):
         return _list_names(
-            cursor, "pg_catalog.pg_database", "datname", "NOT datistemplate AND datname <> 'postgres'"
+            cursor,
+            "pg_catalog.pg_database",
+            "datname",
+            "NOT datistemplate AND datname <> 'postgres' AND datname NOT LIKE 'tailrace %'",
         )
     if cursor.accept("SCHEMAS"):
         return _list_names(

@@ -46,11 +46,11 @@ def plan_login(startup: Startup) -> Login:
             "no user name given when connecting", sqlstate="28000", hint="connect as root: psql -U root"
         )
     database = asked.pop("database", "") or user
-    if database in _HIDDEN_DATABASES:
+    if database in _HIDDEN_DATABASES or database.startswith("tailrace "):
         raise TailraceError(
             f'database "{database}" does not exist',
             sqlstate="3D000",
-            hint="the engine's database is dev: psql -d dev",
+            hint="connect to dev, psql -d dev, and SHOW DATABASES",
         )
     if asked.pop("replication", "false").lower() not in {"false", "off", "no", "0"}:
         raise UnsupportedFeature("the replication protocol", hint="read the views with SELECT")

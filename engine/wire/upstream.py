@@ -225,5 +225,5 @@ def _refusal(body: bytes, parameters: dict[str, str]) -> TailraceError:
         )
     hint = fields.get("H")
     if sqlstate == "3D000":
-        hint = "the engine's database is dev: psql -d dev"
+        hint = "connect to dev, psql -d dev, and SHOW DATABASES"
     return TailraceError(fields.get("M", "refused"), sqlstate=sqlstate, detail=fields.get("D"), hint=hint)

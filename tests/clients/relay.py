@@ -18,6 +18,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from engine.catalog.versions import bring_up_to_date
+from engine.layout import database_socket
 from engine.wire.connection import Backend
 from engine.wire.server import Server
 
@@ -91,11 +92,12 @@ class Relay:
 def running_relay(
     endpoint: str | tuple[str, int], password: str, database: str, directory: Path, retry_s: float = 15.0
 ) -> Iterator[Relay]:
-    flow = FakeFlow(directory / "flow.sock")
+    first = directory / "flow.sock"
+    flow = FakeFlow(database_socket(first, database))
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="relay")
     thread.start()
-    relay = Relay(0, database, flow, loop, Server(Backend(endpoint, flow.path, password, retry_s)))
+    relay = Relay(0, database, flow, loop, Server(Backend(endpoint, first, password, retry_s)))
     try:
         relay.run(flow.start())
         relay.run(relay.server.start("127.0.0.1", 0))

@@ -94,10 +94,10 @@ def test_stops_in_order_and_leaves_nothing(tmp_path: Path, number: signal.Signal
     with running(layout.data_dir) as engine:
         pids = status(layout.data_dir)
         assert pids["supervisor"] == engine.pid
-        assert all(alive(pids[name]) for name in ("postgres", "flow", "delivery", "wire"))
+        assert all(alive(pids[name]) for name in ("postgres", "flow", "delivery", "databases", "wire"))
         engine.send_signal(number)
         assert engine.wait(20) == 0
-    assert (layout.data_dir / "stopped").read_text().split() == ["wire", "delivery", "flow"]
+    assert (layout.data_dir / "stopped").read_text().split() == ["wire", "databases", "delivery", "flow"]
     log = (layout.log_dir / "postgres.log").read_text()
     assert "database system is shut down" in log
     assert not layout.status_path.exists()
@@ -131,13 +131,13 @@ def test_killed_parent_of_the_supervisor(tmp_path: Path) -> None:
     assert time.monotonic() - killed_at < 5
 
 
-@pytest.mark.parametrize("name", ["flow", "delivery", "wire"])
+@pytest.mark.parametrize("name", ["flow", "delivery", "databases", "wire"])
 def test_killed_process_is_restarted(tmp_path: Path, name: str) -> None:
     with running(tmp_path):
         before = status(tmp_path)
         os.kill(before[name], signal.SIGKILL)
         wait_until(lambda: restarted(tmp_path, name, before[name]))
-        others = {"postgres", "flow", "delivery", "wire"} - {name}
+        others = {"postgres", "flow", "delivery", "databases", "wire"} - {name}
         assert all(status(tmp_path)[other] == before[other] for other in others)
 
 
@@ -219,7 +219,7 @@ def test_state_of_another_version(tmp_path: Path) -> None:
     assert "--data-dir" in err
 
 
-@pytest.mark.parametrize("name", ["flow", "delivery", "wire"])
+@pytest.mark.parametrize("name", ["flow", "delivery", "databases", "wire"])
 def test_process_that_never_becomes_ready(tmp_path: Path, name: str) -> None:
     err = refused(tmp_path, failing=name)
     assert f"error: {name} ended with exit code 1 5 times in a row before it was ready" in err

@@ -1,8 +1,8 @@
-"""An engine whose flow, delivery and wire are stand-ins: all that the supervisor does, without what they do.
+"""An engine whose flow, delivery, databases and wire are stand-ins: all that the supervisor does, without what they do.
 
     python -m tests.support.stand_in DATA_DIR PORT [NAME]
 
-The stand-in called NAME, "flow", "delivery" or "wire", fails at once. Each notes its end in DATA_DIR/stopped.
+The stand-in called NAME, "flow", "delivery", "databases" or "wire", fails at once. Each notes its end in DATA_DIR/stopped.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ def main() -> int:
         flow=_command("flow", data_dir, failing),
         wire=_command("wire", data_dir, failing),
         delivery=_command("delivery", data_dir, failing),
+        databases=_command("databases", data_dir, failing),
         minimum_free_bytes=0,
         postgres_settings=TEST_SETTINGS,
     )
