@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from engine.catalog.objects import CatalogObject
 from engine.ddl.context import DdlContext, Reply
+from engine.ddl.move import set_owner, set_schema
 from engine.ddl.rename import rename
 from engine.ddl.swap import swap
 from engine.ddl.words import Name, Words
@@ -31,9 +32,7 @@ _HINTS: Mapping[tuple[str, ...], str] = {
     ("ALTER",): "create a new table, INSERT INTO it SELECT from this one, and ALTER TABLE ... SWAP WITH",
     ("RENAME",): "only whole relations are renamed; name the column with AS in a view",
     ("AS",): _REBUILD,
-    ("OWNER",): "objects belong to the role that made them; root may change everything",
     ("SET", "PARALLELISM"): "the embedded engine runs on one machine: leave it out",
-    ("SET", "SCHEMA"): "everything lies in schema public",
     ("SET", "SOURCE_RATE_LIMIT"): "rates are not limited; stop the producer instead",
     ("SET", "BACKFILL_RATE_LIMIT"): "rates are not limited",
     ("CONNECTOR",): "DROP it and CREATE it with the new options",
@@ -64,6 +63,14 @@ def _alter(context: DdlContext, words: Words, keyword: str, kind: str) -> Reply:
         other = words.qualified_name()
         words.end()
         swap(context, _found(context, name, keyword, kind), _existing(context, other, kind), (name, other))
+    elif kind != "index" and words.accept("SET", "SCHEMA"):
+        schema = words.name().folded
+        words.end()
+        set_schema(context, _found(context, name, keyword, kind), schema)
+    elif kind != "index" and words.accept("OWNER", "TO"):
+        owner = words.name().folded
+        words.end()
+        set_owner(context, _found(context, name, keyword, kind), owner)
     else:
         raise _refused(words, keyword)
     return Reply(tag, notices=context.notices)

@@ -18,6 +18,7 @@ from engine.ddl.create_table import create_table
 from engine.ddl.create_view import create_materialized_view, create_view, explain_create
 from engine.ddl.drop import drop
 from engine.ddl.filling import Filling
+from engine.ddl.schemas import schema_statement
 from tailrace.errors import PermissionDenied, UnsupportedFeature
 from tailrace.sql.dialect import parse_statement
 from tailrace.sql.sinks import is_create_sink
@@ -25,10 +26,11 @@ from tailrace.sql.sinks import is_create_sink
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?:\([^)]*\)\s*)?(?=CREATE\b)", re.IGNORECASE)
 _IN_WORDS = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(ALTER|COMMENT)\b", re.IGNORECASE | re.DOTALL)
 """Statements that are read word by word: the parser knows too little of them."""
+_SCHEMA = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:CREATE|DROP|ALTER)\s+SCHEMA\b", re.IGNORECASE | re.DOTALL
+)
 _HINTS = {
     "SUBSCRIPTION": "poll the view meanwhile",
-    "SCHEMA": "create objects in schema public",
-    "DATABASE": "use database dev",
     "FUNCTION": "write the expression into the view",
 }
 
@@ -39,7 +41,8 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
     explain = _EXPLAIN.match(text)
     statement = text[explain.end() :] if explain else text
     sink, in_words = is_create_sink(statement), _IN_WORDS.match(text)
-    tree = None if in_words or sink else parse_statement(statement)
+    about_schema = _SCHEMA.match(text) is not None
+    tree = None if in_words or sink or about_schema else parse_statement(statement)
     try:
         if explain:
             return (
@@ -47,6 +50,8 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
             )
         if context.user == "dashboard":
             raise PermissionDenied("role dashboard may only read", hint="connect as root")
+        if about_schema:
+            return schema_statement(context)
         if in_words:
             return alter(context) if in_words[1].upper() == "ALTER" else comment(context)
         if tree is None:

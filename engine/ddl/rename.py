@@ -8,7 +8,7 @@ over a source) are rewritten. Prepared statements of clients are analysed anew b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,10 +19,10 @@ from engine.ddl.words import Name
 from engine.operators.base import quote
 from tailrace.errors import InvalidStatement
 from tailrace.sql.names import ObjectName
-from tailrace.sql.rename import rename_created, rename_references
+from tailrace.sql.rename import Written, rename_created, rewrite_references
 
 _MAX_NAME_BYTES = 63
-_VISIBLE = ("table", "source", "materialized view", "view")
+VISIBLE = ("table", "source", "materialized view", "view")
 _REFUSES = """
 SELECT EXISTS (
     SELECT FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_rewrite AS r ON r.oid = d.objid
@@ -46,7 +46,7 @@ def rename(context: DdlContext, item: CatalogObject, new: Name) -> None:
 
 def move_relation(context: DdlContext, item: CatalogObject, name: str, new: str) -> None:
     """Rename what PostgreSQL has under an object's name: the view that clients see. The others go by their ids."""
-    if item.kind in _VISIBLE:
+    if item.kind in VISIBLE:
         context.execute(f"ALTER VIEW {ObjectName(name, item.schema).sql} RENAME TO {quote(new)}")
 
 
@@ -71,24 +71,38 @@ def _renamed(
 ) -> CatalogObject:
     """The object under its new name if it has one, its texts reading by `written` (old name to new text)."""
 
-    def is_meant(name: ObjectName) -> bool:
-        schemas = (name.schema,) if name.schema else item.path
-        found = (catalog.by_name(name.name, schema) for schema in schemas)
-        return any(o.id in names for o in found if o is not None and o.id in item.references)
+    def new_name(name: ObjectName) -> Written | None:
+        found = meant(catalog, item, name)
+        return None if found is None or found.id not in names else Written(written[found.name])
 
-    definition, body = rename_references(item.definition, written, is_meant), dict(item.body)
-    if isinstance(body.get("query"), str):
-        body["query"] = rename_references(body["query"], written, is_meant)
+    item = rewritten(item, new_name)
+    body = dict(item.body)
     for id_, name in names.items():
         if item.kind == "index" and id_ in item.references:
             body["relation"] = name.folded
     own = names.get(item.id)
     if own is None:
-        return replace(item, definition=definition, body=body)
+        return replace(item, body=body)
     if item.kind == "source":
         spec: dict[str, Any] = body["spec"]
         body["spec"] = {**spec, "name": own.folded}  # what the reader's messages call it
-    return replace(item, name=own.folded, definition=rename_created(definition, own.written), body=body)
+    definition = rename_created(item.definition, own.written)
+    return replace(item, name=own.folded, definition=definition, body=body)
+
+
+def meant(catalog: Catalog, item: CatalogObject, name: ObjectName) -> CatalogObject | None:
+    """The object that a reference in the texts of `item` is to: one that it refers to, first in its search path."""
+    schemas = (name.schema,) if name.schema else item.path
+    found = (catalog.by_name(name.name, schema) for schema in schemas)
+    return next((o for o in found if o is not None and o.id in item.references), None)
+
+
+def rewritten(item: CatalogObject, written: Callable[[ObjectName], Written | None]) -> CatalogObject:
+    """The object with the references in its texts as `written` says."""
+    body = dict(item.body)
+    if isinstance(body.get("query"), str):
+        body["query"] = rewrite_references(body["query"], written)
+    return replace(item, definition=rewrite_references(item.definition, written), body=body)
 
 
 def _refuse_by_name(context: DdlContext, item: CatalogObject) -> None:

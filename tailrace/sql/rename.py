@@ -21,27 +21,45 @@ _BEFORE_NAME = {"INDEX": ("ON",), "SINK": ("FROM", "INTO"), "SUBSCRIPTION": ("FR
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What a reference is to read from now on, as SQL: None leaves a part as it is written, or unwritten."""
+
+    name: str | None = None
+    schema: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Reference:
-    """Where a relation is named; `alias_at` is where an alias goes (None: it has one, or takes none)."""
+    """Where a relation is named; `alias_at` is where an alias goes (None: it has one, or takes none).
+
+    `schema_at` is where its schema stands (None: it has none), and `schema` what that is.
+    """
 
     start: int
     end: int
     alias_at: int | None
+    schema_at: tuple[int, int] | None = None
     schema: str = ""
 
 
-def rename_references(
-    sql: str, names: Mapping[str, str], is_meant: Callable[[ObjectName], bool] = lambda _name: True
-) -> str:
+def rename_references(sql: str, names: Mapping[str, str]) -> str:
     """`sql`, a CREATE statement or a query, reading by new names.
 
-    `names` gives for each relation (as PostgreSQL folds it) its new name as it is written in SQL. `is_meant` tells whether a
-    reference is to the relation that is renamed: another schema may have one of the same name.
+    `names` gives for each relation (as PostgreSQL folds it) its new name as it is written in SQL.
 
     >>> rename_references("CREATE VIEW v AS SELECT t.a FROM t JOIN u ON t.a = u.a", {"t": "x", "u": '"U"'})
     'CREATE VIEW v AS SELECT t.a FROM x AS t JOIN "U" AS u ON t.a = u.a'
 
     Names of CTEs are left alone, and so is the name that the statement creates.
+    """
+    return rewrite_references(sql, lambda name: Written(names.get(name.name)))
+
+
+def rewrite_references(sql: str, written: Callable[[ObjectName], Written | None]) -> str:
+    """`sql`, a CREATE statement or a query, with each reference to a relation as `written` says (None: as it is).
+
+    >>> rewrite_references("SELECT t.a FROM t JOIN s.u ON true", lambda name: Written(schema="z"))
+    'SELECT t.a FROM z.t JOIN z.u ON true'
     """
     tokens = TailraceSQL().tokenize(sql)
     tree = parse_statement(_without_into(sql, tokens))
@@ -49,27 +67,36 @@ def rename_references(
     found |= {reference.start: reference for reference in _outside_query(tokens)}
     edits: list[tuple[int, int, str]] = []
     for reference in found.values():
-        written = sql[reference.start : reference.end]
-        name = _folded(written)
-        new = names.get(name)
-        if new is not None and is_meant(ObjectName(name, reference.schema)):
-            edits.append((reference.start, reference.end, new))
+        old = sql[reference.start : reference.end]
+        new = written(ObjectName(_folded(old), reference.schema)) or Written()
+        if new.name is not None:
+            edits.append((reference.start, reference.end, new.name))
             if reference.alias_at is not None:
-                edits.append((reference.alias_at, reference.alias_at, f" AS {written}"))
+                edits.append((reference.alias_at, reference.alias_at, f" AS {old}"))
+        if new.schema is not None:
+            start, end = reference.schema_at or (reference.start, reference.start)
+            edits.append((start, end, new.schema if reference.schema_at else f"{new.schema}."))
     return _edited(sql, edits)
 
 
-def rename_created(sql: str, new: str) -> str:
-    """A CREATE statement that makes the same under another name, `new` as it is written in SQL.
+def rename_created(sql: str, new: str | None, schema: str | None = None) -> str:
+    """A CREATE statement that makes the same under another name, or in another schema: both as they are written in SQL.
 
     >>> rename_created("CREATE TABLE IF NOT EXISTS public.t (t int)", "u")
     'CREATE TABLE IF NOT EXISTS public.u (t int)'
+    >>> rename_created("CREATE VIEW t AS SELECT 1", None, "s")
+    'CREATE VIEW s.t AS SELECT 1'
     """
     tokens = TailraceSQL().tokenize(sql)
     words = [token.text.upper() for token in tokens]
     kind = _kind_at(words)
-    named = _last_of_name(tokens, kind + (4 if words[kind + 1 : kind + 4] == ["IF", "NOT", "EXISTS"] else 1))
-    return _edited(sql, [(tokens[named].start, tokens[named].end + 1, new)])
+    first = kind + (4 if words[kind + 1 : kind + 4] == ["IF", "NOT", "EXISTS"] else 1)
+    last = _last_of_name(tokens, first)
+    edits = [] if new is None else [(tokens[last].start, tokens[last].end + 1, new)]
+    if schema is not None:
+        start, end = _schema_at(tokens, first, last) or (tokens[last].start, tokens[last].start)
+        edits.append((start, end, schema if first != last else f"{schema}."))
+    return _edited(sql, edits)
 
 
 def _edited(sql: str, edits: list[tuple[int, int, str]]) -> str:
@@ -108,12 +135,17 @@ def _outside_query(tokens: list[Token]) -> Iterator[_Reference]:
         if not depth and words[index] in _BEFORE_NAME.get(words[_kind_at(words)], ()):
             last = _last_of_name(tokens, index + 1)
             named = tokens[last]
-            yield _Reference(named.start, named.end + 1, None, _schema_before(tokens, index + 1, last))
+            place = _schema_at(tokens, index + 1, last)
+            yield _Reference(named.start, named.end + 1, None, place, _schema_of(tokens, place, last))
 
 
-def _schema_before(tokens: list[Token], first: int, last: int) -> str:
-    """The schema of a name that reaches from token `first` to token `last`; '' if none is written."""
-    if first == last:
+def _schema_at(tokens: list[Token], first: int, last: int) -> tuple[int, int] | None:
+    """Where the schema of a name stands that reaches from token `first` to token `last`; None if none is written."""
+    return None if first == last else (tokens[last - 2].start, tokens[last - 2].end + 1)
+
+
+def _schema_of(tokens: list[Token], place: tuple[int, int] | None, last: int) -> str:
+    if place is None:
         return ""
     token = tokens[last - 2]
     return token.text if token.token_type is TokenType.IDENTIFIER else token.text.lower()
@@ -142,9 +174,12 @@ def _in_query(tree: exp.Expr, tokens: list[Token]) -> Iterator[_Reference]:
         named = reference.identifier
         if "start" in named.meta:
             start, end = named.meta["start"], named.meta["end"] + 1
-            last = _last_token(tokens, places[start], windowed=reference.windowed)
+            at = places[start]
+            last = _last_token(tokens, at, windowed=reference.windowed)
             alias_at = None if reference.table.alias else tokens[last].end + 1
-            yield _Reference(start, end, alias_at, reference.name.schema)
+            schema = reference.name.schema
+            place = _schema_at(tokens, at - 2, at) if schema else None
+            yield _Reference(start, end, alias_at, place, schema)
 
 
 def _last_token(tokens: list[Token], name: int, *, windowed: bool) -> int:

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from engine.layout import Layout
-from engine.state import write_atomically
+from engine.state import STATE_VERSION, write_atomically
 from tests.support.processes import alive, free_port, processes_of, wait_until
 
 READY = "engine ready: postgresql://root@127.0.0.1:"
@@ -215,7 +215,7 @@ def test_port_that_is_taken(tmp_path: Path) -> None:
 def test_state_of_another_version(tmp_path: Path) -> None:
     write_atomically(tmp_path / "version.json", {"state_version": 99, "postgres_major": 18, "engine": "9.0"})
     err = refused(tmp_path)
-    assert "state_version 99, wanted 2" in err
+    assert f"state_version 99, wanted {STATE_VERSION}" in err
     assert "--data-dir" in err
 
 

@@ -1,0 +1,93 @@
+"""Databases beside the first: made, used, renamed, dropped; there again after a crash, and never half."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+
+from tests.support.engine import EngineServer, running_engine
+from tests.support.processes import wait_until
+
+Client = psycopg.Connection[tuple[Any, ...]]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineServer]:
+    with running_engine(tmp_path_factory.mktemp("databases") / "state") as running:
+        yield running
+
+
+def connect(server: EngineServer, database: str = "dev") -> Client:
+    url = urlunsplit(urlsplit(server.url)._replace(path=f"/{database}"))
+    return psycopg.connect(url, autocommit=True)
+
+
+def listed(client: Client) -> list[str]:
+    return [name for (name,) in client.execute("SHOW DATABASES")]
+
+
+def test_each_database_has_relations_of_its_own(server: EngineServer) -> None:
+    with connect(server) as dev:
+        dev.execute("CREATE DATABASE one")
+        dev.execute("CREATE DATABASE IF NOT EXISTS one")
+        with pytest.raises(psycopg.errors.DuplicateDatabase):
+            dev.execute("CREATE DATABASE one")
+        with connect(server, "one") as one:
+            for client, value in ((dev, 1), (one, 2)):
+                client.execute("CREATE TABLE t (a int)")
+                client.execute("CREATE MATERIALIZED VIEW m AS SELECT sum(a) AS s FROM t")
+                client.execute(f"INSERT INTO t VALUES ({value})")
+                client.execute("FLUSH")
+                assert client.execute("SELECT s FROM m").fetchall() == [(value,)]
+            assert listed(one) == ["dev", "one"]
+            for refused in ("DROP DATABASE one", "ALTER DATABASE one RENAME TO two", "DROP DATABASE dev"):
+                with pytest.raises(
+                    (psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported)
+                ):
+                    one.execute(refused)
+        dev.execute("ALTER DATABASE one RENAME TO two")
+        with connect(server, "two") as two:
+            two.execute("INSERT INTO t VALUES (3)")
+            two.execute("FLUSH")
+            assert two.execute("SELECT s FROM m").fetchall() == [(5,)]
+        dev.execute("DROP DATABASE two")
+        assert listed(dev) == ["dev"]
+        with pytest.raises(psycopg.OperationalError, match='database "two" does not exist'):
+            connect(server, "two")
+        dev.execute("DROP DATABASE IF EXISTS two")
+
+
+def test_flows_come_back_after_their_host_was_killed(server: EngineServer) -> None:
+    with connect(server) as dev:
+        dev.execute("CREATE DATABASE again")
+        with connect(server, "again") as again:
+            again.execute("CREATE TABLE t (a int)")
+            before = server.pid("databases")
+            assert before is not None
+            os.kill(before, signal.SIGKILL)
+            wait_until(lambda: server.pid("databases") not in {None, before})
+            again.execute("CREATE MATERIALIZED VIEW m AS SELECT count(*) AS n FROM t")
+            assert again.execute("SELECT n FROM m").fetchall() == [(0,)]
+        dev.execute("DROP DATABASE again")
+
+
+@pytest.mark.slow
+def test_what_a_killed_engine_has_left_half_made_is_swept_away(tmp_path: Path) -> None:
+    with running_engine(tmp_path / "state") as server, connect(server) as dev:
+        dev.execute("CREATE DATABASE kept")
+        with psycopg.connect(server.layout.dsn(), autocommit=True) as admin:
+            admin.execute('CREATE DATABASE "tailrace new 1"')
+            assert listed(dev) == ["dev", "kept"]
+    with running_engine(tmp_path / "state") as server:
+        with connect(server, "kept") as kept:
+            kept.execute("CREATE TABLE t (a int)")
+        with psycopg.connect(server.layout.dsn(), autocommit=True) as admin:
+            left = admin.execute("SELECT count(*) FROM pg_database WHERE datname LIKE 'tailrace new %'")
+            assert left.fetchone() == (0,)
