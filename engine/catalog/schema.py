@@ -249,48 +249,16 @@ ADDED_IN_3: tuple[str, ...] = (SCHEMAS, FUNCTIONS)
 
 VISIBLE = """
 CREATE SCHEMA rw_catalog;
-CREATE VIEW rw_catalog.rw_relations AS
-    SELECT id, schema AS schema_name, name, kind AS relation_type FROM engine.created;
-CREATE VIEW rw_catalog.rw_columns AS
-    SELECT o.id AS relation_id, c.value ->> 'name' AS name, c.ordinality::integer AS position,
-        c.value ->> 'type' AS data_type, (c.value ->> 'hidden')::boolean AS is_hidden,
-        coalesce(o.body -> 'key' ? (c.value ->> 'name'), false) AS is_primary_key
-    FROM engine.created AS o, jsonb_array_elements(o.body -> 'columns') WITH ORDINALITY AS c;
 CREATE VIEW rw_catalog.rw_description AS
     SELECT o.id AS objoid, d.classoid::integer AS classoid, nullif(d.objsubid, 0) AS objsubid, d.description
     FROM engine.created AS o JOIN pg_namespace AS n ON n.nspname = o.schema
     JOIN pg_class AS c ON c.relname = o.name AND c.relnamespace = n.oid
     JOIN pg_description AS d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass;
-CREATE VIEW rw_catalog.rw_sources AS
-    SELECT id, name, schema AS schema_name, owner, body -> 'options' ->> 'connector' AS connector,
-        (SELECT string_agg(c.name, ', ' ORDER BY c.position) FROM rw_catalog.rw_columns AS c
-         WHERE c.relation_id = o.id AND NOT c.is_hidden) AS columns, definition, created_at
-    FROM engine.created AS o WHERE kind = 'source';
-CREATE VIEW rw_catalog.rw_tables AS
-    SELECT id, name, schema AS schema_name, owner, definition, created_at FROM engine.created WHERE kind = 'table';
-CREATE VIEW rw_catalog.rw_materialized_views AS
-    SELECT id, name, schema AS schema_name, owner, definition, created_at FROM engine.created
-    WHERE kind = 'materialized view';
-CREATE VIEW rw_catalog.rw_views AS
-    SELECT id, name, schema AS schema_name, owner, definition, created_at FROM engine.created WHERE kind = 'view';
-CREATE VIEW rw_catalog.rw_indexes AS
-    SELECT id, name, schema AS schema_name, owner, definition, created_at,
-        body ->> 'relation' AS relation_name, body ->> 'indexed' AS indexed_columns
-    FROM engine.created WHERE kind = 'index';
-CREATE VIEW rw_catalog.rw_sinks AS
-    SELECT id, name, schema AS schema_name, owner, body -> 'options' ->> 'connector' AS connector,
-        upper(replace(body -> 'sink' ->> 'type', '-', '_')) AS sink_type, definition, created_at AS initialized_at, created_at
-    FROM engine.created WHERE kind = 'sink';
 CREATE VIEW rw_catalog.rw_sink_backlog AS
     SELECT o.id AS sink_id, o.name AS sink_name, w.rows_waiting, w.waiting_since, p.delivered_rows, p.last_delivered_at,
         p.failures, p.last_error, p.failed_at
     FROM engine.created AS o JOIN engine.sink_progress AS p ON p.sink_id = o.id
     CROSS JOIN LATERAL engine.sink_waiting(p.sink_id) AS w;
-CREATE VIEW rw_catalog.rw_streaming_jobs AS
-    SELECT o.id, o.name, o.kind AS type, o.status,
-        CASE WHEN b.background THEN 'BACKGROUND' ELSE 'FOREGROUND' END AS create_type, o.definition
-    FROM engine.objects AS o LEFT JOIN engine.backfills AS b ON b.object_id = o.id
-    WHERE o.kind IN ('materialized view', 'table', 'sink');
 CREATE VIEW rw_catalog.rw_ddl_progress AS
     SELECT o.id::bigint AS ddl_id, o.definition AS ddl_statement,
         CASE WHEN b.background THEN 'BACKGROUND' ELSE 'FOREGROUND' END AS create_type,
@@ -300,7 +268,6 @@ CREATE VIEW rw_catalog.rw_ddl_progress AS
     JOIN engine.backfill_progress AS p ON p.object_id = b.object_id;
 CREATE VIEW rw_catalog.rw_event_logs AS
     SELECT unique_id::text AS unique_id, happened_at AS timestamp, event_type, info FROM engine.event_logs;
-CREATE VIEW rw_catalog.rw_depend AS SELECT object_id AS objid, referenced_id AS refobjid FROM engine.dependencies;
 CREATE VIEW rw_catalog.rw_kafka_source_metrics AS
     SELECT p.source_id, p.partition::text AS partition_id, e.high_watermark, p.next_offset - 1 AS latest_offset
     FROM engine.source_positions AS p

@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 
 from engine import functions
+from engine.catalog import risingwave
 from engine.catalog.schema import ADDED_IN_2, ADDED_IN_3, GRANTS, PRIVATE, VISIBLE, pg_class_view
 from engine.catalog.upgrades import STEPS, Step
 from engine.state import STATE_VERSION
@@ -47,8 +48,8 @@ def bring_up_to_date(connection: Connection, steps: Sequence[Step] = STEPS) -> N
             for piece in (*ADDED_IN_2, *ADDED_IN_3):
                 connection.execute(piece)
             connection.execute("UPDATE engine.version SET version = %s", (VERSION,))
+            functions.install(connection)
             _make_visible(connection)
-        functions.install(connection)
         return
     if found > VERSION:
         raise VersionError(
@@ -58,9 +59,9 @@ def bring_up_to_date(connection: Connection, steps: Sequence[Step] = STEPS) -> N
     for step in steps:
         if step.source >= found:
             _run(connection, step)
+    functions.install(connection)
     with connection.transaction():
         _make_visible(connection)
-    functions.install(connection)
 
 
 def version(connection: Connection) -> int:
@@ -91,7 +92,8 @@ def _make_visible(connection: Connection) -> None:
     rows = connection.execute(
         "SELECT attname FROM pg_attribute WHERE attrelid = 'pg_catalog.pg_class'::regclass AND attnum > 0 ORDER BY attnum"
     ).fetchall()
-    texts = (VISIBLE, pg_class_view([name for (name,) in rows if name != "oid"]), GRANTS)
+    pg_class = pg_class_view([name for (name,) in rows if name != "oid"])
+    texts = (VISIBLE, risingwave.visible(), pg_class, GRANTS)
     digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()
     if connection.execute("SELECT visible FROM engine.version").fetchone() == (digest,):
         return

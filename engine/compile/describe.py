@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 
 from engine.compile.relations import Environment, Lookup
+from engine.functions.composed import provide
 from engine.operators.base import Column
 from tailrace.errors import TailraceError
 
@@ -61,4 +62,4 @@ def environment(connection: Connection, lookup: Lookup) -> Environment:
             found[name].add(kind)
         return found
 
-    return Environment(lookup, describe, function_kinds)
+    return Environment(lookup, describe, function_kinds, lambda types: provide(connection, types))

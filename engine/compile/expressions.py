@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from sqlglot import exp
 
 from engine.compile.relations import Environment
+from engine.compile.rows import is_row, typed_rows
 from engine.operators.base import Column, Operator, quote
 from engine.operators.project import Project, sql
 from tailrace.errors import UnsupportedFeature
@@ -86,7 +87,8 @@ def soften(
 
     Operands that a soft node would compute twice are first computed once, by a Project put under it.
     """
-    expressions = [decoded_by_reader(operator, e.copy()) for e in expressions]
+    copies = [decoded_by_reader(operator, e.copy()) for e in expressions]
+    expressions = typed_rows(environment, operator, copies)
     while True:
         hoisted: list[exp.Expr] = []
         for index, expression in enumerate(expressions):
@@ -154,8 +156,10 @@ def _guarded(node: exp.Expr) -> list[exp.Expr]:
 
 
 def _literal_cast(node: exp.Cast) -> bool:
-    return isinstance(node.this, exp.Literal | exp.Null | exp.Boolean) or (
-        isinstance(node.this, exp.Neg) and isinstance(node.this.this, exp.Literal)
+    return (
+        is_row(node.this)
+        or isinstance(node.this, exp.Literal | exp.Null | exp.Boolean)
+        or (isinstance(node.this, exp.Neg) and isinstance(node.this.this, exp.Literal))
     )
 
 

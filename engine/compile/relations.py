@@ -11,6 +11,7 @@ from typing import Protocol
 
 from engine.operators.base import Column
 from tailrace.sql.names import ObjectName
+from tailrace.sql.types import ComposedType
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,10 @@ FunctionKinds = Callable[[Sequence[str]], dict[str, set[str]]]
 """For function names: the kinds and volatilities found, kind as pg_proc.prokind, r if set-returning: {'random': {'fv'}}."""
 
 
+Provide = Callable[[Sequence[ComposedType]], None]
+"""Makes composed types, those that others are made of first, so that queries can name them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """Everything outside the query text that compiling depends on."""
@@ -49,3 +54,4 @@ class Environment:
     lookup: Lookup
     describe: Describe
     function_kinds: FunctionKinds
+    provide: Provide = lambda _types: None

@@ -19,9 +19,11 @@ from engine.ddl.create_view import create_materialized_view, create_view, explai
 from engine.ddl.drop import drop
 from engine.ddl.filling import Filling
 from engine.ddl.schemas import schema_statement
+from engine.functions.composed import provide
 from tailrace.errors import PermissionDenied, UnsupportedFeature
 from tailrace.sql.dialect import parse_statement
 from tailrace.sql.sinks import is_create_sink
+from tailrace.sql.types import expand_types
 
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?:\([^)]*\)\s*)?(?=CREATE\b)", re.IGNORECASE)
 _IN_WORDS = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(ALTER|COMMENT)\b", re.IGNORECASE | re.DOTALL)
@@ -42,8 +44,10 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
     statement = text[explain.end() :] if explain else text
     sink, in_words = is_create_sink(statement), _IN_WORDS.match(text)
     about_schema = _SCHEMA.match(text) is not None
-    tree = None if in_words or sink or about_schema else parse_statement(statement)
+    expanded = expand_types(statement)
+    tree = None if in_words or sink or about_schema else parse_statement(expanded.sql)
     try:
+        provide(context.connection, expanded.types)
         if explain:
             return (
                 explain_sink(context, statement) if tree is None else explain_create(context, _create(tree))

@@ -6,6 +6,8 @@ DISTRIBUTED BY says nothing on one machine and is ignored.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlglot import exp
 
 from engine.backfill.fill import stored_rows
@@ -43,6 +45,7 @@ def create_index(context: DdlContext, tree: exp.Create, filling: Filling) -> Rep
         raise InvalidStatement("CREATE INDEX needs at least one column")
     tables: set[str] = set()
     parts, shown = [], []
+    keys: list[tuple[str, str]] = []
     for item in items:
         ordered = item if isinstance(item, exp.Ordered) else exp.Ordered(this=item)
         column = ordered.this
@@ -53,12 +56,20 @@ def create_index(context: DdlContext, tree: exp.Create, filling: Filling) -> Rep
         part = expression if expression.startswith('"') else f"({expression})"
         parts.append(part + (" DESC" if ordered.args.get("desc") else ""))
         shown.append(folded(column.this))
+        keys.append((shown[-1], "DESC" if ordered.args.get("desc") else "ASC"))
     extra = [_stored(storage, c, target)[1] for c in include]
     if len(tables) != 1:
         raise UnsupportedFeature("an index over columns that are not stored together")
     covering = f" INCLUDE ({', '.join(extra)})" if extra and all(e.startswith('"') for e in extra) else ""
     on = f"{tables.pop()} ({', '.join(parts)}){covering}"
-    body = {"relation": target.name, "indexed": ", ".join(shown), "columns": [], "key": [], "on": on}
+    body: dict[str, Any] = {
+        "relation": target.name,
+        "indexed": ", ".join(shown),
+        "columns": [],
+        "key": [],
+        "on": on,
+    }
+    body |= {"keys": keys, "include": include or None}
     new = CatalogObject(
         context.new_id(),
         name.name,

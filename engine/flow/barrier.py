@@ -38,7 +38,9 @@ from engine.flow.into_table import apply_waiting
 from engine.flow.poison import PoisonSearch
 from engine.flow.retention import expire
 from engine.flow.source_input import copy_rows, first_positions, messages_between, positions, read_again
+from engine.functions.composed import provide
 from tailrace.errors import TailraceError
+from tailrace.sql.types import ComposedType
 
 log = logging.getLogger(__name__)
 
@@ -370,6 +372,11 @@ class Flow:
                 if attempt == _DDL_ATTEMPTS - 1:
                     raise
         raise AssertionError
+
+    def provide(self, types: Iterable[ComposedType]) -> None:
+        """Make composed types that a client's query names."""
+        with self.connection.transaction():
+            provide(self.connection, types)
 
     def creating(self) -> list[CatalogObject]:
         """Objects that a backfill is filling."""

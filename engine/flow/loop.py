@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import psycopg
 
 from engine.backfill.job import LEFT_ROWS
@@ -29,6 +30,7 @@ from engine.flow.jobs import Jobs, end_sessions
 from engine.flow.server import Command, CommandServer
 from engine.flow.statistics import analyze_grown
 from tailrace.errors import PermissionDenied, TailraceError
+from tailrace.sql.types import types_from_json
 
 log = logging.getLogger(__name__)
 
@@ -185,6 +187,9 @@ class Loop:
             while self.flow.fed:
                 self._barrier(everything=True)
             return reply_of(Reply("FLUSH"))
+        if command.op == "types":
+            self.flow.provide(types_from_json(orjson.loads(command.sql)))
+            return reply_of(Reply("TYPES"))
         if command.op != "execute":
             raise TailraceError(f"unknown command {command.op!r}", sqlstate="08P01")
         match parse_job_command(command.sql):

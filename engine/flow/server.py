@@ -29,7 +29,7 @@ _LOOK_S = 0.5
 
 @dataclass(slots=True)
 class Command:
-    """A request that waits for the flow: op is 'execute' (with sql and user) or 'flush'.
+    """A request that waits for the flow: op is 'execute' (with sql and user), 'flush', or 'types' (sql holds them as JSON).
 
     `is_abandoned` is set when nobody waits for the answer any more.
     """

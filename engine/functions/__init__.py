@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-FAMILIES = ("schema", "text", "numbers", "arrays", "jsonb", "time", "aggregates")
+FAMILIES = ("schema", "types", "int256", "maps", "text", "numbers", "arrays", "jsonb", "time", "aggregates")
 """Names of the .sql files, those that others need first."""
 
 

@@ -27,7 +27,7 @@ ACCUMULATED = (
     "count", "sum", "avg", "min", "max", "stddev_samp", "stddev_pop", "var_samp", "var_pop", "bool_and", "bool_or",
 )  # fmt: skip
 _EDGES = ("first_value", "last_value")
-_EXACT = {"smallint", "integer", "bigint", "numeric"}
+_EXACT = {"smallint", "integer", "bigint", "numeric", "rw_int256"}
 _FLOAT = {"real", "double precision"}
 
 
@@ -116,7 +116,7 @@ class Accumulators:
         elif call.function == "avg" and summed:
             count = self._count(call)
             total = self._sum(call, base)
-            value = f"{{p}}{total}::{'numeric' if base in _EXACT else call.output.type} / {{p}}{count}"
+            value = f"{{p}}{total}::{_dividend(base, call.output.type)} / {{p}}{count}"
             self.outputs.append(f"CASE WHEN {{p}}{count} > 0 THEN {value} END")
         elif call.function in ACCUMULATED and summed and base != "interval":
             self.outputs.append(self._variance(call, base))
@@ -273,3 +273,8 @@ def _base_type(type_: str | None) -> str:
     if type_ is None:
         return ""
     return type_.split("(")[0].strip() if type_.startswith(("numeric", "interval", "character")) else type_
+
+
+def _dividend(base: str, output: str) -> str:
+    """What a sum is cast to before it is divided: averages of 256-bit integers are floats, other exact ones numeric."""
+    return "numeric" if base in _EXACT and base != "rw_int256" else output

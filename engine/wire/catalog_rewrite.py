@@ -28,18 +28,18 @@ _RELATIONS = {
         " AND datname NOT LIKE 'tailrace %')"
     ),
     "pg_tables": (
-        "(SELECT schema_name::name AS schemaname, name::name AS tablename, owner::text::name AS tableowner,"
+        "(SELECT schema_name::name AS schemaname, name::name AS tablename, rw_catalog._owner_name(owner)::name AS tableowner,"
         " NULL::name AS tablespace, false AS hasindexes, false AS hasrules, false AS hastriggers,"
         " false AS rowsecurity FROM rw_catalog.rw_tables UNION ALL SELECT * FROM pg_catalog.pg_tables"
         " WHERE schemaname IN ('pg_catalog', 'information_schema', 'rw_catalog'))"
     ),
     "pg_views": (
-        "(SELECT schema_name::name AS schemaname, name::name AS viewname, owner::text::name AS viewowner,"
+        "(SELECT schema_name::name AS schemaname, name::name AS viewname, rw_catalog._owner_name(owner)::name AS viewowner,"
         " definition FROM rw_catalog.rw_views UNION ALL SELECT * FROM pg_catalog.pg_views"
         " WHERE schemaname IN ('pg_catalog', 'information_schema', 'rw_catalog'))"
     ),
     "pg_matviews": (
-        "(SELECT schema_name::name AS schemaname, name::name AS matviewname, owner::text::name AS matviewowner,"
+        "(SELECT schema_name::name AS schemaname, name::name AS matviewname, owner AS matviewowner,"
         " NULL::name AS tablespace, false AS hasindexes, true AS ispopulated, definition"
         " FROM rw_catalog.rw_materialized_views)"
     ),
@@ -63,23 +63,22 @@ _RELATIONS = {
         " FROM rw_catalog.pg_class WHERE relkind = 'f')"
     ),
     "pg_foreign_server": (
-        "(SELECT c.oid, s.connector::name AS srvname, 0::oid AS srvfdw, NULL::text[] AS srvoptions"
+        "(SELECT c.oid, lower(s.connector)::name AS srvname, 0::oid AS srvfdw, NULL::text[] AS srvoptions"
         " FROM rw_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
         " JOIN rw_catalog.rw_sources AS s ON s.name = c.relname AND s.schema_name = n.nspname WHERE c.relkind = 'f')"
     ),
 }
 _INFORMATION = {
-    "tables": "(SELECT t.table_catalog, t.table_schema, t.table_name, CASE r.relation_type WHEN 'table' THEN 'BASE TABLE'"
-    " WHEN 'materialized view' THEN 'MATERIALIZED VIEW' WHEN 'source' THEN 'SOURCE'"
-    " ELSE t.table_type END AS table_type, t.is_insertable_into FROM information_schema.tables AS t"
-    " LEFT JOIN rw_catalog.rw_relations AS r ON r.schema_name = t.table_schema AND r.name = t.table_name"
-    " WHERE t.table_schema <> 'engine')",
+    **{
+        name: f"(SELECT * FROM rw_catalog._{name})"  # noqa: S608 - a constant
+        for name in ("tables", "columns", "views", "schemata", "table_constraints", "key_column_usage")
+    },
     **{
         name: f"(SELECT * FROM information_schema.{name} WHERE table_schema <> 'engine')"  # noqa: S608 - a constant
-        for name in ("columns", "column_privileges", "role_column_grants")
+        for name in ("column_privileges", "role_column_grants")
     },
 }
-"""Relations of information_schema; they list what a role has rights on, the tables behind relations included."""
+"""Relations of information_schema; PostgreSQL's own list what a role has rights on, the tables behind relations included."""
 _VERSION_CALL = f"(SELECT version FROM (VALUES ('{_VERSION}'::text)) AS v (version))"  # noqa: S608 - a constant
 
 # An index lies in a schema that is not searched, and a view's text is about storage. {0} is the argument, as written;

@@ -30,6 +30,7 @@ from engine.wire.tokens import Cursor, Kind, tokens
 from engine.wire.variables import plan_discard, plan_reset, plan_set
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql import to_postgres
+from tailrace.sql.types import ComposedType, expand_types
 
 _FIRST_WORD = re.compile(r"[\s(]*([A-Za-z_]+)")
 
@@ -111,11 +112,14 @@ def _wordless(sql: str) -> Forward:
 
 
 def _query(sql: str) -> Forward:
-    if len(sql) > _LONG and not _may_be_rewritten(sql):
+    expanded = expand_types(sql)
+    if len(sql) > _LONG and not _may_be_rewritten(sql) and not expanded.types:
         return Forward(sql)
-    rewritten = to_postgres(sql)
+    rewritten = to_postgres(expanded.sql)
     rewritten = rewrite_catalog(rewritten)
-    return Forward(sql) if rewritten is sql else Forward(rewritten, rewritten=rewritten != sql)
+    if rewritten is sql and not expanded.types:
+        return Forward(sql)
+    return Forward(rewritten, rewritten=rewritten != sql, types=expanded.types)
 
 
 def _may_be_rewritten(sql: str) -> bool:
@@ -127,7 +131,7 @@ def _may_be_rewritten(sql: str) -> bool:
 def _with_prefix(sql: str, start: int) -> Forward:
     """A query that begins at `start`, behind words that stay as they are."""
     query = _query(sql[start:])
-    return Forward(sql[:start] + query.sql, query.rewritten) if query.rewritten else Forward(sql)
+    return replace(query, sql=sql[:start] + query.sql) if query.rewritten else Forward(sql)
 
 
 def _explain(sql: str) -> Forward | Command:
@@ -200,8 +204,10 @@ def _copy(sql: str) -> Forward | CopyIn:
     if first is None:
         raise InvalidStatement("syntax error at end of input")
     target: CopyIn | None = None
+    types: tuple[ComposedType, ...] = ()
     if first.text == "(":
-        query = _query(sql[first.end : _skip_parentheses(cursor)]).sql
+        plan = _query(sql[first.end : _skip_parentheses(cursor)])
+        query, types = plan.sql, plan.types
     else:
         schema, name = cursor.qualified_name()
         following = cursor.peek()
@@ -227,7 +233,7 @@ def _copy(sql: str) -> Forward | CopyIn:
         )
     if direction.word == "FROM" or place.word != "STDOUT":
         raise Cursor.unexpected(place)
-    return Forward(f"{sql[: first.start]}({query}) {sql[direction.start :]}", rewritten=True)
+    return Forward(f"{sql[: first.start]}({query}) {sql[direction.start :]}", rewritten=True, types=types)
 
 
 def _column_names(text: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from engine.wire.protocol import TEXT_OID, VARCHAR_OID, Column
 from tailrace.errors import TailraceError
+from tailrace.sql.types import ComposedType
 
 QUERY_PLAN = (Column("QUERY PLAN", TEXT_OID),)
 
@@ -21,6 +22,8 @@ class Forward:
 
     sql: str
     rewritten: bool = False
+    types: tuple[ComposedType, ...] = ()
+    """Structs and maps that the text names; they have to be there before it runs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ session.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import orjson
 
 from engine.wire.protocol import Column
 from tailrace.errors import TailraceError
+from tailrace.sql.types import ComposedType, types_to_json
 
 RETRY_S = 15.0
 _PAUSE_S = 0.1
@@ -42,6 +43,7 @@ class FlowClient:
         self._retry_s = retry_s
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
+        self._provided: set[ComposedType] = set()
 
     async def execute(self, sql: str, *, user: str, database: str, settings: Mapping[str, str]) -> FlowReply:
         """Run a command. Raises what the flow reports, 57P03 if it cannot be reached, 40003 if it breaks off."""
@@ -57,6 +59,14 @@ class FlowClient:
     async def flush(self) -> FlowReply:
         """Wait until a barrier has committed what was written before. Raises as `execute` does, but never 40003."""
         return await self._call({"op": "flush"}, repeatable=True)
+
+    async def provide(self, types: Sequence[ComposedType]) -> None:
+        """See to it that these types are there. Asks once for each on this connection. Raises as `flush` does."""
+        wanted = [t for t in types if t not in self._provided]
+        if wanted:
+            text = orjson.dumps(types_to_json(wanted)).decode()
+            await self._call({"op": "types", "sql": text}, repeatable=True)
+            self._provided.update(wanted)
 
     def close(self) -> None:
         """Drop the connection; whatever the flow is doing for it goes on."""

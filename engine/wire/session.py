@@ -219,7 +219,7 @@ class Session:
             statements = _statements(_decode_text(body[:-1]))
             if len(statements) == 1 and not self.replies.track_writes:
                 plan = classify(statements[0])
-                if isinstance(plan, Forward):
+                if isinstance(plan, Forward) and not plan.types:
                     return self._forward_query(plan)
         except TailraceError as error:
             self._send_error(error)
@@ -251,6 +251,7 @@ class Session:
                 if not isinstance(plan, Forward):
                     self._send_reply(await self._carry_out(plan), described=False)
                     continue
+                await self._context.flow.provide(plan.types)
                 self.replies.hide_positions = True
                 if await self._await_ready(plan.sql):
                     break
@@ -270,16 +271,33 @@ class Session:
         except TailraceError as error:
             return self._refuse(error)
         if isinstance(plan, Forward):
+            if plan.types and not self._drained():
+                return Outcome.WAIT
             self._unsynced = True
             self._prepared.replace(name)
             if not plan.rewritten:
                 return Outcome.FORWARD
-            self._outbox += protocol.encode_parse(name, plan.sql.encode(), body[after:])
+            parse = protocol.encode_parse(name, plan.sql.encode(), body[after:])
+            if plan.types:
+                self._hold(self._parse_with_types(plan, parse))
+            else:
+                self._outbox += parse
             return Outcome.DONE
         if not self._drained():
             return Outcome.WAIT
         self._rim.send(self._prepared.parse(name, plan))
         return Outcome.DONE
+
+    async def _parse_with_types(self, plan: Forward, parse: bytes) -> None:
+        """Pass a Parse message on when the types that it names are there."""
+        try:
+            await self._context.flow.provide(plan.types)
+            self._unsynced = True
+            self._rim.to_postgres(parse)
+        except TailraceError as error:
+            self._send_error(error)
+            self._skipping = True
+        self._release()
 
     def _answer(self, kind: bytes, body: bytes) -> Outcome:
         """Bind, Describe, Execute or Close of a command."""

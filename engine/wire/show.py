@@ -27,15 +27,42 @@ _LISTED = {
 }
 """What SHOW lists by name, and the relation_type it has in rw_relations."""
 
+_QUERIES: dict[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
+    ("INTERNAL", "TABLES"): (
+        "SELECT schema_name || '.' || name AS shown, schema_name FROM rw_catalog.rw_internal_tables",
+        ("Name",),
+    ),
+    ("CONNECTIONS",): (
+        "SELECT name AS shown, type, connection_params, schema_name FROM rw_catalog.rw_connections",
+        ("Name", "Type", "Properties"),
+    ),
+    ("CLUSTER",): (
+        "SELECT host || ':' || port AS shown, type, state, parallelism::text, is_streaming::text, is_serving::text, "
+        "started_at::text FROM rw_catalog.rw_worker_nodes",
+        ("Addr", "Type", "State", "Parallelism", "Is Streaming", "Is Serving", "Started At"),
+    ),
+    ("PROCESSLIST",): (
+        "SELECT pid::text AS shown, usename::text, coalesce(client_addr::text, ''), datname::text, "
+        "extract(epoch FROM now() - query_start)::bigint || 's', CASE state WHEN 'active' THEN query END "
+        "FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend' AND usename = current_user",
+        ("Worker Id", "User", "Host", "Database", "Time", "Info"),
+    ),
+    ("PARAMETERS",): (
+        "SELECT name AS shown, value, mutable FROM (VALUES ('barrier_interval_ms', '1000', 'false'), "
+        "('checkpoint_frequency', '1', 'false')) AS p (name, value, mutable)",
+        ("Name", "Value", "Mutable"),
+    ),
+    ("FUNCTIONS",): (
+        "SELECT name AS shown, '', rw.shown_type(return_type_id::regtype::text), language, '' AS link, "
+        "schema_name FROM rw_catalog.rw_functions",
+        ("Name", "Arguments", "Return Type", "Language", "Link"),
+    ),
+}
+"""What SHOW lists by a query of its own: the query, whose first column is what LIKE filters, and the columns shown."""
+
 _REFUSED = (
-    ("INTERNAL", "TABLES"),
-    ("CONNECTIONS",),
-    ("FUNCTIONS",),
-    ("CLUSTER",),
     ("CURSORS",),
     ("SUBSCRIPTION", "CURSORS"),
-    ("PROCESSLIST",),
-    ("PARAMETERS",),
 )
 _CREATED = {
     ("TABLE",): ("rw_tables", "table"),
@@ -44,6 +71,7 @@ _CREATED = {
     ("MATERIALIZED", "VIEW"): ("rw_materialized_views", "materialized view"),
     ("INDEX",): ("rw_indexes", "index"),
     ("SINK",): ("rw_sinks", "sink"),
+    ("SUBSCRIPTION",): ("rw_subscriptions", "subscription"),
 }
 _COLUMNS = (Column("Name"), Column("Type"), Column("Is Hidden"), Column("Description"))
 
@@ -77,6 +105,9 @@ def plan_show(sql: str) -> Command:
         return _list_jobs()
     if cursor.accept("INDEXES"):
         return _list_indexes(cursor)
+    for words in _QUERIES:
+        if cursor.accept(*words):
+            return _run_query(cursor, words)
     if cursor.accept("COLUMNS"):
         if not (cursor.accept("FROM") or cursor.accept("IN")):
             raise Cursor.unexpected(cursor.take())
@@ -146,10 +177,20 @@ def _list_names(cursor: Cursor, relation: str, column: str, where: str) -> Looku
     )
 
 
+def _run_query(cursor: Cursor, words: tuple[str, ...]) -> Lookup:
+    """A list of its own shape: a query of `_QUERIES`, filtered by the first column."""
+    sql, names = _QUERIES[words]
+    if cursor.accept("FROM") or cursor.accept("IN"):
+        sql = f"SELECT * FROM ({sql}) AS s WHERE {_in_schema(cursor.identifier())}"  # noqa: S608 - literals quoted
+    condition = _filter(cursor, "s.shown")
+    shown = f"SELECT * FROM ({sql}) AS s WHERE true{condition} ORDER BY 1"  # noqa: S608 - literals quoted
+    return Lookup(shown, tuple(Column(name) for name in names), SHOW_TAG)
+
+
 def _list_jobs() -> Lookup:
     sql = (
         "SELECT j.id, j.definition, j.create_type, coalesce(p.progress, '') FROM rw_catalog.rw_streaming_jobs AS j "
-        "LEFT JOIN rw_catalog.rw_ddl_progress AS p ON p.ddl_id = j.id WHERE j.status = 'creating' ORDER BY j.id"
+        "LEFT JOIN rw_catalog.rw_ddl_progress AS p ON p.ddl_id = j.id WHERE j.status = 'CREATING' ORDER BY j.id"
     )
     columns = (Column("Id", INT8_OID), Column("Statement"), Column("Create Type"), Column("Progress"))
     return Lookup(sql, columns, SHOW_TAG)
@@ -162,7 +203,8 @@ def _list_indexes(cursor: Cursor) -> Lookup:
         where = f"relation_name = {_literal(name)} AND {_in_schema(schema)}"
     cursor.end()
     sql = (
-        "SELECT name, relation_name, indexed_columns, '', '' FROM rw_catalog.rw_indexes "  # noqa: S608 - literals quoted
+        "SELECT name, relation_name, shown_key, coalesce(shown_include, ''), shown_distribution "  # noqa: S608 - quoted
+        "FROM rw_catalog.rw_indexes "
         f"WHERE {where} ORDER BY name"
     )
     names = ("Name", "On", "Key", "Include", "Distributed By")
@@ -197,26 +239,37 @@ def _missing(kind: str, schema: str | None, name: str) -> UndefinedObject:
 
 _DESCRIBE = """
 WITH relation AS (
-  SELECT id, name, schema_name FROM rw_catalog.rw_relations WHERE name = {name} AND {in_schema}
+  SELECT id, name, schema_name, relation_type FROM rw_catalog.rw_relations WHERE name = {name} AND {in_schema}
   ORDER BY pg_catalog.array_position(pg_catalog.current_schemas(true), schema_name::name) LIMIT 1
 )
-SELECT pg_catalog.quote_ident(c.name), c.data_type, CASE WHEN c.is_hidden THEN 'true' ELSE 'false' END, d.description,
-       1 AS part, c.position AS place
+SELECT coalesce(t.shown_path, pg_catalog.quote_ident(c.name)),
+       CASE WHEN c.data_type LIKE 'struct<%' THEN t.shown_type ELSE c.data_type END,
+       CASE WHEN c.is_hidden THEN 'true' ELSE 'false' END, CASE WHEN t.place = 1 THEN d.description END,
+       1 AS part, c.position * 10000::bigint + t.place AS place
 FROM relation AS r JOIN rw_catalog.rw_columns AS c ON c.relation_id = r.id
+LEFT JOIN LATERAL rw.type_rows(pg_catalog.quote_ident(c.name), c.type_oid::oid)
+    WITH ORDINALITY AS t (shown_path, shown_type, place) ON c.data_type LIKE 'struct<%' OR t.place = 1
 LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = r.schema_name
 LEFT JOIN pg_catalog.pg_class AS v ON v.relname = r.name AND v.relnamespace = n.oid
 LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = v.oid AND a.attname = c.name
 LEFT JOIN rw_catalog.rw_description AS d ON d.objoid = r.id AND d.objsubid = a.attnum
+UNION ALL
+SELECT '_rw_timestamp', 'timestamp with time zone', 'true', NULL, 2, 1
+FROM relation AS r WHERE r.relation_type IN ('table', 'materialized view')
 """
 _DESCRIBE_KEYS = """
 UNION ALL
-SELECT 'primary key', pg_catalog.string_agg(pg_catalog.quote_ident(c.name), ', ' ORDER BY c.position), NULL, NULL, 2, 1
-FROM relation AS r JOIN rw_catalog.rw_columns AS c ON c.relation_id = r.id AND c.is_primary_key HAVING count(*) > 0
+SELECT k.what, pg_catalog.string_agg(pg_catalog.quote_ident(c.name), ', ' ORDER BY c.position), NULL, NULL, k.part, 1
+FROM relation AS r JOIN rw_catalog.rw_columns AS c ON c.relation_id = r.id AND c.is_primary_key
+CROSS JOIN (VALUES ('primary key', 3), ('distribution key', 4)) AS k (what, part)
+WHERE r.relation_type IN ('table', 'materialized view', 'sink') AND (r.relation_type <> 'sink' OR k.part = 4)
+GROUP BY k.what, k.part
 UNION ALL
-SELECT i.name, 'index(' || i.indexed_columns || ')', NULL, NULL, 3, i.id
+SELECT i.name, 'index(' || i.shown_key || ')' || coalesce(' include(' || i.shown_include || ')', '')
+    || ' distributed by(' || i.shown_distribution || ')', NULL, NULL, 5, i.id
 FROM relation AS r JOIN rw_catalog.rw_indexes AS i ON i.relation_name = r.name AND i.schema_name = r.schema_name
 UNION ALL
-SELECT 'table description', r.name, NULL, d.description, 4, 1
+SELECT 'table description', r.name, NULL, d.description, 6, 1
 FROM relation AS r LEFT JOIN rw_catalog.rw_description AS d ON d.objoid = r.id AND d.objsubid IS NULL
 """
 

@@ -126,7 +126,7 @@ def test_psql_shows_the_new_names(live: LiveRelay) -> None:
     assert listed(psql(live.relay, r"\d")) == {"things": "table", "gs": "materialized view", "w": "view"}
     assert listed(psql(live.relay, r"\di")) == {"things_by_g": "index"}
     assert 'Table "public.things"' in psql(live.relay, r"\d things")
-    assert psql(live.relay, "SHOW INDEXES FROM things", aligned=False) == "things_by_g|things|g||\n"
+    assert psql(live.relay, "SHOW INDEXES FROM things", aligned=False) == "things_by_g|things|g ASC|id|g\n"
     assert "FROM things AS t" in psql(live.relay, r"\d+ gs")
     assert 'Did not find any relation named "t"' in psql(live.relay, r"\d t", check=False)
 
@@ -161,9 +161,10 @@ def test_comments_are_shown_and_stay_with_the_object(live: LiveRelay, client: ps
     client.execute("COMMENT ON MATERIALIZED VIEW m IS 'ids'")
     client.execute("ALTER TABLE t RENAME TO u")
     assert [(row[0], row[3]) for row in client.execute("DESCRIBE u")] == [
-        ("id", None), ('"G g"', "two words"), ("primary key", None), ("table description", "it's; all"),
+        ("id", None), ('"G g"', "two words"), ("_rw_timestamp", None), ("primary key", None),
+        ("distribution key", None), ("table description", "it's; all"),
     ]  # fmt: skip
-    assert [row[3] for row in client.execute("SHOW COLUMNS FROM u")] == [None, "two words"]
+    assert [row[3] for row in client.execute("SHOW COLUMNS FROM u")] == [None, "two words", None]
     described = "SELECT objsubid, description FROM rw_catalog.rw_description ORDER BY 2"
     assert client.execute(described).fetchall() == [(None, "ids"), (None, "it's; all"), (2, "two words")]
     client.execute("COMMENT ON TABLE u IS NULL")
@@ -221,8 +222,8 @@ def test_psql_shows_comments_and_indexes(live: LiveRelay) -> None:
     assert "their group" in psql(live.relay, r"\d+ t")
     assert "things" in psql(live.relay, r"\dt+")
     assert "how many" in psql(live.relay, r"\dm+")
-    assert psql(live.relay, "SHOW INDEXES FROM m", aligned=False) == "by_n|m|n||\n"
+    assert psql(live.relay, "SHOW INDEXES FROM m", aligned=False) == "by_n|m|n ASC|g|n\n"
     assert (
         psql(live.relay, "SHOW COLUMNS FROM t", aligned=False)
-        == "id|integer|false|\ng|integer|false|their group\n"
+        == "id|integer|false|\ng|integer|false|their group\n_rw_timestamp|timestamp with time zone|true|\n"
     )

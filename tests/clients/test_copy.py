@@ -170,7 +170,7 @@ def test_an_append_only_table_takes_rows_and_keeps_refusing_other_changes(
         ("COPY s FROM STDIN", errors.WrongObjectType, 'cannot copy into source "s"'),
         ("COPY nothing FROM STDIN", errors.UndefinedTable, 'relation "nothing" does not exist'),
         ("COPY engine.objects FROM STDIN", errors.UndefinedTable, 'relation "objects" does not exist'),
-        ("COPY pg_class FROM STDIN", errors.UndefinedTable, 'relation "pg_class" does not exist'),
+        ("COPY pg_class FROM STDIN", errors.WrongObjectType, 'cannot copy into system table "pg_class"'),
         ("COPY t (x) FROM STDIN", errors.UndefinedColumn, 'column "x" of relation "t" does not exist'),
         (
             "COPY t FROM STDIN (FORMAT parquet)",

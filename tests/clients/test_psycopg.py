@@ -99,7 +99,7 @@ def test_commands_and_queries_with_parameters(catalog: Relay, binary: bool) -> N
             "Progress",
         ]
         assert cursor.execute("SHOW INDEXES FROM devices").fetchall() == [
-            ("devices_by_reading", "devices", "reading", "", "")
+            ("devices_by_reading", "devices", "reading", "", "reading")
         ]
         assert cursor.execute("SHOW CREATE SOURCE readings_raw").fetchall() == [
             ("public.readings_raw", "CREATE SOURCE readings_raw ...")
@@ -107,12 +107,14 @@ def test_commands_and_queries_with_parameters(catalog: Relay, binary: bool) -> N
         assert cursor.execute("DESCRIBE devices").fetchall() == [
             ("device_id", "character varying", "false", None),
             ("reading", "double precision", "false", None),
-            ("_row_id", "bigint", "true", None),
+            ("_row_id", "serial", "true", None),
+            ("_rw_timestamp", "timestamp with time zone", "true", None),
             ("primary key", "device_id", None, None),
-            ("devices_by_reading", "index(reading)", None, None),
+            ("distribution key", "device_id", None, None),
+            ("devices_by_reading", "index(reading) distributed by(reading)", None, None),
             ("table description", "devices", None, None),
         ]
-        assert len(cursor.execute("SHOW COLUMNS FROM public.latest").fetchall()) == 3
+        assert len(cursor.execute("SHOW COLUMNS FROM public.latest").fetchall()) == 4
         with pytest.raises(errors.UndefinedTable, match="table, source, sink or view not found: nothing"):
             cursor.execute("DESCRIBE nothing")
         assert cursor.execute("SELECT %s::int + 1, %s", (41, None)).fetchone() == (42, None)

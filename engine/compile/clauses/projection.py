@@ -8,6 +8,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from engine.compile.expressions import check_scalars, describe_over, identifier, soften
+from engine.compile.rows import expanded_stars
 from engine.compile.scope import Planner, Scope, bind
 from engine.operators.base import Column, Operator
 from engine.operators.project import Project
@@ -16,6 +17,9 @@ from engine.operators.project import Project
 def project(planner: Planner, scope: Scope, selects: Sequence[exp.Expr]) -> Operator:
     """The select items over the scope; key columns that are not selected follow, hidden."""
     bound = [bind(scope, s.unalias()) for s in selects]
+    if any(s.find(exp.Star) for s in bound):
+        selects = expanded_stars(planner.environment, scope.operator, selects, bound)
+        bound = [bind(scope, s.unalias()) for s in selects]
     check_scalars(planner.environment, bound)
     operator, items = soften(planner.environment, scope.operator, bound)
     types = describe_over(planner.environment, operator, items)

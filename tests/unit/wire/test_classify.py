@@ -87,7 +87,7 @@ def test_goes_to_the_flow(sql: str) -> None:
         ("COPY t TO '/etc/x'", "0A000", "COPY TO a file"),
         ("COPY t FROM PROGRAM 'rm'", "0A000", "COPY FROM"),
         ("DECLARE c SUBSCRIPTION CURSOR FOR s", "0A000", "SUBSCRIPTION CURSOR"),
-        ("SHOW PROCESSLIST", "0A000", "PROCESSLIST"),
+        ("SHOW CURSORS", "0A000", "CURSORS"),
         ("SHOW TABLES WHERE a = 1", "0A000", "WHERE"),
         ("SET ROLE x", "0A000", "SET ROLE"),
         ("SET nonsense = 1", "42704", "nonsense"),

@@ -1,0 +1,98 @@
+"""Rows and structs in the expressions of views: each ROW(...) gets a type of its own, `(s).*` its fields.
+
+PostgreSQL's anonymous record cannot be stored. So a row becomes a struct of its fields' types, or takes the type of what it is
+compared with; rows on both sides of a comparison stay as they are, since PostgreSQL compares those field by field.
+Before: `ROW(a, 1)`; after: `CAST(ROW(a, 1) AS rw.struct_...)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from engine.compile.relations import Environment
+from engine.operators.base import Operator, quote
+from engine.operators.project import sql
+from tailrace.sql.types import struct_of
+
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
+
+
+def is_row(node: exp.Expr | None) -> bool:
+    """Is it ROW(...) or (a, b)?"""
+    return isinstance(node, exp.Tuple) or (isinstance(node, exp.Anonymous) and node.name.lower() == "row")
+
+
+def typed_rows(
+    environment: Environment, operator: Operator, expressions: Sequence[exp.Expr]
+) -> list[exp.Expr]:
+    """The expressions, over the operator's columns, with every row that stands for a value cast to its struct."""
+    if not any(is_row(node) for e in expressions for node in e.walk()):
+        return list(expressions)
+    return [_typed(environment, operator, e) for e in expressions]
+
+
+def _typed(environment: Environment, operator: Operator, node: exp.Expr) -> exp.Expr:
+    keeps_rows = isinstance(node, exp.Cast | exp.In) or (
+        isinstance(node, _COMPARISONS) and is_row(node.this) and is_row(node.expression)
+    )
+    for child in list(node.iter_expressions()):
+        if keeps_rows and is_row(child):
+            continue
+        beside = _beside(node, child)
+        if beside is not None and is_row(child):
+            type_ = _type(environment, operator, beside)
+            new: exp.Expr = _cast(child, type_) if type_.startswith("rw.") else child
+        else:
+            new = _typed(environment, operator, child)
+        if new is not child:
+            child.replace(new)
+    if not is_row(node):
+        return node
+    fields = [_type(environment, operator, e) for e in node.expressions]
+    made = struct_of("character varying" if f in ("unknown", "text") else f for f in fields)
+    environment.provide([made])
+    return _cast(node, made.name)
+
+
+def _beside(node: exp.Expr, child: exp.Expr) -> exp.Expr | None:
+    """The other side of a comparison."""
+    if not isinstance(node, _COMPARISONS):
+        return None
+    other = node.expression if child is node.this else node.this
+    return other if isinstance(other, exp.Expr) else None
+
+
+def _type(environment: Environment, operator: Operator, expression: exp.Expr) -> str:
+    empty = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in operator.columns)
+    return environment.describe(f"SELECT {sql(expression)} AS c FROM (SELECT {empty}) AS i")[0].type
+
+
+def _cast(node: exp.Expr, type_: str) -> exp.Expr:
+    schema, name = type_.split(".")
+    kind = exp.Dot(this=exp.to_identifier(schema), expression=exp.to_identifier(name))
+    return exp.Cast(this=node.copy(), to=exp.DataType(this=exp.DType.USERDEFINED, kind=kind))
+
+
+def fields_of(environment: Environment, operator: Operator, struct: exp.Expr) -> list[str]:
+    """The names of a struct's fields, in order; `struct` is over the operator's columns."""
+    empty = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in operator.columns)
+    query = f"SELECT (s).* FROM (SELECT {sql(struct)} AS s FROM (SELECT {empty}) AS i) AS i"
+    return [c.name for c in environment.describe(query)]
+
+
+def expanded_stars(
+    environment: Environment, operator: Operator, selects: Sequence[exp.Expr], bound: Sequence[exp.Expr]
+) -> list[exp.Expr]:
+    """The select list with every `(s).*` replaced by its fields; `bound[i]` is `selects[i]` over the operator."""
+    found: list[exp.Expr] = []
+    for item, over in zip(selects, bound, strict=True):
+        star = item.unalias()
+        if not (isinstance(star, exp.Dot) and isinstance(star.expression, exp.Star)):
+            found.append(item)
+            continue
+        for name in fields_of(environment, operator, over.unalias().this):
+            field = exp.Dot(this=exp.paren(star.this.copy()), expression=exp.to_identifier(name, quoted=True))
+            found.append(exp.alias_(field, name, quoted=True))
+    return found
