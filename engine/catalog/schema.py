@@ -244,7 +244,25 @@ END $$;
 FUNCTIONS = "ALTER TABLE engine.version ADD COLUMN functions text NOT NULL DEFAULT ''"
 """A digest of the text of the functions that stand in the database; see `engine.functions`."""
 
-ADDED_IN_3: tuple[str, ...] = (SCHEMAS, FUNCTIONS)
+TABLES = """
+CREATE FUNCTION engine.refuse_update() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'update modifying the % column is unsupported', TG_ARGV[0]
+        USING ERRCODE = '0A000', HINT = CASE TG_ARGV[0] WHEN 'PK' THEN 'DELETE the row and INSERT it with its new key'
+            ELSE 'update the columns that it is computed from' END;
+END $$;
+CREATE FUNCTION engine.refuse_null() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE relation text;
+BEGIN
+    SELECT name INTO relation FROM engine.objects WHERE id = substr(TG_TABLE_NAME, 7)::integer;
+    RAISE EXCEPTION 'null value in column "%" of relation "%" violates not-null constraint', TG_ARGV[0], relation
+        USING ERRCODE = '23502', COLUMN = TG_ARGV[0], TABLE = relation;
+END $$;
+"""
+"""What the triggers of tables raise; see `engine.ddl.table_storage`."""
+
+ADDED_IN_3: tuple[str, ...] = (SCHEMAS, FUNCTIONS, TABLES)
 """Version 3, on top of version 2."""
 
 VISIBLE = """

@@ -11,6 +11,7 @@ from engine.compile.sink import CHANNEL, log_name
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_view import dropped_temporaries
 from engine.ddl.names import object_name
+from engine.ddl.table_storage import drop_storage
 from tailrace.errors import DependentObjects, InvalidStatement, UndefinedObject, UnsupportedFeature
 
 KINDS = {
@@ -71,10 +72,7 @@ def drop_one(context: DdlContext, item: CatalogObject) -> None:
     else:
         context.execute(f"DROP VIEW IF EXISTS {item.visible}")
     if item.kind == "table":
-        context.execute(f"DROP TABLE engine.table_{item.id}, engine.changes_{item.id}")
-        functions = [f"engine.capture_{item.id}_{e}()" for e in ("insert", "update", "delete")]
-        functions += [f"engine.take_turn_{item.id}()", f"engine.overwrite_{item.id}()"]
-        context.execute(*(f"DROP FUNCTION IF EXISTS {f}" for f in functions))
+        context.execute(*drop_storage(item.id))
     if (program := item.program) is not None:
         context.execute(f"DROP FUNCTION engine.step_{item.id}")
         context.execute(*(f"DROP INDEX IF EXISTS engine.{i}" for i in borrowed_indexes(program, item.id)))
