@@ -45,3 +45,28 @@ CREATE OR REPLACE AGGREGATE pg_catalog.approx_percentile(double precision, doubl
 CREATE OR REPLACE AGGREGATE pg_catalog.approx_percentile(double precision ORDER BY double precision) (
     sfunc = rw.add_double, stype = double precision[], initcond = '{}', finalfunc = rw.approx_percentile_of
 );
+
+-- The value of one row, by the order of another column: arg_min(a, b) is written rw.arg_min(a ORDER BY b).
+CREATE OR REPLACE AGGREGATE rw.arg_min(anycompatible) (sfunc = rw.first_of, stype = anycompatiblearray, finalfunc = rw.only_of);
+CREATE OR REPLACE AGGREGATE rw.arg_max(anycompatible) (sfunc = rw.first_of, stype = anycompatiblearray, finalfunc = rw.only_of);
+
+-- Exact here, whatever the name says.
+CREATE OR REPLACE FUNCTION rw.distinct_of(anycompatiblearray) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT count(DISTINCT x) FROM unnest($1) AS u (x) $$;
+CREATE OR REPLACE FUNCTION rw.also_of(anycompatiblearray, anycompatible) RETURNS anycompatiblearray
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT array_append($1, $2) $$;
+CREATE OR REPLACE AGGREGATE pg_catalog.approx_count_distinct(anycompatible) (
+    sfunc = rw.also_of, stype = anycompatiblearray, initcond = '{}', finalfunc = rw.distinct_of
+);
+
+-- A sum over a count. That of decimals is RisingWave's division.
+CREATE OR REPLACE FUNCTION rw.avg(bigint, bigint) RETURNS numeric
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT $1::numeric / nullif($2, 0)::numeric $$;
+CREATE OR REPLACE FUNCTION rw.avg(numeric, bigint) RETURNS numeric
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT $1 / nullif($2, 0)::numeric $$;
+CREATE OR REPLACE FUNCTION rw.avg(real, bigint) RETURNS double precision
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT $1::double precision / nullif($2, 0) $$;
+CREATE OR REPLACE FUNCTION rw.avg(double precision, bigint) RETURNS double precision
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT $1 / nullif($2, 0) $$;
+CREATE OR REPLACE FUNCTION rw.avg(interval, bigint) RETURNS interval
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT $1 / nullif($2, 0) $$;

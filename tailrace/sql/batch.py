@@ -9,6 +9,7 @@ import re
 
 from sqlglot import exp
 
+from tailrace.sql.aggregate_calls import aggregate_calls
 from tailrace.sql.asof import expand_asof
 from tailrace.sql.dialect import parse_statement
 from tailrace.sql.windows import expand_windows
@@ -24,6 +25,7 @@ def to_postgres(sql: str) -> str:
     >>> to_postgres("SELECT 1")
     'SELECT 1'
     """
+    sql = aggregate_calls(sql)
     if not _SPECIAL.search(sql):
         return sql
     tree = parse_statement(sql)

@@ -126,11 +126,9 @@ def _calls(
 ) -> list[AggregateCall]:
     """The calls typed by PostgreSQL; equal ones are one."""
     texts = [_text(call, operator, by_slot) for call in calls]
-    shown = [
-        exp.var(_edge(call, by_slot) if call.name in _EDGES else text)
-        for text, call in zip(texts, calls, strict=True)
-    ]
-    types = describe_over(planner.environment, operator, shown)
+    computed_ones = [exp.var(t) for t, c in zip(texts, calls, strict=True) if c.name not in _EDGES]
+    typed = iter(describe_over(planner.environment, operator, computed_ones))
+    types = [operator.column(_edge(c, by_slot)).type if c.name in _EDGES else next(typed) for c in calls]
     made: dict[str, AggregateCall] = {}
     found = []
     for call, text, type_ in zip(calls, texts, types, strict=True):
@@ -141,14 +139,14 @@ def _calls(
 
 
 def _edge(call: Call, by_slot: dict[int, str]) -> str:
-    """What the edge of an order gives: the first argument as it is."""
+    """The column of which the edge of an order gives one value: the first argument."""
     wanted = 2 if call.name.startswith("arg_") else 1
     if len(call.arguments) != wanted:
         raise InvalidStatement(
             f"{call.name}() takes {wanted} argument{'s' * (wanted > 1)}, got {len(call.arguments)}",
             sqlstate="42883",
         )
-    return quote(by_slot[id(call.arguments[0])])
+    return by_slot[id(call.arguments[0])]
 
 
 def _call(call: Call, text: str, output: Column, by_slot: dict[int, str]) -> AggregateCall:

@@ -10,17 +10,21 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
+from engine.compile.clauses.reach import function_name, function_of, reach
 from engine.compile.expressions import describe_over, identifier
 from engine.compile.scope import Planner, Scope, bind, computed
 from engine.operators.base import Column, Operator, names, quote
+from engine.operators.over_rows import OverRows
 from engine.operators.project import sql
 from engine.operators.recompute_groups import RecomputeGroups
 from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tailrace.sql.aggregate_calls import aggregate_calls
 
 _BY_PEERS = ("RANK", "DENSE_RANK", "PERCENT_RANK", "CUME_DIST")
 """Functions that rows of equal order share."""
 _BY_ROWS = ("ROW_NUMBER", "NTILE", "LAG", "LEAD")
-_CONSTANT = (exp.Literal, exp.Null, exp.Boolean, exp.Interval)
+_Item = tuple[str, Column]
+"""A window as SQL over the columns of the operator below, and its column."""
 
 
 def windows_of(expressions: Sequence[exp.Expr]) -> list[exp.Window]:
@@ -65,12 +69,15 @@ def over(planner: Planner, scope: Scope, selects: list[exp.Expr]) -> None:
     shown = [_postgres(w) for w in windows]
     types = describe_over(planner.environment, scope.operator, shown)
     outputs = [Column(f"_over{planner.fresh()}", t) for t in types]
-    by_partition: dict[tuple[str, ...], list[tuple[str, Column]]] = {}
-    for window, text, output in zip(windows, shown, outputs, strict=True):
+    items = [(sql(text), output) for text, output in zip(shown, outputs, strict=True)]
+    by_partition: dict[tuple[str, ...], list[int]] = {}
+    for index, window in enumerate(windows):
         partition = tuple(sorted({p.name for p in window.args.get("partition_by") or []}))
-        by_partition.setdefault(partition, []).append((sql(text), output))
-    for partition, items in by_partition.items():
-        scope.operator = _operator(scope.operator, partition, items)
+        by_partition.setdefault(partition, []).append(index)
+    for partition, members in by_partition.items():
+        scope.operator = _operators(
+            scope.operator, partition, [windows[i] for i in members], [items[i] for i in members]
+        )
     for window, output in zip(windows, outputs, strict=True):
         window.replace(identifier(output.name))
     selects[:] = [_named(new, old) for new, old in zip(list(holder.expressions), selects, strict=True)]
@@ -81,7 +88,25 @@ def _named(new: exp.Expr, old: exp.Expr) -> exp.Expr:
     return new if isinstance(new, exp.Alias) or not name else exp.alias_(new, name, quoted=True)
 
 
-def _operator(below: Operator, partition: tuple[str, ...], items: Sequence[tuple[str, Column]]) -> Operator:
+def _operators(
+    below: Operator, partition: tuple[str, ...], windows: Sequence[exp.Window], items: Sequence[_Item]
+) -> Operator:
+    """The windows of one partition: by neighbouring rows where each looks at some rows only, else by the whole partition."""
+    reaches = [reach(below, partition, w) for w in windows]
+    by_order: dict[tuple[tuple[str, ...], bool], list[int]] = {}
+    for index, found in enumerate(reaches):
+        if found is None:
+            return _whole_partitions(below, partition, items)
+        by_order.setdefault((found.order, found.descending), []).append(index)
+    for (order, descending), members in by_order.items():
+        behind = max(r.behind for i in members if (r := reaches[i]) is not None)
+        ahead = max(r.ahead for i in members if (r := reaches[i]) is not None)
+        chosen = tuple(items[i] for i in members)
+        below = OverRows(below, partition, order, descending, behind, ahead, chosen)
+    return below
+
+
+def _whole_partitions(below: Operator, partition: tuple[str, ...], items: Sequence[_Item]) -> Operator:
     kept = names(below.columns)
     computed_items = ", ".join(f"{text} AS {quote(column.name)}" for text, column in items)
     columns = (*below.columns, *(column for _, column in items))
@@ -95,7 +120,7 @@ def _operator(below: Operator, partition: tuple[str, ...], items: Sequence[tuple
 
 def _slots(window: exp.Window) -> list[exp.Expr]:
     """The expressions of a window that must be columns; constants among its partitions and orders are left out of it."""
-    function, found = _function(window), []
+    function, found = function_of(window), []
     for value in function.args.values():
         for argument in value if isinstance(value, list) else [value]:
             if isinstance(argument, exp.Distinct | exp.Order):
@@ -130,45 +155,25 @@ def _flat(items: Sequence[exp.Expr]) -> list[exp.Expr]:
     return flat
 
 
-def _function(window: exp.Window) -> exp.Expr:
-    """The call itself, without FILTER and IGNORE NULLS."""
-    node: exp.Expr = window.this
-    while isinstance(node, exp.Filter | exp.IgnoreNulls | exp.RespectNulls):
-        node = node.this
-    return node
-
-
-def function_name(node: exp.Expr) -> str:
-    """The name of a call in upper case."""
-    return node.name.upper() if isinstance(node, exp.Anonymous) else sql(node).split("(")[0].upper()
-
-
 def _settle_ties(window: exp.Window, key: Sequence[str]) -> None:
-    name, spec = function_name(_function(window)), window.args.get("spec")
+    name, spec = function_name(function_of(window)), window.args.get("spec")
     by_rows = name in _BY_ROWS or (spec is not None and str(spec.args.get("kind") or "").upper() == "ROWS")
     if name in _BY_PEERS or not by_rows:
         return
     order = window.args.get("order")
     ordered = list(order.expressions) if order is not None else []
     taken = {o.this.name for o in ordered}
-    ordered += [exp.Ordered(this=identifier(k), nulls_first=False) for k in key if k not in taken]
+    down = bool(ordered and ordered[-1].args.get("desc"))
+    ordered += [exp.Ordered(this=identifier(k), desc=down, nulls_first=down) for k in key if k not in taken]
     window.set("order", exp.Order(expressions=ordered))
 
 
 def _postgres(window: exp.Window) -> exp.Expr:
-    """The window as PostgreSQL writes it: IGNORE NULLS of first_value and last_value is an aggregate of its own there."""
+    """The window as PostgreSQL runs it."""
     wrapped = window.find(exp.IgnoreNulls)
-    if wrapped is None:
-        return window.copy()
-    name = function_name(_function(window))
-    if name not in ("FIRST_VALUE", "LAST_VALUE"):
+    name = function_name(function_of(window))
+    if wrapped is not None and name not in ("FIRST_VALUE", "LAST_VALUE"):
         raise UnsupportedFeature(
             f"IGNORE NULLS of {name.lower()}()", hint="only first_value and last_value have it"
         )
-    changed = window.copy()
-    target = changed.find(exp.IgnoreNulls)
-    assert target is not None  # noqa: S101 - found above
-    argument = sql(_function(changed).this)
-    call = f"rw.{name.lower()}_not_null({argument})"
-    target.replace(exp.maybe_parse(call, dialect="postgres"))
-    return changed
+    return exp.var(aggregate_calls(sql(window)))

@@ -16,10 +16,10 @@ from engine.operators.project import Project
 
 def project(planner: Planner, scope: Scope, selects: Sequence[exp.Expr]) -> Operator:
     """The select items over the scope; key columns that are not selected follow, hidden."""
-    bound = [bind(scope, s.unalias()) for s in selects]
+    bound = [bind(scope, s.unalias()).unnest() for s in selects]
     if any(s.find(exp.Star) for s in bound):
         selects = expanded_stars(planner.environment, scope.operator, selects, bound)
-        bound = [bind(scope, s.unalias()) for s in selects]
+        bound = [bind(scope, s.unalias()).unnest() for s in selects]
     check_scalars(planner.environment, bound)
     operator, items = soften(planner.environment, scope.operator, bound)
     types = describe_over(planner.environment, operator, items)

@@ -16,6 +16,7 @@ from engine.operators.base import Column, Operator, quote
 from engine.operators.recompute import Recompute, placeholder
 from engine.operators.temporal_filter import NOW
 from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tailrace.sql.aggregate_calls import aggregate_calls
 
 _ONE_ROW_HINT = "aggregate it without GROUP BY, or end it with LIMIT 1: (SELECT max(x) FROM v)"
 
@@ -42,7 +43,7 @@ def recompute(planner: Planner, block: exp.Expr, ctes: Queries, reason: Unsuppor
         table.set("catalog", None)
     timed = tree.find(exp.CurrentTimestamp) is not None
     tree = tree.transform(lambda n: exp.column(NOW) if isinstance(n, exp.CurrentTimestamp) else n)
-    query = tree.sql(dialect="postgres")
+    query = aggregate_calls(tree.sql(dialect="postgres"))
     operators = tuple(inputs.values())
     columns = _described(planner, query, operators)
     return Recompute(query, columns, operators, timed, reason.feature)

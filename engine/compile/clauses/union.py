@@ -72,7 +72,13 @@ def _corresponding(branches: Sequence[Operator], listed: Sequence[str]) -> list[
         if all(c.name in {v.name for v in b.visible} for b in branches[1:])
     ]
     wanted = [n for n in listed or shared if n in shared]
-    if not wanted or len(wanted) < len(listed):
+    missing = [n for n in listed if n not in shared]
+    if missing:
+        raise InvalidStatement(
+            f"Column name `{missing[0]}` in CORRESPONDING BY is not found in a side of the UNION operation. "
+            "It shall be included in both sides."
+        )
+    if not wanted:
         raise InvalidStatement("CORRESPONDING needs columns that both queries have")
     found: list[Operator] = []
     for branch in branches:
