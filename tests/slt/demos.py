@@ -2,8 +2,8 @@
 
 A demo is a folder with a create_source.sql. Its SQL runs as psql would run it, statement by statement, on a database of
 its own; only the address of the broker is another one, and topics that it reads are made, empty, beforehand. Demos that
-need systems other than Kafka (databases, object stores, other brokers) are listed as such and not counted. Without --url
-and --kafka both are started for the run.
+need systems other than Kafka (databases, object stores, other brokers, schema registries) are listed as such and not
+counted. Without --url and --kafka both are started for the run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.slt.databases import Databases
@@ -29,6 +29,7 @@ _FILES = ("prepare.sql", "create_source.sql", "create_mv.sql", "create_sink.sql"
 _OURS = frozenset({"kafka", "datagen", "nexmark"})
 _CONNECTOR = re.compile(r"\bconnector\s*=\s*'?([\w-]+)", re.IGNORECASE)
 _TOPIC = re.compile(r"\btopic\s*=\s*'([^']+)'", re.IGNORECASE)
+_REGISTRY = re.compile(r"\bENCODE\s+(AVRO|PROTOBUF)\b|\bschema\.(registry|location)\b", re.IGNORECASE)
 _ADDRESS = re.compile(r"(properties\.bootstrap\.server\s*=\s*)'[^']*'", re.IGNORECASE)
 _PIECE = re.compile(
     r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"[^\"]*\"|(?P<tag>\$\w*\$).*?(?P=tag)|(?P<end>;)", re.DOTALL
@@ -93,10 +94,14 @@ def broker(address: str | None) -> Iterator[str]:
 
 
 def make_topics(kafka: str, names: set[str]) -> None:
-    made = AdminClient({"bootstrap.servers": kafka}).create_topics([NewTopic(n, 1, 1) for n in sorted(names)])
-    for future in made.values():
-        with contextlib.suppress(KafkaException):
+    """Make topics; those that are there already will do."""
+    client = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
+    for future in client.create_topics([NewTopic(name, 1, 1) for name in sorted(names)]).values():
+        try:
             future.result(10)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -106,14 +111,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--kafka", help="the broker; without it an embedded one is started")
     given = parser.parse_args(arguments)
     unchanged = counted = 0
-    with server(given.url) as url, broker(given.kafka) as kafka:
+    with broker(given.kafka) as kafka, server(given.url) as url:
         databases = Databases.of(url)
         for name, sql in demos(given.directory).items():
             connectors = {each.lower() for each in _CONNECTOR.findall(sql)}
-            if not connectors or connectors - _OURS:
-                print(f"  -  {name}: needs {', '.join(sorted(connectors - _OURS)) or 'no connector'}")
+            others = sorted(connectors - _OURS) + ["a schema registry"] * bool(_REGISTRY.search(sql))
+            if not connectors or others:
+                print(f"  -  {name}: needs {', '.join(others) or 'no connector'}")
                 continue
-            make_topics(kafka, set(_TOPIC.findall(sql)))
+            if topics := set(_TOPIC.findall(sql)):
+                make_topics(kafka, topics)
             with databases.fresh(Path(name)) as fresh:
                 result = run(_ADDRESS.sub(rf"\1'{kafka}'", sql), fresh)
             counted += 1
