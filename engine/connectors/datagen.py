@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from engine.connectors.draws import alphanumeric, mixed, salt
-from engine.connectors.source import InvalidOptionError, SourceColumn, SourceSpec
+from engine.connectors.source import Composites, InvalidOptionError, SourceColumn, SourceSpec
 from tailrace.errors import UnsupportedFeature
 
 _INTEGERS: Final = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
@@ -51,6 +51,16 @@ class _Field:
 
 
 @dataclass(frozen=True, slots=True)
+class _Setting:
+    """What every field is made by."""
+
+    options: Mapping[str, str]
+    composites: Composites
+    splits: int
+    rate: int
+
+
+@dataclass(frozen=True, slots=True)
 class DatagenRows:
     """See `engine.connectors.generator.Rows`."""
 
@@ -77,7 +87,9 @@ class DatagenRows:
                     f"option {key}: there is no column {name}",
                     hint="correct its name, or leave the option out",
                 )
-        fields = tuple(_column(column, options, splits, rate) for column in spec.columns)
+        fields = tuple(
+            _column(column, _Setting(options, spec.composites, splits, rate)) for column in spec.columns
+        )
         return cls(fields, splits, rate)
 
     def end(self, split: int) -> int | None:
@@ -102,7 +114,8 @@ def _share(rows_per_s: int, splits: int, split: int) -> int:
     return rows_per_s // splits + (split < rows_per_s % splits)
 
 
-def _column(column: SourceColumn, options: Mapping[str, str], splits: int, rate: int) -> _Field:
+def _column(column: SourceColumn, setting: _Setting) -> _Field:
+    splits = setting.splits
     match column.origin:
         case "partition":
             return _Field(
@@ -117,24 +130,32 @@ def _column(column: SourceColumn, options: Mapping[str, str], splits: int, rate:
                 else (lambda split, offset, began: offset)
             )
         case "timestamp":
-            return _Field(_generated_at(rate, splits))
+            return _Field(_generated_at(setting.rate, splits))
         case "field":
-            return _field(column.name, column.type, options, splits, rate)
+            return _field(column.name, column.type, setting)
     raise UnsupportedFeature(f"INCLUDE {column.origin} of datagen", hint="partition, offset or timestamp")
 
 
-def _field(name: str, type_: str, options: Mapping[str, str], splits: int, rate: int) -> _Field:
+def _field(name: str, type_: str, setting: _Setting) -> _Field:
     """One column, or one field of a struct, or the element of an array."""
+    options, splits = setting.options, setting.splits
     given = {key: options[f"{name}.{key}"] for key in _KEYS if f"{name}.{key}" in options}
     seed = mixed(_seed(given) ^ salt(name))
     if type_.endswith("[]"):
         length = _whole(given.get("length", str(_LENGTH)), f"fields.{name}.length", at_least=0)
-        element = _field(f"{name}._", type_.removesuffix("[]"), options, splits, rate)
+        element = _field(f"{name}._", type_.removesuffix("[]"), setting)
         many = 1 + length
         return _Field(
             lambda split, offset, began: [
                 element.draw(split, offset * many + place, began) for place in range(length)
             ]
+        )
+    if type_ in setting.composites:
+        parts = [_field(f"{name}.{field}", kind, setting) for field, kind in setting.composites[type_]]
+        ends = [part.end for part in parts if part.end is not None]
+        return _Field(
+            lambda split, offset, began: tuple(part.draw(split, offset, began) for part in parts),
+            (lambda split: min(end(split) for end in ends)) if ends else None,
         )
     if type_ in _INTEGERS or type_ in _FLOATS:
         if given.get("kind", "random").lower() == "sequence":
@@ -144,11 +165,10 @@ def _field(name: str, type_: str, options: Mapping[str, str], splits: int, rate:
         length = _whole(given.get("length", str(_LENGTH)), f"fields.{name}.length", at_least=0)
         return _Field(lambda split, offset, began: alphanumeric(_at(seed, split, offset), length))
     if type_ in _TIMES:
-        return _moment(name, type_, given, seed, _generated_at(rate, splits))
+        return _moment(name, type_, given, seed, _generated_at(setting.rate, splits))
     raise UnsupportedFeature(
         f"type {type_} of column {name} in a datagen source",
-        hint="smallint, integer, bigint, real, double precision, varchar, timestamp, timestamptz, and arrays of them; derive "
-        "others in a view",
+        hint="numbers, varchar, timestamp, timestamptz, arrays and structs of them; derive others in a view",
     )
 
 

@@ -18,7 +18,15 @@ from typing import Any, Final, Protocol
 import orjson
 from psycopg.types.json import Jsonb
 
-from engine.connectors.json_values import CONVERTERS, UNFIT, Convert, as_it_is, integer_within, json_document
+from engine.connectors.json_values import (
+    UNFIT,
+    Convert,
+    as_it_is,
+    converter,
+    integer_within,
+    json_document,
+    member,
+)
 from engine.connectors.source import SourceColumn, SourceSpec
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -87,7 +95,7 @@ class Decoder:
 
     def __init__(self, spec: SourceSpec) -> None:
         self._json = spec.encode == "json"
-        self._columns = [_column(column, spec.encode) for column in spec.columns]
+        self._columns = [_column(column, spec) for column in spec.columns]
 
     def decode(self, messages: Sequence[Message]) -> Decoded:
         """Decode messages given in the order they were read."""
@@ -158,9 +166,9 @@ def _plain_json(value: bytes | None) -> Jsonb | None:
     return None if _BEYOND_NUMERIC.search(value) else Jsonb(value, dumps=as_it_is)
 
 
-def _column(column: SourceColumn, encode: str) -> _Column:
+def _column(column: SourceColumn, spec: SourceSpec) -> _Column:
     if column.origin == "field":
-        return (lambda records: records.values) if encode == "bytes" else _field(column)
+        return (lambda records: records.values) if spec.encode == "bytes" else _field(column, spec)
     if column.origin == "payload":
         return lambda records: records.convert(records.objects, json_document)
     if column.origin == "text":
@@ -180,19 +188,12 @@ def _column(column: SourceColumn, encode: str) -> _Column:
     return lambda records: _numbers(column.type, records.offsets, records)
 
 
-def _field(column: SourceColumn) -> _Column:
+def _field(column: SourceColumn, spec: SourceSpec) -> _Column:
     """A field of the JSON object: the exact name wins, else the first that differs only in (ASCII) case."""
-    name, convert = column.name, CONVERTERS[column.type]
-    folded = name.lower()
-
-    def lookup(fields: dict[str, Any]) -> Any:
-        for key, value in fields.items():
-            if len(key) == len(name) and key.isascii() and key.lower() == folded:
-                return value
-        return None
+    name, convert = column.name, converter(column.type, spec.composites)
 
     def values(records: _Records) -> Sequence[object]:
-        found = [fields[name] if name in fields else lookup(fields) for fields in records.objects]
+        found = [fields[name] if name in fields else member(fields, name) for fields in records.objects]
         return records.convert(found, convert)
 
     return values

@@ -24,6 +24,7 @@ from engine.connectors.pending import Pending
 from engine.connectors.source import (
     INCLUDE_TYPES,
     Batch,
+    Composites,
     Position,
     SourceColumn,
     SourceSpec,
@@ -59,7 +60,13 @@ GENERATORS: Final = frozenset({"datagen", "nexmark"})
 
 
 def generated_spec(
-    name: str, columns: Sequence[SourceColumn], options: Mapping[str, str], format_: str, encode: str
+    name: str,
+    columns: Sequence[SourceColumn],
+    options: Mapping[str, str],
+    format_: str,
+    encode: str,
+    *,
+    composites: Composites | None = None,
 ) -> SourceSpec:
     """Check CREATE SOURCE of a generator and gather it. Raises what its options raise, naming them."""
     given = {key.strip().lower(): value for key, value in options.items()}
@@ -73,7 +80,7 @@ def generated_spec(
             raise UnsupportedFeature(
                 f"type {column.type} for INCLUDE {column.origin}", hint="leave AS type out"
             )
-    spec = SourceSpec(name, "", "", "earliest", encode.lower(), checked, given, connector)
+    spec = SourceSpec(name, "", "", "earliest", encode.lower(), checked, given, connector, composites or {})
     rows_of(spec)
     return spec
 

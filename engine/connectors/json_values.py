@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Context, Decimal
 from typing import Any, Final
 
 import orjson
 from psycopg.types.json import Jsonb
+
+from engine.connectors.source import Composites
 
 Convert = Callable[[Any], object]
 
@@ -229,3 +231,53 @@ CONVERTERS: Final[dict[str, Convert]] = {
     "time": _time,
     "jsonb": json_document,
 }
+
+
+def converter(type_: str, composites: Composites) -> Convert:
+    """The function of a type: a scalar, an array of one (`integer[]`), or a struct, of which a JSON object becomes a tuple.
+
+    What is unfit within an array or a struct is NULL there, and the rest is kept; a field that is missing is NULL too.
+    """
+    if type_.endswith("[]"):
+        return _array(converter(type_.removesuffix("[]"), composites))
+    if type_ in composites:
+        return _struct([(name, converter(kind, composites)) for name, kind in composites[type_]])
+    return CONVERTERS[type_]
+
+
+def _array(element: Convert) -> Convert:
+    def convert(value: Any) -> list[object]:
+        if type(value) is not list:
+            raise _unfit(value, "array")
+        return [_or_null(element, each) for each in value]
+
+    return convert
+
+
+def _struct(fields: Sequence[tuple[str, Convert]]) -> Convert:
+    def convert(value: Any) -> tuple[object, ...]:
+        if type(value) is not dict:
+            raise _unfit(value, "struct")
+        return tuple(_or_null(convert_field, member(value, name)) for name, convert_field in fields)
+
+    return convert
+
+
+def _or_null(convert: Convert, value: Any) -> object:
+    if value is None:
+        return None
+    try:
+        return convert(value)
+    except UNFIT:
+        return None
+
+
+def member(fields: dict[str, Any], name: str) -> Any:
+    """A field of a JSON object: the exact name wins, else the first that differs only in (ASCII) case."""
+    if name in fields:
+        return fields[name]
+    folded = name.lower()
+    for key, value in fields.items():
+        if len(key) == len(name) and key.isascii() and key.lower() == folded:
+            return value
+    return None

@@ -13,7 +13,7 @@ With `nexmark.table.type` = 'Person' | 'Auction' | 'Bid' the columns are that ki
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -323,7 +323,7 @@ def _pick(
         case "field" if combined and name in _KINDS:
             number, fields = _KINDS.index(name), [field for field, _ in COLUMNS[name]]
             return lambda split, offset, event: (
-                {field: event[field] for field in fields} if event["event_type"] == number else None
+                tuple(event[field] for field in fields) if event["event_type"] == number else None
             )
         case "field":
             return lambda split, offset, event: event[name]
@@ -331,17 +331,21 @@ def _pick(
 
 
 def _check_columns(spec: SourceSpec, kind: str | None) -> None:
-    fields = [column for column in spec.columns if column.origin == "field"]
-    wanted = [name for name, _ in COLUMNS[kind]] if kind else list(_COMBINED)
-    types = [type_ for _, type_ in COLUMNS[kind]] if kind else []
-    if [column.name for column in fields] == wanted and all(
-        column.type.replace("text", "varchar") == type_ for column, type_ in zip(fields, types, strict=False)
-    ):
+    found = [(column.name, column.type) for column in spec.columns if column.origin == "field"]
+    if kind is not None and _alike(found, COLUMNS[kind]):
         return
+    if kind is None and [name for name, _ in found] == list(_COMBINED) and found[0][1] == "bigint":
+        structs = [spec.composites.get(type_, ()) for _, type_ in found[1:]]
+        if all(_alike(fields, COLUMNS[each]) for fields, each in zip(structs, _KINDS, strict=True)):
+            return
     shown = ", ".join(f"{n} {t}" for n, t in COLUMNS[kind]) if kind else ", ".join(_COMBINED)
     raise InvalidStatement(
         "The schema of the nexmark source must specify all columns in order", hint=f"the columns are: {shown}"
     )
+
+
+def _alike(found: Sequence[tuple[str, str]], wanted: Sequence[tuple[str, str]]) -> bool:
+    return [(name, {"text": "varchar"}.get(type_, type_)) for name, type_ in found] == list(wanted)
 
 
 def _whole(text: str, option: str) -> int:

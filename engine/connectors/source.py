@@ -16,6 +16,9 @@ from typing import Any, Final
 
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 
+Composites = Mapping[str, Sequence[tuple[str, str]]]
+"""By name of a composite type, its fields' names and types, as `FIELD_TYPES` has them."""
+
 FIELD_TYPES: Final = frozenset(
     {
         "smallint",
@@ -136,6 +139,8 @@ class SourceSpec:
     """librdkafka properties to set besides the reader's own; a generator's options."""
     connector: str = "kafka"
     """'kafka', or a generator: 'datagen', 'nexmark'."""
+    composites: Composites = field(default_factory=dict)
+    """Of the types that columns have, or fields and elements within."""
 
     def types(self) -> list[str]:
         """The columns' type names, for psycopg's `Copy.set_types`."""
@@ -181,7 +186,13 @@ class Batch:
 
 
 def source_spec(
-    name: str, columns: Sequence[SourceColumn], options: Mapping[str, str], format_: str, encode: str
+    name: str,
+    columns: Sequence[SourceColumn],
+    options: Mapping[str, str],
+    format_: str,
+    encode: str,
+    *,
+    composites: Composites | None = None,
 ) -> SourceSpec:
     """Check CREATE SOURCE and gather it. Raises InvalidOptionError (22023) or UnsupportedFeature (0A000), naming
     the option.
@@ -209,7 +220,8 @@ def source_spec(
         raise InvalidOptionError(f"scan.startup.mode cannot be '{startup}'", hint=hint)
     properties = _properties(given)
     encode = encode.lower()
-    checked = tuple(_checked(column, encode) for column in columns)
+    composites = composites or {}
+    checked = tuple(_checked(column, encode, composites) for column in columns)
     fields = [column for column in checked if column.origin == "field"]
     if encode == "bytes" and [column.type for column in fields] != ["bytea"]:
         raise InvalidStatement(
@@ -217,7 +229,7 @@ def source_spec(
             detail=f"got {', '.join(f'{c.name} {c.type}' for c in fields) or 'none'}",
             hint="CREATE SOURCE s (data bytea) INCLUDE partition ... FORMAT PLAIN ENCODE BYTES",
         )
-    return SourceSpec(name, topic, bootstrap, startup, encode, checked, properties)
+    return SourceSpec(name, topic, bootstrap, startup, encode, checked, properties, composites=composites)
 
 
 def _required(given: dict[str, str], option: str, example: str) -> str:
@@ -245,18 +257,37 @@ def _properties(given: Mapping[str, str]) -> dict[str, str]:
     return properties
 
 
+_SHORT_TYPES: Final = {
+    "character varying": "varchar",
+    "timestamp with time zone": "timestamptz",
+    "timestamp without time zone": "timestamp",
+    "time without time zone": "time",
+}
+
+
 def short_type(type_: str) -> str:
-    """A type's name as `FIELD_TYPES` has it."""
-    return {"character varying": "varchar"}.get(type_.lower(), type_.lower())
+    """A type's name as `FIELD_TYPES` has it; arrays of it likewise."""
+    if type_.endswith("[]"):
+        return short_type(type_.removesuffix("[]")) + "[]"
+    return _SHORT_TYPES.get(type_.lower(), type_.lower())
 
 
-def _checked(column: SourceColumn, encode: str) -> SourceColumn:
+def unfit_type(type_: str, composites: Composites) -> str | None:
+    """The type itself, or one within an array or a struct, that no JSON value is read as; None when all are known."""
+    if type_.endswith("[]"):
+        return unfit_type(type_.removesuffix("[]"), composites)
+    if type_ in composites:
+        return next(filter(None, (unfit_type(kind, composites) for _, kind in composites[type_])), None)
+    return None if type_ in FIELD_TYPES else type_
+
+
+def _checked(column: SourceColumn, encode: str, composites: Composites) -> SourceColumn:
     type_ = short_type(column.type)
     if column.origin == "field":
-        if type_ not in FIELD_TYPES:
+        if unfit := unfit_type(type_, composites):
             supported = ", ".join(sorted(FIELD_TYPES))
             hint = f"read it as varchar or jsonb and cast it in a view; supported: {supported}"
-            raise UnsupportedFeature(f"type {column.type} of source column {column.name}", hint=hint)
+            raise UnsupportedFeature(f"type {unfit} of source column {column.name}", hint=hint)
     elif column.origin not in INCLUDE_TYPES:
         hint = f"INCLUDE takes {', '.join(INCLUDE_TYPES)}"
         raise UnsupportedFeature(f"INCLUDE {column.origin}", hint=hint)

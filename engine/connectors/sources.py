@@ -14,7 +14,7 @@ from engine.connectors.generator import (
     generated_spec,
     read_generated,
 )
-from engine.connectors.source import Batch, Position, SourceColumn, SourceSpec
+from engine.connectors.source import Batch, Composites, Position, SourceColumn, SourceSpec
 
 
 class Reader(Protocol):
@@ -36,13 +36,21 @@ class Reader(Protocol):
 
 
 def source_spec(
-    name: str, columns: Sequence[SourceColumn], options: Mapping[str, str], format_: str, encode: str
+    name: str,
+    columns: Sequence[SourceColumn],
+    options: Mapping[str, str],
+    format_: str,
+    encode: str,
+    *,
+    composites: Composites | None = None,
 ) -> SourceSpec:
     """Check CREATE SOURCE and gather it. Raises TailraceError, naming the option."""
     connector = next((v for k, v in options.items() if k.strip().lower() == "connector"), "").lower()
     if connector in GENERATORS:
-        return generated_spec(name, columns, options, format_ or "NATIVE", encode or "NATIVE")
-    return source.source_spec(name, columns, options, format_, encode)
+        return generated_spec(
+            name, columns, options, format_ or "NATIVE", encode or "NATIVE", composites=composites
+        )
+    return source.source_spec(name, columns, options, format_, encode, composites=composites)
 
 
 def start_positions(spec: SourceSpec) -> dict[int, Position]:

@@ -16,8 +16,9 @@ from engine.catalog.objects import CatalogObject
 from engine.compile.expressions import describe_over, soften
 from engine.compile.program import Program, ProgramBuilder, delta_name, temporary_table
 from engine.connectors.generator import GENERATORS
-from engine.connectors.source import Position, SourceColumn, SourceSpec
+from engine.connectors.source import Position, SourceColumn, SourceSpec, short_type
 from engine.connectors.sources import source_spec, start_positions
+from engine.ddl.composites import composites_of
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_table import ROW_ID
 from engine.ddl.names import column_definition, object_name, options, refusal
@@ -53,7 +54,8 @@ def create_source(context: DdlContext, tree: exp.Create) -> Reply:
         )  # a watermark is kept per partition
     format_, encode = _format(tree)
     with_options = options(tree)
-    spec = source_spec(name.name, physical, with_options, format_, encode)
+    composites = composites_of(context.connection, [column.type for column in physical])
+    spec = source_spec(name.name, physical, with_options, format_, encode, composites=composites)
     start = start_positions(
         spec
     )  # 'latest' is resolved now, as in RisingWave; fails when the topic is missing
@@ -181,21 +183,12 @@ def _elements(
         raise InvalidStatement("a source needs at least one column")
     typed = context.environment.describe(f"SELECT {shown}")
     return (
-        tuple(SourceColumn(c.name, _short(c.type), o) for c, (_, _, o) in zip(typed, fields, strict=True)),
+        tuple(
+            SourceColumn(c.name, short_type(c.type), o) for c, (_, _, o) in zip(typed, fields, strict=True)
+        ),
         generated,
         watermark,
     )
-
-
-def _short(type_: str) -> str:
-    """The reader's names of types."""
-    names_ = {
-        "timestamp with time zone": "timestamptz",
-        "timestamp without time zone": "timestamp",
-        "time without time zone": "time",
-        "character varying": "varchar",
-    }
-    return names_.get(type_, type_)
 
 
 def _format(tree: exp.Create) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from engine.catalog.objects import CatalogObject
 from engine.connectors.source import Batch, Position, SourceSpec
 from engine.connectors.sources import read_range
 from engine.ddl import create_source as sources
+from engine.ddl.composites import register
 from engine.operators.base import names
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -25,6 +26,8 @@ def copy_rows(
     connection: Connection, source: CatalogObject, spec: SourceSpec, rows: Sequence[tuple[Any, ...]]
 ) -> None:
     """COPY decoded messages into the source's input."""
+    if spec.composites:
+        register(connection, spec.composites)
     columns = names([c.name for c in spec.columns])
     statement = f"COPY {sources.input_name(source)} ({columns}) FROM STDIN (FORMAT BINARY)"
     with connection.cursor() as cursor, cursor.copy(statement) as copy:

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.connectors.decode import Decoder
-from engine.connectors.source import FIELD_TYPES, SourceColumn
-from tests.unit.connectors.messages import Recorded, source
+from engine.connectors.source import FIELD_TYPES, SourceColumn, source_spec
+from engine.ddl.composites import composites_of, register
+from tests.unit.connectors.messages import OPTIONS, Recorded, source
 from tests.unit.connectors.test_decode import FITS, NOT_OBJECTS, UNFIT
 
 _FIELDS = [(f"f{n}", type_, "field") for n, type_ in enumerate(sorted(FIELD_TYPES))]
@@ -121,3 +122,44 @@ def test_copy_takes_numbers_that_numeric_cannot_hold(
     connection: psycopg.Connection[Any], value: bytes
 ) -> None:
     copied(connection, [Recorded(value), Recorded(b'{"f0":%s}' % value, 1)])
+
+
+def test_structs_and_arrays_are_read_from_objects_and_lists(connection: psycopg.Connection[Any]) -> None:
+    connection.execute("CREATE SCHEMA IF NOT EXISTS rw")
+    connection.execute("CREATE TYPE rw.place AS (x integer, city varchar)")
+    connection.execute(
+        "CREATE TYPE rw.event AS (id bigint, at timestamptz, place rw.place, tags varchar[])"
+    )
+    types = {"e": "rw.event", "n": "integer[]", "many": "rw.place[]"}
+    composites = composites_of(connection, types.values())
+    assert composites["rw.place"] == (("x", "integer"), ("city", "varchar"))
+    spec = source_spec(
+        "s",
+        [SourceColumn(n, t, "field") for n, t in types.items()],
+        OPTIONS,
+        "PLAIN",
+        "JSON",
+        composites=composites,
+    )
+    rows = [
+        b'{"e": {"id": 1, "at": "2026-01-01T00:00:00Z", "place": {"x": "7", "City": "a, \\"b\\""}, "tags": ["t", 1]},'
+        b' "n": [1, "x", null], "many": [{"x": 1}, {"city": "c"}]}',
+        b'{"e": {"id": "no number", "place": 5}, "n": 5, "many": []}',
+    ]
+    decoded = Decoder(spec).decode([Recorded(each, n) for n, each in enumerate(rows)])
+    assert decoded.nulled == 1
+    register(connection, spec.composites)
+    connection.execute("CREATE TEMP TABLE t (e rw.event, n integer[], many rw.place[])")
+    with connection.cursor() as cursor:
+        with cursor.copy("COPY t FROM STDIN (FORMAT binary)") as copy:
+            copy.set_types(spec.types())
+            for row in decoded.rows:
+                copy.write_row(row)
+        shown = cursor.execute(
+            "SELECT (e).id, (e).at = '2026-01-01Z', ((e).place).x, ((e).place).city, (e).tags::text, n::text, many::text FROM t"
+        ).fetchall()
+    assert shown == [
+        (1, True, 7, 'a, "b"', "{t,1}", "{1,NULL,NULL}", '{"(1,)","(,c)"}'),
+        (None, None, None, None, None, None, "{}"),
+    ]
+    connection.rollback()

@@ -20,23 +20,28 @@ BEGAN_MS = 1_800_000_000_000
 BEGAN = dt.datetime.fromtimestamp(BEGAN_MS / 1000, dt.UTC)
 
 
+PLACE = {"rw.place": (("x", "integer"), ("city", "varchar"))}
+STRUCTS = {f"rw.{kind}": fields for kind, fields in COLUMNS.items()}
+
+
 def datagen(columns: str, include: str = "", **options: str) -> SourceSpec:
     """`columns`: "v integer, s varchar"; options with __ for a dot."""
     fields = [SourceColumn(*each.strip().split(" ", 1), "field") for each in columns.split(",")]
     included = [SourceColumn(*each.split(), each.split()[0]) for each in include.split(",") if each]
     given = {key.replace("__", "."): value for key, value in options.items()}
-    return source_spec("s", [*fields, *included], {"connector": "datagen", **given}, "PLAIN", "JSON")
+    return source_spec(
+        "s", [*fields, *included], {"connector": "datagen", **given}, "PLAIN", "JSON", composites=PLACE
+    )
 
 
 def nexmark(kind: str | None = None, **options: str) -> SourceSpec:
     given = {"nexmark." + key.replace("__", "."): value for key, value in options.items()}
     if kind is None:
-        columns = [("event_type", "bigint"), ("person", "jsonb"), ("auction", "jsonb"), ("bid", "jsonb")]
+        columns = [("event_type", "bigint"), *((each, f"rw.{each}") for each in ("person", "auction", "bid"))]
     else:
         columns, given["nexmark.table.type"] = list(COLUMNS[kind.lower()]), kind
-    return source_spec(
-        "n", [SourceColumn(n, t, "field") for n, t in columns], {"connector": "nexmark", **given}, "", ""
-    )
+    listed = [SourceColumn(n, t, "field") for n, t in columns]
+    return source_spec("n", listed, {"connector": "nexmark", **given}, "", "", composites=STRUCTS)
 
 
 def test_sequences_are_shared_by_the_splits_and_end() -> None:
@@ -99,6 +104,15 @@ def test_timestamps_lie_before_their_base() -> None:
     assert set(d) == {dt.datetime(2019, 12, 31, 22, tzinfo=dt.UTC)}
 
 
+def test_structs_are_tuples_of_their_fields() -> None:
+    spec = datagen(
+        "p rw.place", **{"fields.p.x.kind": "sequence", "fields.p.x.end": "1", "fields.p.city.length": "3"}
+    )
+    rows = DatagenRows.of(spec)
+    assert rows.end(0) == 2
+    assert [(x, len(city)) for ((x, city),) in rows.rows(0, 0, 2, 0)] == [(0, 3), (1, 3)]
+
+
 def test_included_columns_and_arrays() -> None:
     spec = datagen(
         "v integer[]",
@@ -142,9 +156,10 @@ def test_nexmark_keeps_its_proportions_and_its_ids() -> None:
     events = rows.rows(0, 0, 5000, BEGAN_MS)
     kinds = [event[0] for event in events]
     assert [kinds.count(kind) for kind in range(3)] == [100, 300, 4600]
-    people = [event[1] for event in events if event[1] is not None]
-    auctions = [event[2] for event in events if event[2] is not None]
-    bids = [event[3] for event in events if event[3] is not None]
+    people, auctions, bids = (
+        [dict(zip(dict(COLUMNS[kind]), e[n], strict=True)) for e in events if e[n] is not None]
+        for n, kind in enumerate(("person", "auction", "bid"), start=1)
+    )
     assert [p["id"] for p in people] == list(range(1000, 1100))
     assert [a["id"] for a in auctions] == list(range(1000, 1300))
     assert all(1000 <= b["auction"] <= 1310 and 1000 <= b["bidder"] <= 1110 for b in bids)
@@ -156,8 +171,8 @@ def test_nexmark_keeps_its_proportions_and_its_ids() -> None:
 @pytest.mark.parametrize("kind", ["Person", "Auction", "Bid"])
 def test_one_kind_of_nexmark_holds_that_kinds_events_over_all_splits(kind: str) -> None:
     whole = NexmarkRows.of(nexmark(base__time=str(BEGAN_MS))).rows(0, 0, 500, 0)
-    expected = [tuple(v for v in e[1 + ("Person", "Auction", "Bid").index(kind)].values()) for e in whole
-                if e[0] == ("Person", "Auction", "Bid").index(kind)]  # fmt: skip
+    number = ("Person", "Auction", "Bid").index(kind)
+    expected = [event[1 + number] for event in whole if event[0] == number]
     split = NexmarkRows.of(nexmark(kind, base__time=str(BEGAN_MS), split__num="4", event__num="500"))
     found = [row for each in range(4) for row in split.rows(each, 0, split.end(each) or 0, 0)]
     assert sorted(found, key=str) == sorted(expected, key=str)
