@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -123,6 +124,7 @@ def server(url: str | None) -> Iterator[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the engine of its own is ended too
     labels = {"postgres", *given.label, *([] if given.url else ["tailrace"])}
     options = Options(
         frozenset(labels),

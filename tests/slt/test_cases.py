@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,11 @@ from tests.slt.report import Report
 from tests.slt.runner import run_file
 
 
-@pytest.fixture(scope="session")
-def databases(engine: str) -> Databases:
-    return Databases.of(engine)
+@pytest.fixture(scope="module")
+def databases(engine: str) -> Iterator[Databases]:
+    """One database for all the cases, emptied in between: a database is a process of its own, and takes its time to start."""
+    with Databases(engine).fresh(CASES) as url:
+        yield Databases(url, separate=False)
 
 
 @pytest.mark.parametrize("file", sorted(CASES.glob("*.slt")), ids=lambda file: file.stem)

@@ -127,9 +127,7 @@ def test_copy_takes_numbers_that_numeric_cannot_hold(
 def test_structs_and_arrays_are_read_from_objects_and_lists(connection: psycopg.Connection[Any]) -> None:
     connection.execute("CREATE SCHEMA IF NOT EXISTS rw")
     connection.execute("CREATE TYPE rw.place AS (x integer, city varchar)")
-    connection.execute(
-        "CREATE TYPE rw.event AS (id bigint, at timestamptz, place rw.place, tags varchar[])"
-    )
+    connection.execute("CREATE TYPE rw.event AS (id bigint, at timestamptz, place rw.place, tags varchar[])")
     types = {"e": "rw.event", "n": "integer[]", "many": "rw.place[]"}
     composites = composites_of(connection, types.values())
     assert composites["rw.place"] == (("x", "integer"), ("city", "varchar"))
