@@ -13,7 +13,7 @@ from engine.operators.base import Operator
 from engine.operators.dedup import Dedup
 from engine.operators.emit_on_close import EmitOnClose
 from engine.operators.join import Join
-from engine.operators.left_join import LeftJoin
+from engine.operators.outer_join import OuterJoin
 from engine.operators.project import Filter, Project
 from engine.operators.repeat import Repeat
 from engine.operators.scan import Scan
@@ -47,7 +47,7 @@ def _closing(operator: Operator, *, probed: bool = False) -> Operator:
             "now() in Emit-On-Window-Close mode",
             hint="the watermark says when rows are complete: leave now() out",
         )
-    plain_join = isinstance(operator, Join) and not isinstance(operator, LeftJoin)
+    plain_join = isinstance(operator, Join) and not isinstance(operator, OuterJoin)
     if not plain_join and not isinstance(operator, _KEPT):
         raise UnsupportedFeature(
             f"{operator.describe().operator} in Emit-On-Window-Close mode",

@@ -14,8 +14,10 @@ from engine.compile.clauses.select import select
 from engine.compile.clauses.union import union
 from engine.compile.relations import Environment, Relation
 from engine.compile.resolve import UnresolvedName, relations_of, resolve
+from engine.compile.scalar_subqueries import laterals
 from engine.compile.scope import Queries, Rank
 from engine.operators.base import Column, Operator
+from engine.operators.shared import Shared
 from tailrace.errors import InvalidStatement, TailraceError, UndefinedObject, UnsupportedFeature
 from tailrace.sql.dialect import TailraceSQL, parse_query
 from tailrace.sql.names import ObjectName
@@ -87,7 +89,7 @@ class _Planner:
     def query(self, tree: exp.Expr, ctes: Queries) -> tuple[Operator, Rank | None]:
         defined = tree.args.get("with_")
         if defined is not None:
-            ctes = {**ctes, **{c.alias: c.this for c in defined.expressions}}
+            ctes = self._defined(tree, ctes)
         if isinstance(tree, exp.Subquery):
             return self.query(tree.this, ctes)
         try:
@@ -95,6 +97,17 @@ class _Planner:
                 return union(self, tree, ctes), None
             if not isinstance(tree, exp.Select):
                 raise UnsupportedFeature(f"{tree.key.upper()} in a view")
-            return select(self, tree, ctes)
+            return select(self, laterals(tree, self.fresh), ctes)
         except UnsupportedFeature as refusal:
             return recompute(self, tree, ctes, refusal), None
+
+    def _defined(self, tree: exp.Expr, ctes: Queries) -> Queries:
+        """The CTEs in force in `tree`; those that it reads more than once are planned here, once for all."""
+        ctes = dict(ctes)
+        for cte in tree.args["with_"].expressions:
+            ctes[cte.alias] = cte.this
+            readers = [t for t in tree.find_all(exp.Table) if t.name == cte.alias and not t.db]
+            if len(readers) > 1:
+                inner = {k: v for k, v in ctes.items() if k != cte.alias}
+                ctes[cte.alias] = Shared(self.query(cte.this, inner)[0], cte.alias)
+        return ctes

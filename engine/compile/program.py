@@ -150,7 +150,7 @@ class ProgramBuilder:
     uses_now: bool = False
     follows_watermarks: bool = False
     root: Operator | None = None  # the operator whose delta only later views read
-    stored: set[str] = field(default_factory=set)  # state tables that `store` made
+    stored: set[str] = field(default_factory=set)  # state tables that `store` made for one reader alone
     variables: list[str] = field(default_factory=list)  # "name type" of the function's variables
     _numbers: int = 0
     _indexes: list[_Index] = field(default_factory=list)
@@ -296,7 +296,8 @@ class ProgramBuilder:
         """Keep the operator's content in a state table of its own."""
         stream = self.pin(operator, stream)
         table = self.state_table(operator.columns, None if operator.append_only else operator.key)
-        self.stored.add(table)
+        if not operator.keep(Stream(stream.delta, table)):
+            self.stored.add(table)
         for statement in apply_delta(table, stream.delta, operator):
             self.step(statement)
         if index:

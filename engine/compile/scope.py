@@ -13,18 +13,19 @@ from typing import Protocol
 
 from sqlglot import exp
 
+from engine.compile.correlation import free_columns, queries_in
 from engine.compile.expressions import check_scalars, describe_over, identifier, soften
 from engine.compile.relations import Environment, Relation
 from engine.operators.base import Column, Operator
-from engine.operators.project import Project
+from engine.operators.project import Filter, Project
 from engine.operators.top_n import SortKey
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 
 COMPARISONS: dict[type[exp.Expr], str] = {exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<="}
 FLIPPED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
 
-Queries = dict[str, exp.Expr]
-"""The CTEs in force, by name."""
+Queries = dict[str, "exp.Expr | Operator"]
+"""The CTEs in force, by name: as queries, or planned where several places share them."""
 
 
 class Planner(Protocol):
@@ -115,6 +116,19 @@ def computed(
     return project, names
 
 
+def filtered(planner: Planner, scope: Scope, condition: exp.Expr) -> None:
+    """Narrow the scope down to the rows for which `condition` is true: a deterministic one, without subqueries."""
+    bound = bind(scope, condition)
+    check_scalars(planner.environment, [bound])
+    before = scope.operator
+    base, soft = soften(planner.environment, before, [bound])
+    operator: Operator = Filter(base, soft[0])
+    if base is not before:  # drop what was computed only for the condition
+        items = tuple(identifier(c.name) for c in before.columns)
+        operator = Project(operator, items, before.columns, before.key)
+    scope.operator = operator
+
+
 def conjuncts(condition: exp.Expr | None) -> list[exp.Expr]:
     """The conditions that are ANDed together in `condition`."""
     if condition is None:
@@ -129,6 +143,8 @@ def has_subquery(expression: exp.Expr) -> bool:
 
 
 def tables_of(expression: exp.Expr) -> set[str]:
-    """The aliases that an expression reads of its own FROM clause; what its subqueries read is not looked at."""
-    inner = {id(c) for q in expression.find_all(exp.Query) for c in q.find_all(exp.Column)}
-    return {c.table for c in expression.find_all(exp.Column) if id(c) not in inner}
+    """The aliases that an expression reads of the FROM clause it stands over, those read by its subqueries included."""
+    outermost = queries_in(expression)
+    inner = {id(c) for q in outermost for c in q.find_all(exp.Column)}
+    own = {c.table for c in expression.find_all(exp.Column) if id(c) not in inner}
+    return own | {c.table for q in outermost for c in free_columns(q)}

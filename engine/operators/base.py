@@ -95,6 +95,10 @@ class Operator(ABC):
         """
         return True
 
+    def keep(self, stream: Stream) -> bool:
+        """Told where a reader has stored the content; True if others will read it there as well."""
+        return False
+
     @property
     def watermarks(self) -> Watermarks:
         """The columns that have a watermark; none unless an operator says how they pass through it."""

@@ -1,10 +1,11 @@
-"""Inner join on equal columns, with an optional further condition.
+"""Inner join on equal columns, with an optional further condition; without either the cross join.
 
 Meaning: L JOIN R ON l.a = r.b AND condition. Delta rule (bilinear; primes are contents after the barrier):
     d out = dL >< R' + L' >< dR - dL >< dR
 State: both contents, indexed by the join columns (a stored relation's own storage serves). NULL joins nothing. In a view that
 emits on window close, rows below the watermark of a join column that has one on both sides are deleted: no match can come.
-Key: both keys together. Cost: O(delta log n) plus the matches.
+Key: both keys together. Cost: O(delta log n) plus the matches; without equal columns each changed row is compared with every
+row of the other side.
 """
 
 from __future__ import annotations
@@ -15,19 +16,13 @@ from sqlglot import exp
 
 from engine.compile.program import ProgramBuilder, consolidate
 from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
-from engine.operators.project import sql
+from engine.operators.matching import Match
 from engine.operators.watermark import Watermarks, least
 
 
 def join_condition(pairs: tuple[tuple[str, str], ...], condition: exp.Expr | None) -> str:
-    """`l.a = r.b AND ... AND condition`; the condition's columns are qualified by l and r.
-
-    IS TRUE hides the condition from the planner, which must probe by the pairs and by nothing else.
-    """
-    parts = [f"l.{quote(a)} = r.{quote(b)}" for a, b in pairs]
-    if condition is not None:
-        parts.append(f"({sql(condition)}) IS TRUE")
-    return " AND ".join(parts)
+    """`l.a = r.b AND ... AND condition`; the condition's columns are qualified by l and r."""
+    return Match(pairs, condition).sql()
 
 
 @dataclass(eq=False)
@@ -40,6 +35,13 @@ class Join(Operator):
     condition: exp.Expr | None
     forgets: bool = False
     """True where nobody reads the content, so that rows which have met all they can may go."""
+    null_safe: frozenset[str] = frozenset()
+    """Left columns of pairs that hold NULL equal to NULL."""
+
+    @property
+    def match(self) -> Match:
+        """When two rows are joined."""
+        return Match(self.pairs, self.condition, self.null_safe)
 
     @property
     def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
@@ -66,7 +68,7 @@ class Join(Operator):
     def lower(self, program: ProgramBuilder) -> Stream:
         left = program.searchable(self.left, [a for a, _ in self.pairs])
         right = program.searchable(self.right, [b for _, b in self.pairs])
-        on = join_condition(self.pairs, self.condition)
+        on = self.match.sql()
         columns = f"{names(self.left.columns, 'l.')}, {names(self.right.columns, 'r.')}"
         table = program.delta_table(self.columns)
         into = f"INSERT INTO {table} ({names(self.columns)}, {WEIGHT}) SELECT {columns}"
@@ -112,4 +114,9 @@ class Join(Operator):
         return side.origin(column)
 
     def describe(self) -> Description:
-        return Description("Join", join_condition(self.pairs, self.condition), "delta", Cost.DELTA_LOG)
+        return Description("Join", self.match.sql(), "delta", cost(self.match))
+
+
+def cost(match: Match) -> Cost:
+    """O(delta log n) where equal columns lead to the matches, or every row is one; else the other side is read through."""
+    return Cost.DELTA_LOG if match.pairs or match.condition is None else Cost.STATE

@@ -7,18 +7,69 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from engine.compile.clauses.asof import asof_join
-from engine.compile.expressions import check_scalars
-from engine.compile.scope import Planner, Scope, bind, computed, conjuncts, tables_of
+from engine.compile.expressions import check_scalars, describe_over, identifier
+from engine.compile.scope import Planner, Scope, bind, computed
 from engine.operators.base import Operator
 from engine.operators.join import Join
-from engine.operators.left_join import LeftJoin
+from engine.operators.matching import Match, Pairs
+from engine.operators.outer_join import OuterJoin
 from engine.operators.project import rename
 from engine.operators.temporal_join import TemporalJoin
 from tailrace.errors import UnsupportedFeature
 
+ONE_INDEX = (
+    {"smallint", "integer", "bigint"},
+    {"real", "double precision"},
+    {"date", "timestamp without time zone", "timestamp with time zone"},
+    {"text", "character varying"},
+)
+"""Types that one B-tree index compares with each other (PostgreSQL manual, "Operator classes and operator families")."""
 
-def join(planner: Planner, left: Scope, right: Scope, tree: exp.Join, conditions: list[exp.Expr]) -> Scope:
-    """`left` joined with `right` as `tree` says; WHERE conditions that serve are taken out of `conditions`."""
+
+def joined(planner: Planner, left: Scope, right: Scope, on: Sequence[exp.Expr], kind: str) -> Scope:
+    """`left` joined with `right` where all of `on` holds; `kind` is inner, left, right or full."""
+    if kind == "right":
+        return joined(planner, right, left, on, "left")
+    scope = _both(planner, left, right)
+    one, other, match = _match(planner, scope, left.operator, scope.operator, on)
+    if kind == "inner":
+        operator: Operator = Join(one, other, match.pairs, match.condition, null_safe=match.null_safe)
+    else:
+        full = kind == "full"
+        operator = OuterJoin(one, other, match.pairs, match.condition, null_safe=match.null_safe, full=full)
+    return Scope(operator, scope.names)
+
+
+def combine(
+    planner: Planner, left: Scope, right: Scope, on: Sequence[exp.Expr]
+) -> tuple[Operator, Operator, Match]:
+    """Both sides, with columns of disjoint names, and when their rows match."""
+    scope = _both(planner, left, right)
+    return _match(planner, scope, left.operator, scope.operator, on)
+
+
+def temporal(planner: Planner, left: Scope, right: Scope, on: Sequence[exp.Expr], *, outer: bool) -> Scope:
+    """`left` joined with `right` as it is when a row of `left` comes."""
+    scope = _both(planner, left, right)
+    one, other, match = _match(planner, scope, left.operator, scope.operator, on)
+    if match.null_safe:
+        raise UnsupportedFeature(
+            "IS NOT DISTINCT FROM in a temporal join", hint="join ON l.column = r.column"
+        )
+    return Scope(TemporalJoin(one, other, match.pairs, match.condition, outer), scope.names)
+
+
+def asof(planner: Planner, left: Scope, right: Scope, on: Sequence[exp.Expr], *, outer: bool) -> Scope:
+    """`left` joined with the nearest row of `right`."""
+    scope = _both(planner, left, right)
+    one, other, pairs, safe, rest = _pairs(planner, scope, left.operator, scope.operator, on)
+    if safe:
+        raise UnsupportedFeature("IS NOT DISTINCT FROM in an ASOF JOIN", hint="join ON l.column = r.column")
+    return Scope(asof_join(planner, scope, (one, other), pairs, rest, outer=outer), scope.names)
+
+
+def _both(planner: Planner, left: Scope, right: Scope) -> Scope:
+    """The names of both sides over the right operator, whose columns are renamed where the left one has such."""
     taken = {c.name for c in left.operator.columns}
     mapping: dict[str, str] = {}
     for column in right.operator.columns:
@@ -27,70 +78,87 @@ def join(planner: Planner, left: Scope, right: Scope, tree: exp.Join, conditions
             name = f"{column.name}_{planner.fresh()}"
         taken.add(name)
         mapping[column.name] = name
-    operator = rename(right.operator, mapping)
-    names = {**left.names, **{a: {k: mapping[v] for k, v in m.items()} for a, m in right.names.items()}}
-    scope = Scope(left.operator, names)
-    on = conjuncts(tree.args.get("on"))
-    outer = (tree.side or "").upper() == "LEFT"
-    asof = (tree.method or "").upper() == "ASOF"
-    if tree.method and not asof:
-        raise UnsupportedFeature(f"{tree.method.upper()} JOIN in a view")
-    if not outer and not asof:  # a comma or CROSS JOIN has its condition in WHERE
-        here = set(names)
-        usable = [c for c in conditions if _is_equality(c) and tables_of(c) <= here]
-        for condition in usable:
-            conditions.remove(condition)
-        on = on + usable
-    pairs, rest, left_op, right_op = _pairs(planner, scope, left.operator, operator, on)
-    if asof:
-        scope.operator = asof_join(planner, scope, (left_op, right_op), pairs, rest, outer=outer)
-        return scope
-    version = tree.this.args.get("version")
-    if not pairs and version is None:
-        raise UnsupportedFeature("a join without an equality in a view", hint="join ON l.column = r.column")
-    residual = _side_condition(planner, scope, left_op, right_op, rest)
-    if version is not None:
-        scope.operator = TemporalJoin(left_op, right_op, pairs, residual, outer)
-    elif outer:
-        scope.operator = LeftJoin(left_op, right_op, pairs, residual)
-    else:
-        scope.operator = Join(left_op, right_op, pairs, residual)
-    return scope
+    of_right = {a: {k: mapping[v] for k, v in m.items()} for a, m in right.names.items()}
+    return Scope(rename(right.operator, mapping), {**left.names, **of_right})
+
+
+def _match(
+    planner: Planner, scope: Scope, left: Operator, right: Operator, on: Sequence[exp.Expr]
+) -> tuple[Operator, Operator, Match]:
+    left, right, pairs, safe, rest = _pairs(planner, scope, left, right, on)
+    left, right, further = _condition(planner, scope, left, right, rest)
+    return left, right, Match(pairs, further, safe)
 
 
 def _pairs(
     planner: Planner, scope: Scope, left: Operator, right: Operator, on: Sequence[exp.Expr]
-) -> tuple[tuple[tuple[str, str], ...], list[exp.Expr], Operator, Operator]:
+) -> tuple[Operator, Operator, Pairs, frozenset[str], list[exp.Expr]]:
     """Split join conditions into equal columns and the rest; computed sides become columns first."""
     left_names, right_names = {c.name for c in left.columns}, {c.name for c in right.columns}
-    equalities: list[tuple[exp.Expr, exp.Expr]] = []
+    equalities: list[tuple[exp.Expr, exp.Expr, bool]] = []
     rest: list[exp.Expr] = []
     for condition in on:
-        if isinstance(condition, exp.EQ):
+        condition = condition.unnest()
+        if isinstance(condition, exp.EQ | exp.NullSafeEQ):
             a, b = bind(scope, condition.this), bind(scope, condition.expression)
             reads_a = {c.name for c in a.find_all(exp.Column)}
             reads_b = {c.name for c in b.find_all(exp.Column)}
             if reads_a and reads_b and reads_a <= right_names and reads_b <= left_names:
                 a, b, reads_a, reads_b = b, a, reads_b, reads_a
             # one side twice is not two keys: the planner would compare the other sides among each other
-            fresh = all(a != c and b != d for c, d in equalities)
+            fresh = all(a != c and b != d for c, d, _ in equalities)
             if reads_a and reads_b and reads_a <= left_names and reads_b <= right_names and fresh:
-                equalities.append((a, b))
+                equalities.append((a, b, isinstance(condition, exp.NullSafeEQ)))
                 continue
         rest.append(condition)
-    left, left_columns = computed(planner, left, [a for a, _ in equalities])
-    right, right_columns = computed(planner, right, [b for _, b in equalities])
-    return tuple(zip(left_columns, right_columns, strict=True)), rest, left, right
+    sides = [_aligned(planner, left, right, a, b) for a, b, _ in equalities]
+    left, left_columns = computed(planner, left, [a for a, _ in sides])
+    right, right_columns = computed(planner, right, [b for _, b in sides])
+    safe = frozenset(c for c, (_, _, s) in zip(left_columns, equalities, strict=True) if s)
+    return left, right, tuple(zip(left_columns, right_columns, strict=True)), safe, rest
 
 
-def _side_condition(
+def _aligned(
+    planner: Planner, left: Operator, right: Operator, a: exp.Expr, b: exp.Expr
+) -> tuple[exp.Expr, exp.Expr]:
+    """Both sides in types that one index compares; raises what PostgreSQL says where they cannot be compared."""
+    one, other = (
+        describe_over(planner.environment, left, [a])[0],
+        describe_over(planner.environment, right, [b])[0],
+    )
+    if one == other or any({one, other} <= family for family in ONE_INDEX):
+        return a, b
+    planner.environment.describe(f"SELECT NULL::{one} = NULL::{other} AS c")
+    common = planner.environment.describe(f"SELECT NULL::{one} AS c UNION ALL SELECT NULL::{other}")[0].type
+    return _cast(a, one, common), _cast(b, other, common)
+
+
+def _cast(side: exp.Expr, type_: str, wanted: str) -> exp.Expr:
+    return side if type_ == wanted else exp.cast(side, wanted, dialect="postgres")
+
+
+def _condition(
     planner: Planner, scope: Scope, left: Operator, right: Operator, conditions: Sequence[exp.Expr]
-) -> exp.Expr | None:
+) -> tuple[Operator, Operator, exp.Expr | None]:
+    """What else must hold, over l and r. What reads one side and may fail is computed there, softly."""
     if not conditions:
-        return None
+        return left, right, None
     bound = [bind(scope, c) for c in conditions]
     check_scalars(planner.environment, bound)
+    sides = []
+    for operator in (left, right):
+        columns = {c.name for c in operator.columns}
+        found = [n for b in bound for n in _failing(b, columns)]
+        operator, names = computed(planner, operator, found)
+        for node, name in zip(found, names, strict=True):
+            bound = [identifier(name) if b is node else b for b in bound]
+            if node.parent is not None:
+                node.replace(identifier(name))
+        sides.append(operator)
+    left, right = sides
     lefts = {c.name for c in left.columns}
+    if any(_may_fail(n) for b in bound for n in b.walk()):
+        raise UnsupportedFeature("an expression over both sides that may fail, in a join condition of a view")
 
     def qualified(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Column):
@@ -98,13 +166,18 @@ def _side_condition(
             return exp.column(exp.to_identifier(node.name, quoted=True), table=side)
         return node
 
-    for expression in bound:
-        if any(isinstance(n, exp.Cast) and not isinstance(n.this, exp.Literal) for n in expression.walk()):
-            raise UnsupportedFeature(
-                "a cast in a join condition that is not an equality", hint="cast in a subquery"
-            )
-    return exp.and_(*(b.transform(qualified) for b in bound))
+    return left, right, exp.and_(*(b.transform(qualified) for b in bound))
 
 
-def _is_equality(condition: exp.Expr) -> bool:
-    return isinstance(condition, exp.EQ) and len(tables_of(condition)) > 1
+def _failing(node: exp.Expr, columns: set[str]) -> list[exp.Expr]:
+    """The largest expressions over these columns alone in which something may fail."""
+    read = {c.name for c in node.find_all(exp.Column)}
+    if read and read <= columns and not isinstance(node, exp.Connector | exp.Predicate | exp.Not):
+        return [node] if any(_may_fail(n) for n in node.walk()) else []
+    return [found for child in node.iter_expressions() for found in _failing(child, columns)]
+
+
+def _may_fail(node: exp.Expr) -> bool:
+    if isinstance(node, exp.Cast):
+        return not isinstance(node.this, exp.Literal | exp.Null | exp.Boolean)
+    return isinstance(node, exp.Div | exp.Mod) and not isinstance(node.expression, exp.Literal)

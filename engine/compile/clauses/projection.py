@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from engine.compile.clauses.expand import expand_calls
 from engine.compile.expressions import check_scalars, describe_over, identifier, soften
 from engine.compile.rows import expanded_stars
 from engine.compile.scope import Planner, Scope, bind
@@ -20,8 +21,9 @@ def project(planner: Planner, scope: Scope, selects: Sequence[exp.Expr]) -> Oper
     if any(s.find(exp.Star) for s in bound):
         selects = expanded_stars(planner.environment, scope.operator, selects, bound)
         bound = [bind(scope, s.unalias()).unnest() for s in selects]
+    operator, bound = expand_calls(planner, scope.operator, bound)
     check_scalars(planner.environment, bound)
-    operator, items = soften(planner.environment, scope.operator, bound)
+    operator, items = soften(planner.environment, operator, bound)
     types = describe_over(planner.environment, operator, items)
     columns = [
         Column(s.alias_or_name or "?column?", "text" if t == "unknown" else t)

@@ -11,14 +11,14 @@ from collections.abc import Iterable
 from sqlglot import exp
 
 from engine.compile.clauses.from_clause import scan
+from engine.compile.correlation import gives_one_row, is_scalar
+from engine.compile.scalar_subqueries import MORE_THAN_ONE, ONE_ROW_HINT
 from engine.compile.scope import Planner, Queries
 from engine.operators.base import Column, Operator, quote
 from engine.operators.recompute import Recompute, placeholder
 from engine.operators.temporal_filter import NOW
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 from tailrace.sql.aggregate_calls import aggregate_calls
-
-_ONE_ROW_HINT = "aggregate it without GROUP BY, or end it with LIMIT 1: (SELECT max(x) FROM v)"
 
 
 def recompute(planner: Planner, block: exp.Expr, ctes: Queries, reason: UnsupportedFeature) -> Operator:
@@ -67,41 +67,13 @@ def _check(planner: Planner, tree: exp.Expr, reason: UnsupportedFeature) -> None
             )
     for subquery in tree.find_all(exp.Subquery):
         if is_scalar(subquery) and not gives_one_row(subquery.this):
-            raise UnsupportedFeature(
-                "a scalar subquery that might produce more than one row", hint=_ONE_ROW_HINT
-            )
+            raise UnsupportedFeature(MORE_THAN_ONE, hint=ONE_ROW_HINT)
 
 
 def _is_correlated(tree: exp.Expr) -> bool:
     """Does it read an alias that no FROM clause in it defines?"""
     known = {s.alias_or_name for s in tree.find_all(exp.Table, exp.Subquery, exp.Lateral, exp.UDTF, exp.CTE)}
     return any(c.table and c.table not in known for c in tree.find_all(exp.Column))
-
-
-def is_scalar(subquery: exp.Subquery) -> bool:
-    """Does it stand for a value, not for rows?"""
-    rows = (
-        *(exp.From, exp.Join, exp.Exists, exp.Any, exp.All, exp.Lateral, exp.SetOperation),
-        *(exp.Array, exp.CTE, exp.Subquery),
-    )
-    return not isinstance(subquery.parent, (*rows, type(None))) and subquery.arg_key != "query"
-
-
-def gives_one_row(query: exp.Expr) -> bool:
-    """Is it sure that `query` gives at most one row?"""
-    query = query.unnest()
-    limit = query.args.get("limit")
-    if limit is not None and isinstance(limit.expression, exp.Literal):
-        return limit.expression.name in ("0", "1")
-    if not isinstance(query, exp.Select):
-        return False
-    if query.args.get("group") is not None:
-        return False
-    outer = [
-        n for s in query.selects for n in s.find_all(exp.AggFunc) if not isinstance(n.parent, exp.Window)
-    ]
-    own = any(n.find_ancestor(exp.Query) is query for n in outer)
-    return own or query.args.get("from_") is None or query.args.get("having") is not None
 
 
 def _plan_subqueries(planner: Planner, tree: exp.Select, ctes: Queries, inputs: dict[str, Operator]) -> None:
@@ -137,8 +109,9 @@ def _is_local(table: exp.Table, tree: exp.Expr) -> bool:
 
 def _relation(planner: Planner, table: exp.Table, ctes: Queries) -> Operator:
     if table.name in ctes and not table.db:
+        given = ctes[table.name]
         inner = {k: v for k, v in ctes.items() if k != table.name}
-        return planner.query(ctes[table.name], inner)[0]
+        return given if isinstance(given, Operator) else planner.query(given, inner)[0]
     return scan(planner, planner.relation(table.name, table.db))
 
 

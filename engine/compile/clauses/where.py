@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from engine.compile.clauses.dynamic_filter import dynamic_filter
-from engine.compile.expressions import check_scalars, identifier, soften
-from engine.compile.scope import COMPARISONS, FLIPPED, Planner, Queries, Scope, bind, computed, has_subquery
-from engine.operators.base import Operator
-from engine.operators.project import Filter, Project
+from engine.compile.clauses.subquery import narrow
+from engine.compile.expressions import check_scalars, soften
+from engine.compile.scope import (
+    COMPARISONS,
+    FLIPPED,
+    Planner,
+    Queries,
+    Scope,
+    bind,
+    computed,
+    filtered,
+    has_subquery,
+)
+from engine.operators.project import Filter
 from engine.operators.temporal_filter import TemporalFilter
 from tailrace.errors import UnsupportedFeature
 
@@ -23,20 +32,13 @@ def rank(condition: exp.Expr) -> int:
 def where(planner: Planner, scope: Scope, condition: exp.Expr, ctes: Queries) -> None:
     """Narrow the scope down to the rows for which `condition`, one of the ANDed ones, is true."""
     if has_subquery(condition):
-        dynamic_filter(planner, scope, condition, ctes)
+        narrow(planner, scope, condition, ctes)
         return
     bound = bind(scope, condition)
     if bound.find(exp.CurrentTimestamp):
         _temporal_filter(planner, scope, bound)
         return
-    check_scalars(planner.environment, [bound])
-    before = scope.operator
-    base, soft = soften(planner.environment, before, [bound])
-    filtered: Operator = Filter(base, soft[0])
-    if base is not before:  # drop what was computed only for the condition
-        items = tuple(identifier(c.name) for c in before.columns)
-        filtered = Project(filtered, items, before.columns, before.key)
-    scope.operator = filtered
+    filtered(planner, scope, condition)
 
 
 def _temporal_filter(planner: Planner, scope: Scope, condition: exp.Expr) -> None:

@@ -1,0 +1,72 @@
+"""Expand: each row joined with the rows that an expression makes of it: table functions, set-returning functions, VALUES.
+
+Meaning: L CROSS JOIN LATERAL (rows) AS f, or with `outer` L LEFT JOIN LATERAL (rows) AS f ON true. The rows depend on the row
+of L alone. Delta rule: the same on the delta, weights untouched (linear). State: none. Key: the input's and the number of the
+row among those that it makes, from 1 on (NULL where it is padded). Asks for rows that are the same each time, in the same order.
+Cost: O(delta), times the rows made. Reference: the query as a batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.compile.program import ProgramBuilder
+from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
+from engine.operators.watermark import Watermarks
+
+
+@dataclass(eq=False)
+class Expand(Operator):
+    """`rows` is PostgreSQL text of a FROM item over the input's columns, which gives `made` and then the row's number."""
+
+    input: Operator
+    rows: str
+    made: tuple[Column, ...]
+    number: str
+    outer: bool = False
+
+    @property
+    def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
+        return (*self.input.columns, *self.made, Column(self.number, "bigint", hidden=True))
+
+    @property
+    def key(self) -> tuple[str, ...]:  # type: ignore[override]
+        return (*self.input.key, self.number)
+
+    @property
+    def append_only(self) -> bool:  # type: ignore[override]
+        return self.input.append_only
+
+    @property
+    def inputs(self) -> tuple[Operator, ...]:
+        return (self.input,)
+
+    @property
+    def watermarks(self) -> Watermarks:
+        return self.input.watermarks
+
+    @property
+    def probes_content(self) -> bool:
+        return False
+
+    def lower(self, program: ProgramBuilder) -> Stream:
+        below = self.input.lower(program)
+        fresh = [*(c.name for c in self.made), self.number]
+        shown = f"{names(self.input.columns, 'i.')}, {names(fresh, 'f.')}"
+        kind, on = ("LEFT JOIN", " ON true") if self.outer else ("CROSS JOIN", "")
+        made = f"{kind} LATERAL {self.rows} AS f ({names(fresh)}){on}"
+        delta = f"(SELECT {shown}, i.{WEIGHT} FROM {below.delta} AS i {made})"
+        content = None if below.content is None else f"(SELECT {shown} FROM {below.content} AS i {made})"
+        return Stream(delta, content)
+
+    def origin(self, column: str) -> Origin | None:
+        fresh = {*(c.name for c in self.made), self.number}
+        return None if column in fresh else self.input.origin(column)
+
+    def describe(self) -> Description:
+        return Description("Expand", self.rows, "delta", Cost.DELTA)
+
+
+def listed(columns: tuple[Column, ...]) -> str:
+    """The columns as a definition of NULLs, to describe what reads them."""
+    return ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in columns)

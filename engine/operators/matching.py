@@ -1,0 +1,114 @@
+"""What outer, semi and anti joins share: which rows of one side match some row of the other, and for which that has changed.
+
+With m(l) = 1 if l matches a row of R, and m' the same after the barrier, only rows of L whose join columns occur in dR can have
+changed m. The matches of l before the barrier are those after it less the weights of the rows of dR that match.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from engine.compile.program import ProgramBuilder
+from engine.operators.base import WEIGHT, Column, Operator, Stream, names, quote
+from engine.operators.project import sql
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """When rows l and r match: columns of `pairs` are equal (NULL to NULL for those in `null_safe`), and `condition` is true.
+
+    `null_safe` holds left columns; the condition's columns are qualified by l and r.
+    """
+
+    pairs: Pairs
+    condition: exp.Expr | None = None
+    null_safe: frozenset[str] = frozenset()
+
+    @property
+    def left(self) -> list[str]:
+        """The join columns of the left side."""
+        return [a for a, _ in self.pairs]
+
+    @property
+    def right(self) -> list[str]:
+        """The join columns of the right side."""
+        return [b for _, b in self.pairs]
+
+    def sql(self, left: str = "l", right: str = "r") -> str:
+        """The match as a condition. IS TRUE hides all but the pairs from the planner, which must probe by these.
+
+        >>> Match((("a", "b"),)).sql()
+        'l."a" = r."b"'
+        """
+        parts = [self._equal(f"{left}.{quote(a)}", f"{right}.{quote(b)}", a) for a, b in self.pairs]
+        if self.condition is not None:
+            parts.append(f"({sql(self.condition)}) IS TRUE")
+        return " AND ".join(parts) or "TRUE"
+
+    def flipped(self) -> Match:
+        """The same match with the sides exchanged."""
+
+        def other(node: exp.Expr) -> exp.Expr:
+            if isinstance(node, exp.Column) and node.table in ("l", "r"):
+                side = "r" if node.table == "l" else "l"
+                return exp.column(exp.to_identifier(node.name, quoted=True), table=side)
+            return node
+
+        condition = None if self.condition is None else self.condition.copy().transform(other)
+        safe = frozenset(b for a, b in self.pairs if a in self.null_safe)
+        return Match(tuple((b, a) for a, b in self.pairs), condition, safe)
+
+    def same_keys(self, left: str, keys: str) -> str:
+        """The match of a left row with a row of the left join columns."""
+        return (
+            " AND ".join(self._equal(f"{left}.{quote(a)}", f"{keys}.{quote(a)}", a) for a in self.left)
+            or "TRUE"
+        )
+
+    def _equal(self, one: str, other: str, column: str) -> str:
+        if column not in self.null_safe:
+            return f"{one} = {other}"
+        return f"({one} = {other} OR ({one} IS NULL AND {other} IS NULL))"
+
+
+def is_matched(match: Match, right: Stream) -> str:
+    """A boolean over a row l: does it match, after the barrier?"""
+    return f"EXISTS (SELECT 1 FROM {right.content} AS r WHERE {match.sql()})"
+
+
+def changes(
+    program: ProgramBuilder, operator: Operator, left: Stream, right: Stream, match: Match
+) -> tuple[str, str]:
+    """Statements to run where the right side has changed, and the rows of the left side that match for the first or last time.
+
+    The rows are a relation to be put after FROM: the columns of `operator`, the left side, with their weight, `_is` (matches
+    after the barrier) and `_was` (before it). The statements leave hash joins off, as they found them.
+    """
+    keys = [operator.column(a) for a in dict.fromkeys(match.left)] or [Column("_any", "integer")]
+    touched, affected = program.delta_table(keys), program.delta_table(operator.columns)
+    of_right = dict(zip(match.left, match.right, strict=True))
+    wanted = ", ".join(f"r.{quote(of_right[k.name])}" if of_right else "0" for k in keys)
+    columns, on, same = names(operator.columns), match.sql(), match.same_keys("l", "k")
+    into = f"INSERT INTO {affected} ({columns}, {WEIGHT}) SELECT {names(operator.columns, 'l.')}"
+    prepare = (
+        "PERFORM set_config('enable_hashjoin', 'on', true); "
+        f"INSERT INTO {touched} ({names(keys)}) SELECT DISTINCT {wanted} FROM {right.delta} AS r; "
+        f"{into}, -l.{WEIGHT} FROM {left.delta} AS l JOIN {touched} AS k ON {same}; "
+        "PERFORM set_config('enable_hashjoin', 'off', true); "
+        f"{into}, 1 FROM {touched} AS k JOIN {left.content} AS l ON {same}"
+    )
+    now = f"(SELECT count(*) FROM {right.content} AS r WHERE {on})"
+    before = f"SELECT l.ctid AS _at, sum(r.{WEIGHT}) AS _d FROM {affected} AS l JOIN {right.delta} AS r ON {on} GROUP BY l.ctid"
+    counted = (
+        f"SELECT l.*, {now} AS _n, coalesce(m._d, 0) AS _d FROM {affected} AS l "
+        f"LEFT JOIN ({before}) AS m ON m._at = l.ctid OFFSET 0"
+    )
+    rows = (
+        f"(SELECT {columns}, {WEIGHT}, (_n > 0)::int AS _is, (_n - _d > 0)::int AS _was FROM ({counted}) AS l "
+        f"WHERE (_n > 0) <> (_n - _d > 0))"
+    )
+    return prepare, rows

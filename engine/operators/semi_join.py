@@ -1,0 +1,70 @@
+"""Semi and anti join: the rows of one side that match some row of the other, or none.
+
+Meaning: L WHERE [NOT] EXISTS (SELECT FROM R WHERE l.a = r.b AND condition). Delta rule, with m(l) = 1 if l qualifies and m' the
+same after the barrier (see `matching`):
+    d out = m'(dL) + (m' - m)(L' - dL)
+State: both contents, indexed by the join columns (a stored relation's own storage serves). NULL matches nothing, except in
+columns that are compared NULL-safe. Key: the left one. Cost: O(delta log n) plus the rows that match what changed on the right.
+Reference: the query as a batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.compile.program import ProgramBuilder
+from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names
+from engine.operators.matching import Match, changes, is_matched
+from engine.operators.watermark import Watermarks
+
+
+@dataclass(eq=False)
+class SemiJoin(Operator):
+    """With `anti` the rows that match nothing. Column names of the two sides are disjoint."""
+
+    left: Operator
+    right: Operator
+    match: Match
+    anti: bool
+    append_only = False
+
+    @property
+    def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
+        return self.left.columns
+
+    @property
+    def key(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.left.key
+
+    @property
+    def inputs(self) -> tuple[Operator, ...]:
+        return (self.left, self.right)
+
+    @property
+    def watermarks(self) -> Watermarks:
+        return self.left.watermarks
+
+    def lower(self, program: ProgramBuilder) -> Stream:
+        left = program.searchable(self.left, self.match.left)
+        right = program.searchable(self.right, self.match.right)
+        columns, shown = names(self.columns), names(self.columns, "l.")
+        table = program.delta_table(self.columns)
+        into = f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {shown}"
+        negated = "NOT " if self.anti else ""
+        qualifies = f"{negated}{is_matched(self.match, right)}"
+        prepare, rows = changes(program, self.left, left, right, self.match)
+        sign = "-" if self.anti else ""
+        program.step(
+            f"{into}, l.{WEIGHT} FROM {left.delta} AS l WHERE {qualifies}; "
+            f"IF NOT initial AND EXISTS (SELECT 1 FROM {right.delta} AS r) THEN {prepare}; "
+            "PERFORM set_config('enable_hashjoin', 'on', true); "
+            f"{into}, {sign}l.{WEIGHT} * (l._is - l._was) FROM {rows} AS l; "
+            "PERFORM set_config('enable_hashjoin', 'off', true); END IF"
+        )
+        return Stream(table, f"(SELECT {shown} FROM {left.content} AS l WHERE {qualifies})")
+
+    def origin(self, column: str) -> Origin | None:
+        return self.left.origin(column)
+
+    def describe(self) -> Description:
+        return Description("AntiJoin" if self.anti else "SemiJoin", self.match.sql(), "delta", Cost.DELTA_LOG)
