@@ -1,6 +1,6 @@
-"""ALTER: new names (`engine.ddl.rename`, `engine.ddl.swap`); every other clause is refused by its name.
+"""ALTER: new names (`engine.ddl.rename`, `engine.ddl.swap`), columns (`engine.ddl.alter_table`); the rest is refused.
 
-Nothing stored is touched by these: objects keep their ids, and with them rows, state, readers, privileges and comments. Only
+Nothing stored is touched by new names: objects keep their ids, and with them rows, state, readers, privileges and comments. Only
 names move. sqlglot reads hardly any of RisingWave's ALTER, so the few words are read here, from its tokens.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.catalog.objects import CatalogObject
+from engine.ddl.alter_table import add_column, drop_column
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.move import set_owner, set_schema
 from engine.ddl.rename import rename
@@ -27,12 +28,9 @@ _KINDS = {
 }
 _REBUILD = "build the changed one under another name, then ALTER ... SWAP WITH"
 _HINTS: Mapping[tuple[str, ...], str] = {
-    ("ADD",): "create a new table, INSERT INTO it SELECT from this one, and ALTER TABLE ... SWAP WITH",
-    ("DROP",): "create a new table, INSERT INTO it SELECT from this one, and ALTER TABLE ... SWAP WITH",
     ("ALTER",): "create a new table, INSERT INTO it SELECT from this one, and ALTER TABLE ... SWAP WITH",
     ("RENAME",): "only whole relations are renamed; name the column with AS in a view",
     ("AS",): _REBUILD,
-    ("SET", "PARALLELISM"): "the embedded engine runs on one machine: leave it out",
     ("SET", "SOURCE_RATE_LIMIT"): "rates are not limited; stop the producer instead",
     ("SET", "BACKFILL_RATE_LIMIT"): "rates are not limited",
     ("CONNECTOR",): "DROP it and CREATE it with the new options",
@@ -71,9 +69,35 @@ def _alter(context: DdlContext, words: Words, keyword: str, kind: str) -> Reply:
         owner = words.name().folded
         words.end()
         set_owner(context, _found(context, name, keyword, kind), owner)
+    elif words.accept("SET", "PARALLELISM") or words.accept("SET", "BACKFILL_PARALLELISM"):
+        words.rest()
+        _found(context, name, keyword, kind)
+        context.notices.append("parallelism is not set: the embedded engine runs each job in one process")
+    elif kind == "table" and words.word() in ("ADD", "DROP"):
+        change = add_column if words.take().upper() == "ADD" else drop_column
+        change(context, _table(context, name), words)
     else:
         raise _refused(words, keyword)
     return Reply(tag, notices=context.notices)
+
+
+def _table(context: DdlContext, name: Name) -> CatalogObject:
+    found = _existing(context, name, "table")
+    if found.kind != "table":
+        raise InvalidStatement(
+            f'"{name.folded}" is not a table or cannot be altered', sqlstate="42809",
+            hint=_REBUILD if found.kind == "materialized view" else None,
+        )  # fmt: skip
+    filling = [
+        d.name
+        for d in context.catalog.objects.values()
+        if d.is_creating and found in context.catalog.inputs_of(d)
+    ]
+    if filling:
+        raise InvalidStatement(
+            f"{filling[0]} is being filled from {found.name}", sqlstate="55006", hint="WAIT until it is there"
+        )  # fmt: skip
+    return found
 
 
 def _existing(context: DdlContext, name: Name, kind: str) -> CatalogObject:

@@ -18,6 +18,7 @@ from engine.ddl.create_table import create_table
 from engine.ddl.create_view import create_materialized_view, create_view, explain_create
 from engine.ddl.drop import drop
 from engine.ddl.filling import Filling
+from engine.ddl.index_words import without_distribution
 from engine.ddl.schemas import schema_statement
 from engine.functions.composed import provide
 from tailrace.errors import PermissionDenied, UnsupportedFeature
@@ -31,6 +32,7 @@ _IN_WORDS = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(ALTER|COMMENT)\b", re.IGNO
 _SCHEMA = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:CREATE|DROP|ALTER)\s+SCHEMA\b", re.IGNORECASE | re.DOTALL
 )
+_INDEX = re.compile(r"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\b", re.IGNORECASE)
 _HINTS = {
     "SUBSCRIPTION": "poll the view meanwhile",
     "FUNCTION": "write the expression into the view",
@@ -44,6 +46,9 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
     statement = text[explain.end() :] if explain else text
     sink, in_words = is_create_sink(statement), _IN_WORDS.match(text)
     about_schema = _SCHEMA.match(text) is not None
+    distributed_by = ""
+    if _INDEX.match(statement):
+        statement, distributed_by = without_distribution(statement)
     expanded = expand_types(statement)
     tree = None if in_words or sink or about_schema else parse_statement(expanded.sql)
     try:
@@ -62,7 +67,7 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
             return create_sink(context, filling)
         if isinstance(tree, exp.Drop):
             return drop(context, tree)
-        return _run_create(context, _create(tree), filling)
+        return _run_create(context, _create(tree), filling, distributed_by)
     except psycopg.Error as error:
         if error.sqlstate is None or error.sqlstate.startswith(("08", "57")):
             raise
@@ -76,7 +81,7 @@ def _create(tree: exp.Expr) -> exp.Create:
     return tree
 
 
-def _run_create(context: DdlContext, tree: exp.Create, filling: Filling) -> Reply:
+def _run_create(context: DdlContext, tree: exp.Create, filling: Filling, distributed_by: str) -> Reply:
     kind = str(tree.args.get("kind") or "").upper()
     if tree.args.get("replace"):
         raise UnsupportedFeature(f"CREATE OR REPLACE {kind}", hint="DROP it first")
@@ -85,7 +90,7 @@ def _run_create(context: DdlContext, tree: exp.Create, filling: Filling) -> Repl
     if kind == "SOURCE":
         return create_source(context, tree)
     if kind == "INDEX":
-        return create_index(context, tree, filling)
+        return create_index(context, tree, filling, distributed_by)
     if kind == "VIEW":
         properties = tree.args.get("properties")
         items = properties.expressions if properties is not None else ()

@@ -1,11 +1,13 @@
 """CREATE INDEX on a table or materialized view: a PostgreSQL index on what stores it, built by a job where that is much.
 
-Columns that a view computes when read are indexed as expressions. INCLUDE is accepted for plain stored columns;
-DISTRIBUTED BY says nothing on one machine and is ignored.
+Columns that a view computes when read are indexed as expressions; what cannot be indexed at all (columns of several state tables)
+leaves a name without an index, and a notice. INCLUDE counts for plain stored columns; DISTRIBUTED BY says nothing on one machine.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlglot import exp
@@ -15,13 +17,17 @@ from engine.catalog.objects import CatalogObject
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.filling import Filling, start_job
 from engine.ddl.names import object_name
+from engine.ddl.table_definition import postgres_expression, quoted_columns
+from engine.operators.base import quote
+from engine.operators.project import sql
 from tailrace.errors import InvalidStatement, UndefinedObject, UnsupportedFeature
+from tailrace.sql.dialect import parse_query
 from tailrace.sql.names import ObjectName, folded
 
 TAG = "CREATE_INDEX"
 
 
-def create_index(context: DdlContext, tree: exp.Create, filling: Filling) -> Reply:
+def create_index(context: DdlContext, tree: exp.Create, filling: Filling, distributed_by: str = "") -> Reply:
     """Run CREATE INDEX: build it, or start the job that does."""
     index = tree.this
     if not isinstance(index, exp.Index) or index.this is None:
@@ -37,39 +43,27 @@ def create_index(context: DdlContext, tree: exp.Create, filling: Filling) -> Rep
             f'"{target.name}" is a {target.kind}; an index needs a table or a materialized view',
             sqlstate="42809",
         )
-    storage = target.relation().storage
     parameters = index.args.get("params")
     items = parameters.args.get("columns") or [] if parameters is not None else []
     include = [folded(i) for i in (parameters.args.get("include") or [])] if parameters is not None else []
     if not items:
         raise InvalidStatement("CREATE INDEX needs at least one column")
-    tables: set[str] = set()
-    parts, shown = [], []
-    keys: list[tuple[str, str]] = []
-    for item in items:
-        ordered = item if isinstance(item, exp.Ordered) else exp.Ordered(this=item)
-        column = ordered.this
-        if not isinstance(column, exp.Column):
-            raise UnsupportedFeature("an index on an expression", hint="compute it as a column of the view")
-        table, expression = _stored(storage, column.name, target)
-        tables.add(table)
-        part = expression if expression.startswith('"') else f"({expression})"
-        parts.append(part + (" DESC" if ordered.args.get("desc") else ""))
-        shown.append(folded(column.this))
-        keys.append((shown[-1], "DESC" if ordered.args.get("desc") else "ASC"))
-    extra = [_stored(storage, c, target)[1] for c in include]
-    if len(tables) != 1:
-        raise UnsupportedFeature("an index over columns that are not stored together")
-    covering = f" INCLUDE ({', '.join(extra)})" if extra and all(e.startswith('"') for e in extra) else ""
-    on = f"{tables.pop()} ({', '.join(parts)}){covering}"
+    keys = [_key(context, target, item) for item in items]
+    _check_distribution(distributed_by, [k.shown for k in keys])
+    on = _on(target, keys, include)
+    if on is None:
+        context.notices.append(
+            f'"{name.name}" is kept as a name only: what it is on is computed when "{target.name}" is read'
+        )
     body: dict[str, Any] = {
         "relation": target.name,
-        "indexed": ", ".join(shown),
+        "indexed": ", ".join(k.shown for k in keys),
         "columns": [],
         "key": [],
-        "on": on,
+        "on": on or "",
+        "keys": [(k.shown, "DESC" if k.descending else "ASC") for k in keys],
+        "include": include or None,
     }
-    body |= {"keys": keys, "include": include or None}
     new = CatalogObject(
         context.new_id(),
         name.name,
@@ -81,7 +75,9 @@ def create_index(context: DdlContext, tree: exp.Create, filling: Filling) -> Rep
         schema=name.schema,
     )
     reply = Reply(TAG, notices=context.notices)
-    if stored_rows(context.connection, target, filling.small_index_rows + 1) <= filling.small_index_rows:
+    if on is None:
+        context.record(new)
+    elif stored_rows(context.connection, target, filling.small_index_rows + 1) <= filling.small_index_rows:
         context.execute(f"CREATE INDEX {new.index_name} ON {on}")
         context.record(new)
     else:
@@ -89,9 +85,75 @@ def create_index(context: DdlContext, tree: exp.Create, filling: Filling) -> Rep
     return reply
 
 
-def _stored(storage: dict[str, tuple[str, str]], column: str, target: CatalogObject) -> tuple[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """One item: as it is shown, its expression over the relation's columns, and how it is sorted."""
+
+    shown: str
+    expression: exp.Expr
+    descending: bool
+
+
+def _key(context: DdlContext, target: CatalogObject, item: exp.Expr) -> _Key:
+    ordered = item if isinstance(item, exp.Ordered) else exp.Ordered(this=item)
+    inner = ordered.this.unnest() if isinstance(ordered.this, exp.Paren) else ordered.this
+    descending = bool(ordered.args.get("desc"))
+    if isinstance(inner, exp.Column) and not inner.table:
+        name = folded(inner.this)
+        _check_column(target, name)
+        return _Key(name, quoted_columns(inner), descending)
+    for column in inner.find_all(exp.Column):
+        _check_column(target, folded(column.this))
+    expression = quoted_columns(postgres_expression(inner))
+    empty = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in target.columns if not c.hidden)
+    context.environment.describe(f"SELECT {sql(expression)} FROM (SELECT {empty}) AS i")
+    return _Key(sql(expression), expression, descending)
+
+
+def _on(target: CatalogObject, keys: Sequence[_Key], include: Sequence[str]) -> str | None:
+    """What stands behind ON; None where the columns are not stored, or not together."""
+    storage = target.relation().storage
+    for column in include:
+        _check_column(target, column)
+    tables: set[str] = set()
+    parts = []
+    for key in keys:
+        names = {c.name for c in key.expression.find_all(exp.Column)}
+        if not names <= storage.keys():
+            return None
+        tables |= {storage[n][0] for n in names}
+        text = sql(key.expression.transform(lambda node: _placed(node, storage)))
+        parts.append(
+            (text if text.startswith('"') and text.endswith('"') else f"({text})")
+            + (" DESC" if key.descending else "")
+        )
+    if len(tables) != 1:
+        return None
+    extra = [storage[c][1] for c in include if c in storage and storage[c][0] in tables]
+    covering = f" INCLUDE ({', '.join(extra)})" if extra and all(e.startswith('"') for e in extra) else ""
+    return f"{tables.pop()} ({', '.join(parts)}){covering}"
+
+
+def _placed(node: exp.Expr, storage: dict[str, tuple[str, str]]) -> exp.Expr:
+    """A column of the relation as the expression that stores it."""
+    if not isinstance(node, exp.Column):
+        return node
+    stored = parse_query(f"SELECT {storage[node.name][1]}").expressions[0]
+    return stored if isinstance(stored, exp.Column) else exp.Paren(this=stored)
+
+
+def _check_column(target: CatalogObject, column: str) -> None:
     if column not in {c.name for c in target.columns if not c.hidden}:
         raise InvalidStatement(f'column "{column}" does not exist in "{target.name}"', sqlstate="42703")
-    if column not in storage:
-        raise UnsupportedFeature(f'an index on "{column}", which "{target.name}" computes when it is read')
-    return storage[column]
+
+
+def _check_distribution(distributed_by: str, keys: Sequence[str]) -> None:
+    """One machine distributes nothing; but what RisingWave refuses is refused."""
+    if not distributed_by:
+        return
+    items = parse_query(f"SELECT {distributed_by}").expressions
+    wanted = [folded(i.this) if isinstance(i, exp.Column) else sql(quoted_columns(i)) for i in items]
+    if list(keys[: len(wanted)]) != wanted:
+        raise InvalidStatement(
+            "Distributed by columns should be a prefix of index columns", hint="name the index columns in their order"
+        )  # fmt: skip

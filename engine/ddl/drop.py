@@ -12,7 +12,14 @@ from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_view import dropped_temporaries
 from engine.ddl.names import object_name
 from engine.ddl.table_storage import drop_storage
-from tailrace.errors import DependentObjects, InvalidStatement, UndefinedObject, UnsupportedFeature
+from tailrace.errors import (
+    DependentObjects,
+    InvalidStatement,
+    TailraceError,
+    UndefinedObject,
+    UnsupportedFeature,
+)
+from tailrace.sql.names import ObjectName
 
 KINDS = {
     "SOURCE": "source",
@@ -37,16 +44,18 @@ def drop(context: DdlContext, tree: exp.Drop) -> Reply:
     if len(targets) != 1:
         raise UnsupportedFeature("DROP of several objects in one statement", hint="one statement each")
     name = object_name(targets[0])
+    if name.schema and name.schema not in context.catalog.schemas and not tree.args.get("exists"):
+        raise UndefinedObject(
+            f"schema not found: {name.schema}", sqlstate="3F000", hint="SHOW SCHEMAS lists them"
+        )
     found = context.catalog.find(name, context.path)
     if found is None:
         if tree.args.get("exists"):
             context.notices.append(f'{kind} "{name}" does not exist, skipping')
             return Reply(tag, notices=context.notices)
-        raise UndefinedObject(f'{kind} "{name}" does not exist')
+        raise _not_found(kind, name)
     if found.kind != kind:
-        raise InvalidStatement(
-            f'"{name}" is not a {kind}', sqlstate="42809", hint=f"use DROP {found.kind.upper()} {name}"
-        )
+        raise _other_kind(found, kind, name)
     doomed = context.catalog.closure([found.id])
     others = [o for o in doomed if o.id != found.id and o.kind != "index"]
     if others and not tree.args.get("cascade"):
@@ -57,6 +66,26 @@ def drop(context: DdlContext, tree: exp.Drop) -> Reply:
     for item in doomed:
         drop_one(context, item)
     return Reply(tag, notices=context.notices)
+
+
+def _not_found(kind: str, name: ObjectName) -> UndefinedObject:
+    return UndefinedObject(
+        f"{kind} not found: {name}", detail=f'{kind} "{name}" does not exist', hint="SHOW and \\d list what exists"
+    )  # fmt: skip
+
+
+def _other_kind(found: CatalogObject, kind: str, name: ObjectName) -> TailraceError:
+    """RisingWave tells what to use instead among tables, materialized views, indexes and sources; else it finds nothing."""
+    told = {"table", "materialized view", "index", "source"}
+    if kind not in told or found.kind not in told - {"source"}:
+        error = _not_found(kind, name)
+        error.hint = f"{name} is a {found.kind}: use DROP {found.kind.upper()} {name}"
+        return error
+    article = "an" if found.kind == "index" else "a"
+    return InvalidStatement(
+        f"Use `DROP {found.kind.upper()}` to drop {article} {found.kind}.", sqlstate="42809",
+        detail=f'"{name}" is not a {kind}', hint=f"DROP {found.kind.upper()} {name}",
+    )  # fmt: skip
 
 
 def drop_one(context: DdlContext, item: CatalogObject) -> None:

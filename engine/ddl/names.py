@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from engine.operators.base import Column, quote
-from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql.names import ObjectName, folded
 
 
@@ -18,8 +18,9 @@ def object_name(node: exp.Expr | None) -> ObjectName:
     if not isinstance(table, exp.Table) or not table.name:
         raise InvalidStatement("a name is expected")
     if table.catalog:
-        raise UnsupportedFeature(
-            f'a name with a database: "{table.catalog}.{table.db}.{table.name}"',
+        raise TailraceError(
+            f'cross-database references are not implemented: "{table.catalog}.{table.db}.{table.name}"',
+            sqlstate="0A000",
             hint="connect to that database",
         )
     schema = table.args.get("db")

@@ -61,7 +61,7 @@ def create_storage(storage: Storage, name: ObjectName) -> list[str]:
         f"CREATE UNIQUE INDEX ON {table} ({names(storage.key or (ROW_ID.name,))}) NULLS NOT DISTINCT",
         f"CREATE TABLE {changes} ({logged}_w smallint NOT NULL)",
         *capture(storage, triggers=True),
-        f"CREATE VIEW {name.sql} AS SELECT {visible} FROM {table}",
+        f"CREATE VIEW {name.sql} AS {visible_view(storage)}",
         f"GRANT SELECT ON {name.sql} TO root, dashboard",
         f"GRANT INSERT, UPDATE, DELETE ON {name.sql} TO root",
         *(not_null_trigger(storage, c.name) for c in storage.columns if c.not_null),
@@ -78,6 +78,11 @@ def create_storage(storage: Storage, name: ObjectName) -> list[str]:
             f"FOR EACH STATEMENT EXECUTE FUNCTION engine.refuse_append_only()"
         )
     return statements
+
+
+def visible_view(storage: Storage) -> str:
+    """The query of what clients see."""
+    return f"SELECT {names([c.name for c in storage.columns])} FROM {storage.table}"
 
 
 def drop_storage(id_: int) -> list[str]:
@@ -181,11 +186,7 @@ def _row_triggers(storage: Storage) -> list[str]:
             f"CREATE TRIGGER keep_key BEFORE UPDATE OF {names(storage.key)} ON {table} FOR EACH STATEMENT "
             f"EXECUTE FUNCTION engine.refuse_update('PK')",
         ]
-    if storage.generated:
-        statements.append(
-            f"CREATE TRIGGER keep_generated BEFORE UPDATE OF {names([c.name for c in storage.generated])} ON {table} "
-            f"FOR EACH STATEMENT EXECUTE FUNCTION engine.refuse_update('generated')"
-        )
+    statements += keep_generated(storage)
     if storage.key or storage.generated:
         on_update = (
             storage.generated or storage.conflict.behaviour == UPDATE_IF_NOT_NULL or storage.conflict.versions
@@ -196,6 +197,21 @@ def _row_triggers(storage: Storage) -> list[str]:
             f"EXECUTE FUNCTION engine.overwrite_{storage.id}()"
         )
     return statements
+
+
+def keep_generated(storage: Storage) -> list[str]:
+    """The trigger that refuses an UPDATE of a generated column, if there is one."""
+    if not storage.generated:
+        return []
+    return [
+        f"CREATE TRIGGER keep_generated BEFORE UPDATE OF {names([c.name for c in storage.generated])} ON {storage.table} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION engine.refuse_update('generated')"
+    ]
+
+
+def no_row_function(storage: Storage) -> list[str]:
+    """Statements that take the row trigger away, where nothing is left for it to do."""
+    return [f"DROP TRIGGER overwrite ON {storage.table}", f"DROP FUNCTION engine.overwrite_{storage.id}()"]
 
 
 def _compute(generated: Sequence[StoredColumn]) -> str:

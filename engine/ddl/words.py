@@ -89,6 +89,14 @@ class Words:
         first = self.name()
         return replace(self.name(), schema=first.folded) if self.accept(".") else first
 
+    def rest(self) -> str:
+        """The text from the next token on, as it is written; nothing is left then."""
+        if self._position >= len(self._tokens):
+            raise InvalidStatement("syntax error at end of input")
+        start, end = self._tokens[self._position].start, self._tokens[-1].end
+        self._position = len(self._tokens)
+        return self._text[start : end + 1]
+
     def end(self) -> None:
         """Raise InvalidStatement if anything is left."""
         if self._position < len(self._tokens):

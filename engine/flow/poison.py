@@ -1,8 +1,8 @@
 """Finds the rows of a failed barrier that raise a data exception, sets them aside, and takes in all others.
 
 By bisection until a poison row stands alone; it goes to engine.poison_rows with its error. The tables' changes and the time go
-first and in one walk, since the tables' storage shows them all already; the messages of the sources follow piece by piece. Called
-by the barrier, inside its second transaction.
+first and in one walk, since the tables' storage shows them all already; the messages of each source follow, in one walk too.
+Called by the barrier, inside its second transaction.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from engine.operators.base import names
 
 log = logging.getLogger(__name__)
 
-_Changes = list[tuple[CatalogObject, tuple[Any, ...]]]
+_Row = tuple[Any, ...]
+_Changes = list[tuple[CatalogObject, _Row]]
 
 
 @dataclass(slots=True)
@@ -63,22 +64,44 @@ class PoisonSearch:
         self._walk_over(sound)
         self.clear()
 
-    def take_messages_of(self, source: CatalogObject, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Take in decoded messages, half by half where they fail."""
-        if not rows:
-            return
+    def take_messages_of(self, source: CatalogObject, rows: Sequence[_Row]) -> None:
+        """Find by trial which decoded messages can be walked over, then walk over those in one piece.
+
+        Every trial starts from the state before the batch, and so does the walk: the watermark that stands there judges all rows
+        alike. Cost: about three walks for a poison row; rows that fail only together are found by a slower search.
+        """
+        sound = self._search(source, rows, [])
         try:
             with self.connection.transaction():
-                copy_rows(self.connection, source, self.spec(source.id), rows)
-                self.walk({source.id}, self.now)
-                self.clear()
-        except psycopg.DataError as error:
-            if len(rows) > 1:
-                middle = len(rows) // 2
-                self.take_messages_of(source, rows[:middle])
-                self.take_messages_of(source, rows[middle:])
-            else:
-                self._set_aside(source, rows[0], error)
+                self._take(source, sound)
+        except psycopg.DataError:
+            self._take(source, self._search(source, sound, None))
+        self.clear()
+
+    def _search(self, source: CatalogObject, rows: Sequence[_Row], base: list[_Row] | None) -> list[_Row]:
+        """The rows that do not fail, the others set aside; each piece alone behind `base`, or (None) behind all sound ones."""
+        sound: list[_Row] = []
+        waiting = [list(rows)]
+        while waiting:
+            piece = waiting.pop()
+            if not piece:
+                continue
+            try:
+                with self.connection.transaction(force_rollback=True):
+                    self._take(source, [*(sound if base is None else base), *piece])
+                sound.extend(piece)
+            except psycopg.DataError as error:
+                if len(piece) > 1:
+                    middle = len(piece) // 2
+                    waiting.extend((piece[middle:], piece[:middle]))
+                else:
+                    self._set_aside(source, piece[0], error)
+        return sound
+
+    def _take(self, source: CatalogObject, rows: Sequence[_Row]) -> None:
+        if rows:
+            copy_rows(self.connection, source, self.spec(source.id), rows)
+            self.walk({source.id}, self.now)
 
     def _walk_over(self, changes: _Changes) -> None:
         with self.connection.cursor() as cursor:

@@ -161,7 +161,7 @@ def test_an_index_is_renamed(engine: FlowUnderTest) -> None:
     assert engine.flow.connection.execute("SELECT to_regclass('engine.by_g')").fetchone() == (None,)
 
 
-def test_a_view_that_cannot_be_queried_refuses_under_its_new_name(engine: FlowUnderTest) -> None:
+def test_a_temporal_join_in_a_view_goes_on_under_new_names(engine: FlowUnderTest) -> None:
     engine.ddl(
         "CREATE TABLE facts (id int) APPEND ONLY",
         "CREATE TABLE d (id int PRIMARY KEY, name varchar)",
@@ -170,8 +170,7 @@ def test_a_view_that_cannot_be_queried_refuses_under_its_new_name(engine: FlowUn
         "ALTER VIEW temporal RENAME TO looked_up",
         "ALTER TABLE d RENAME TO names",
     )
-    with pytest.raises(psycopg.errors.FeatureNotSupported, match='over source "looked_up"'):
-        engine.run("SELECT * FROM looked_up")
+    assert engine.rows("SELECT * FROM looked_up") == []
     assert "JOIN names FOR SYSTEM_TIME AS OF PROCTIME() AS d ON" in definition(engine, "view", "looked_up")
     engine.ddl("CREATE MATERIALIZED VIEW named AS SELECT * FROM looked_up")
     engine.settle("INSERT INTO names VALUES (1, 'one')")
@@ -282,13 +281,7 @@ def test_a_reader_in_a_transaction_keeps_its_snapshot_and_the_statement_waits(en
         ("ALTER TABLE t SWAP WITH t", InvalidStatement, "with itself"),
         ("ALTER TABLE t SWAP WITH nothing", UndefinedObject, 'table "nothing" does not exist'),
         ("ALTER TABLE other.t RENAME TO x", UndefinedObject, 'table "other.t" does not exist'),
-        (
-            "ALTER TABLE t ADD COLUMN b int",
-            UnsupportedFeature,
-            r"ALTER TABLE ... ADD COLUMN is not supported.*SWAP WITH",
-        ),
         ("ALTER TABLE t RENAME COLUMN a TO b", UnsupportedFeature, "ALTER TABLE ... RENAME COLUMN"),
-        ("ALTER MATERIALIZED VIEW m SET PARALLELISM = 4", UnsupportedFeature, "SET PARALLELISM.*one machine"),
         (
             "ALTER MATERIALIZED VIEW m AS SELECT 1",
             UnsupportedFeature,
