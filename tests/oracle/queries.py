@@ -178,6 +178,8 @@ def _predicate(draw: st.DrawFn, columns: Sequence[Item], names: Names, depth: in
 def _subquery_predicate(draw: st.DrawFn, kind: str, columns: Sequence[Item], names: Names) -> str:
     inner = draw(_relation(names, 0))
     matches = [(o, i) for o in columns for i in inner.columns if o.type == i.type and o.type in _ORDERED]
+    if not matches:
+        return draw(_comparison(columns))
     outer, column = draw(st.sampled_from(matches))
     where = f" WHERE {draw(_comparison(inner.columns))}" if draw(st.booleans()) else ""
     if kind == "in":
@@ -231,6 +233,11 @@ def _expression(draw: st.DrawFn, columns: Sequence[Item]) -> Item:
 
 def _listed(items: Sequence[Item], first: int = 0) -> str:
     return ", ".join(f"{item.text} AS c{number}" for number, item in enumerate(items, first))
+
+
+def _exact(relation: Relation) -> list[Item]:
+    """The columns that an order can be made of; a constant where there is none."""
+    return [c for c in relation.columns if c.type in _ORDERED] or [Item("0::int", Type.INTEGER)]
 
 
 @st.composite
@@ -313,7 +320,7 @@ _FRAMES = (
 @st.composite
 def _over(draw: st.DrawFn, names: Names, depth: int) -> Query:
     relation, where = draw(_base(names, depth))
-    exact = [c for c in relation.columns if c.type in _ORDERED]
+    exact = _exact(relation)
     shown = draw(st.lists(st.sampled_from(exact), min_size=1, max_size=3, unique=True))
     parted = draw(st.lists(st.sampled_from(exact), max_size=2, unique=True))
     # a derived table shows these columns alone: rows that tie in all of them are the same to the window
@@ -356,7 +363,7 @@ def _window_call(draw: st.DrawFn, window: str, shown: Sequence[Item]) -> Item:
 @st.composite
 def _top_n(draw: st.DrawFn, names: Names, depth: int) -> Query:
     relation, where = draw(_base(names, depth))
-    exact = [c for c in relation.columns if c.type in _ORDERED]
+    exact = _exact(relation)
     items = draw(st.lists(st.sampled_from(exact), min_size=1, max_size=3, unique=True))
     order = ", ".join(
         f"c{i}" + draw(st.sampled_from(("", " DESC", " DESC NULLS LAST"))) for i in range(len(items))
@@ -369,8 +376,8 @@ def _top_n(draw: st.DrawFn, names: Names, depth: int) -> Query:
 @st.composite
 def _group_top_n(draw: st.DrawFn, names: Names, depth: int) -> Query:
     relation, where = draw(_base(names, depth))
-    exact = [c for c in relation.columns if c.type in _ORDERED]
-    items = draw(st.lists(st.sampled_from(exact), min_size=2, max_size=3, unique=True))
+    exact = _exact(relation)
+    items = draw(st.lists(st.sampled_from(exact), min_size=min(2, len(exact)), max_size=3, unique=True))
     function = draw(st.sampled_from(("row_number", "row_number", "rank", "dense_rank")))
     order = ", ".join(f"k{i}" + draw(st.sampled_from(("", " DESC"))) for i in range(len(items)))
     inner = ", ".join(f"{c.text} AS k{i}" for i, c in enumerate(items))
@@ -405,7 +412,7 @@ def _set_operation(draw: st.DrawFn, names: Names, depth: int) -> Query:
 @st.composite
 def _distinct_on(draw: st.DrawFn, names: Names, depth: int) -> Query:
     relation, where = draw(_base(names, depth))
-    exact = [c for c in relation.columns if c.type in _ORDERED]
+    exact = _exact(relation)
     items = draw(st.lists(st.sampled_from(exact), min_size=1, max_size=3, unique=True))
     order = ", ".join(
         i.text + (draw(st.sampled_from(("", " DESC"))) if n else "") for n, i in enumerate(items)
