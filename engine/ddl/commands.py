@@ -10,6 +10,7 @@ from sqlglot import exp
 from engine.compile.describe import translated
 from engine.ddl.alter import alter
 from engine.ddl.comment import comment
+from engine.ddl.connector_table import create_connector_table
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_index import create_index
 from engine.ddl.create_sink import create_sink, explain_sink
@@ -19,6 +20,7 @@ from engine.ddl.create_view import create_materialized_view, create_view, explai
 from engine.ddl.drop import drop
 from engine.ddl.filling import Filling
 from engine.ddl.index_words import without_distribution
+from engine.ddl.names import options
 from engine.ddl.schemas import schema_statement
 from engine.functions.composed import provide
 from tailrace.errors import PermissionDenied, UnsupportedFeature
@@ -85,6 +87,8 @@ def _run_create(context: DdlContext, tree: exp.Create, filling: Filling, distrib
     kind = str(tree.args.get("kind") or "").upper()
     if tree.args.get("replace"):
         raise UnsupportedFeature(f"CREATE OR REPLACE {kind}", hint="DROP it first")
+    if kind == "TABLE" and "connector" in options(tree):
+        return create_connector_table(context, tree, filling)
     if kind == "TABLE":
         return create_table(context, tree)
     if kind == "SOURCE":

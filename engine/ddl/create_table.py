@@ -15,7 +15,7 @@ from engine.catalog.objects import CatalogObject
 from engine.compile.program import delta_name, temporary_table
 from engine.ddl.conflicts import Conflicts, conflicts_of
 from engine.ddl.context import DdlContext, Reply
-from engine.ddl.names import ColumnDefinition, column_definition, object_name, options
+from engine.ddl.names import ColumnDefinition, column_definition, object_name
 from engine.ddl.retention import OPTION, retention_of, written_column
 from engine.ddl.table_definition import (
     StoredColumn,
@@ -42,10 +42,6 @@ def create_table(context: DdlContext, tree: exp.Create) -> Reply:
     name = context.place(object_name(tree.this))
     if not context.is_new(name, if_not_exists=bool(tree.args.get("exists"))):
         return Reply(TAG, notices=context.notices)
-    if "connector" in options(tree):
-        raise UnsupportedFeature(
-            "CREATE TABLE with a connector", hint="CREATE SOURCE and a materialized view over it"
-        )
     if tree.expression is not None:
         _create_as(context, tree, name)
         return Reply(TAG, notices=context.notices)

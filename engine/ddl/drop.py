@@ -8,6 +8,7 @@ from engine.backfill.pending import drop_pending
 from engine.catalog.objects import CatalogObject, delete
 from engine.compile.program import borrowed_indexes
 from engine.compile.sink import CHANNEL, log_name
+from engine.ddl.connector_table import owned_by
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_view import dropped_temporaries
 from engine.ddl.names import object_name
@@ -56,8 +57,9 @@ def drop(context: DdlContext, tree: exp.Drop) -> Reply:
         raise _not_found(kind, name)
     if found.kind != kind:
         raise _other_kind(found, kind, name)
-    doomed = context.catalog.closure([found.id])
-    others = [o for o in doomed if o.id != found.id and o.kind != "index"]
+    own = owned_by(context, found.id)
+    doomed = context.catalog.closure([found.id, *own])
+    others = [o for o in doomed if o.id not in (found.id, *own) and o.kind != "index"]
     if others and not tree.args.get("cascade"):
         raise DependentObjects(
             f"cannot drop {kind} {name} because other objects depend on it: {', '.join(o.name for o in others)}",
