@@ -245,6 +245,9 @@ FUNCTIONS = "ALTER TABLE engine.version ADD COLUMN functions text NOT NULL DEFAU
 """A digest of the text of the functions that stand in the database; see `engine.functions`."""
 
 TABLES = """
+ALTER TABLE engine.objects DROP CONSTRAINT objects_kind_check;
+ALTER TABLE engine.objects ADD CONSTRAINT objects_kind_check CHECK (kind IN ('source', 'table', 'materialized view', 'view',
+    'index', 'sink', 'function', 'subscription', 'connection', 'secret'));
 CREATE FUNCTION engine.refuse_update() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'update modifying the % column is unsupported', TG_ARGV[0]
@@ -260,7 +263,7 @@ BEGIN
         USING ERRCODE = '23502', COLUMN = TG_ARGV[0], TABLE = relation;
 END $$;
 """
-"""What the triggers of tables raise; see `engine.ddl.table_storage`."""
+"""What the triggers of tables raise (see `engine.ddl.table_storage`); functions among the objects."""
 
 ADDED_IN_3: tuple[str, ...] = (SCHEMAS, FUNCTIONS, TABLES)
 """Version 3, on top of version 2."""

@@ -40,6 +40,7 @@ _COMMON: Final = ("connector", "type", "force_append_only", "snapshot", "primary
 _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "kafka": (*_COMMON, "topic", "properties.bootstrap.server"),
     "fs": (*_COMMON, "fs.path", "rollover_seconds", "max_row_count"),
+    "blackhole": _COMMON,
     "table": ("type", "force_append_only", "snapshot", "primary_key"),
 }
 _KNOWN_BUT_UNSUPPORTED: Final = {
@@ -49,7 +50,12 @@ _KNOWN_BUT_UNSUPPORTED: Final = {
     "sink_decouple": "leave it out: a sink is always decoupled from the barriers by its log",
     "commit_checkpoint_interval": "leave it out: what is durable is delivered at once",
 }
-_ENCODES: Final[Mapping[str, tuple[str, ...]]] = {"kafka": ("JSON",), "fs": ("JSON", "PARQUET"), "table": ()}
+_ENCODES: Final[Mapping[str, tuple[str, ...]]] = {
+    "kafka": ("JSON",),
+    "fs": ("JSON", "PARQUET"),
+    "table": (),
+    "blackhole": (),
+}
 
 ROLLOVER_S: Final = 10
 MAX_FILE_ROWS: Final = 10_240
@@ -71,7 +77,7 @@ class SinkSpec:
     """A sink, complete: all that delivering needs besides its log. JSON-safe by `to_json`."""
 
     connector: str
-    """'kafka', 'fs' or 'table' (INTO)."""
+    """'kafka', 'fs', 'blackhole' or 'table' (INTO)."""
     type: SinkType
     encode: str = ""
     """'json' or 'parquet'; '' for a table."""
@@ -111,7 +117,7 @@ def sink_spec(statement: CreateSink, columns: Sequence[Column], *, append_only: 
     force = _flag(format_options if "force_append_only" in format_options else given, "force_append_only")
     type_ = _type(connector, statement, given, append_only=append_only, force=force)
     key = _primary_key(given, columns)
-    if type_ is not SinkType.APPEND_ONLY and not key and connector != "table":
+    if type_ is not SinkType.APPEND_ONLY and not key and connector not in ("table", "blackhole"):
         raise InvalidOptionError(
             f"primary key not defined for {type_} {connector} sink",
             hint="name its columns: primary_key = 'a,b' in the WITH options",
@@ -160,9 +166,9 @@ def _connector(statement: CreateSink, given: dict[str, str]) -> str:
     if named is None:
         raise InvalidOptionError("option connector is missing", hint="write connector = 'kafka' or 'fs'")
     connector = named.lower()
-    if connector not in ("kafka", "fs"):
+    if connector not in ("kafka", "fs", "blackhole"):
         raise UnsupportedFeature(
-            f"sink connector '{named}'", hint="use connector = 'kafka' or 'fs', or INTO a table"
+            f"sink connector '{named}'", hint="use connector = 'kafka', 'fs' or 'blackhole', or INTO a table"
         )
     return connector
 
@@ -173,7 +179,7 @@ def _type(
     named = given.pop("type", None)
     if named is not None and named not in (SinkType.APPEND_ONLY, SinkType.UPSERT):
         raise InvalidOptionError(f"type cannot be '{named}'", hint="use 'append-only' or 'upsert'")
-    if connector == "table":
+    if connector in ("table", "blackhole"):
         if named is not None:
             return SinkType(named)
         return SinkType.APPEND_ONLY if append_only or force else SinkType.UPSERT

@@ -12,6 +12,7 @@ from engine.ddl.alter import alter
 from engine.ddl.comment import comment
 from engine.ddl.connector_table import create_connector_table
 from engine.ddl.context import DdlContext, Reply
+from engine.ddl.create_function import create_function
 from engine.ddl.create_index import create_index
 from engine.ddl.create_sink import create_sink, explain_sink
 from engine.ddl.create_source import create_source
@@ -34,10 +35,10 @@ _IN_WORDS = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(ALTER|COMMENT)\b", re.IGNO
 _SCHEMA = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:CREATE|DROP|ALTER)\s+SCHEMA\b", re.IGNORECASE | re.DOTALL
 )
+_FUNCTION = re.compile(r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|AGGREGATE)\b", re.IGNORECASE)
 _INDEX = re.compile(r"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\b", re.IGNORECASE)
 _HINTS = {
     "SUBSCRIPTION": "poll the view meanwhile",
-    "FUNCTION": "write the expression into the view",
 }
 
 
@@ -52,7 +53,9 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
     if _INDEX.match(statement):
         statement, distributed_by = without_distribution(statement)
     expanded = expand_types(statement)
-    tree = None if in_words or sink or about_schema else parse_statement(expanded.sql)
+    about_function = _FUNCTION.match(statement) is not None
+    by_words = in_words or sink or about_schema or about_function
+    tree = None if by_words else parse_statement(expanded.sql)
     try:
         provide(context.connection, expanded.types)
         if explain:
@@ -63,6 +66,8 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
             raise PermissionDenied("role dashboard may only read", hint="connect as root")
         if about_schema:
             return schema_statement(context)
+        if about_function:
+            return create_function(context)
         if in_words:
             return alter(context) if in_words[1].upper() == "ALTER" else comment(context)
         if tree is None:

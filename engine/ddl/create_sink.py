@@ -20,6 +20,7 @@ from engine.connectors.sink_files import check_directory
 from engine.connectors.sink_json import check_types
 from engine.connectors.sink_kafka import check_topic
 from engine.ddl.context import DdlContext, Reply
+from engine.ddl.create_function import inline_functions
 from engine.ddl.filling import Filling, fill_or_start
 from engine.operators.base import Column, Operator
 from tailrace.errors import InvalidStatement, PermissionDenied, UnsupportedFeature
@@ -48,7 +49,7 @@ def create_sink(context: DdlContext, filling: Filling) -> Reply:
         target = _target(context, statement, spec, operator, references)
         into, key = target.to_json(), target.key
         references.add(target.table.id)
-    else:
+    elif spec.connector != "blackhole":
         check_types(operator.visible)
         (check_topic if spec.connector == "kafka" else check_directory)(statement.name, spec)
     id_ = context.new_id()
@@ -101,6 +102,7 @@ def _query(context: DdlContext, statement: CreateSink) -> str:
     source = ObjectName(statement.source or "", statement.source_schema)
     query = parse_query(statement.query or f"SELECT * FROM {source.sql}")
     context.qualify(query)
+    inline_functions(context, query)
     return query.sql(dialect="risingwave").replace(
         "FOR TIMESTAMP AS OF PROCTIME()", "FOR SYSTEM_TIME AS OF PROCTIME()"
     )

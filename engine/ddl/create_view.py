@@ -15,6 +15,7 @@ from engine.compile.materialize import materialize
 from engine.compile.planner import plan, relations_of
 from engine.compile.program import Program, delta_name, own_state
 from engine.ddl.context import SYSTEM_SCHEMAS, DdlContext, Reply
+from engine.ddl.create_function import inline_functions
 from engine.ddl.filling import Filling, fill_or_start
 from engine.ddl.names import object_name, refusal
 from engine.ddl.retention import check_may_forget, retention_of
@@ -174,6 +175,7 @@ def _query_text(context: DdlContext, tree: exp.Create) -> str:
         raise InvalidStatement("CREATE VIEW needs AS SELECT ...")
     query = tree.expression.unnest() if isinstance(tree.expression, exp.Subquery) else tree.expression
     context.qualify(query)
+    inline_functions(context, query)
     return query.sql(dialect="risingwave").replace(
         "FOR TIMESTAMP AS OF PROCTIME()", "FOR SYSTEM_TIME AS OF PROCTIME()"
     )

@@ -10,6 +10,7 @@ from engine.compile.program import borrowed_indexes
 from engine.compile.sink import CHANNEL, log_name
 from engine.ddl.connector_table import owned_by
 from engine.ddl.context import DdlContext, Reply
+from engine.ddl.create_function import drop_function
 from engine.ddl.create_view import dropped_temporaries
 from engine.ddl.names import object_name
 from engine.ddl.table_storage import drop_storage
@@ -29,6 +30,7 @@ KINDS = {
     "MATERIALIZED VIEW": "materialized view",
     "INDEX": "index",
     "SINK": "sink",
+    "FUNCTION": "function",
 }
 
 
@@ -98,6 +100,8 @@ def drop_one(context: DdlContext, item: CatalogObject) -> None:
             context.execute(*(drop_pending(item.id, i.id) for i in context.catalog.inputs_of(item)))
     if item.kind == "index":
         context.execute(f"DROP INDEX IF EXISTS engine.{item.index_name}")
+    elif item.kind == "function":
+        context.execute(drop_function(item))
     elif item.kind == "sink":
         context.execute(f"DROP TABLE {log_name(item.id)}", f"SELECT pg_notify('{CHANNEL}', '0')")
     else:

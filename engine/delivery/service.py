@@ -16,6 +16,7 @@ import psycopg
 
 from engine.compile.sink import CHANNEL
 from engine.connectors.sink import SinkSpec
+from engine.connectors.sink_blackhole import BlackholeTarget
 from engine.connectors.sink_files import FileTarget
 from engine.connectors.sink_kafka import KafkaTarget
 from engine.connectors.sink_target import Target
@@ -112,4 +113,6 @@ def _target(name: str, prefix: str, body: dict[str, Any], stop: threading.Event)
     columns = tuple(Column(c["name"], c["type"], c["hidden"]) for c in body["columns"])
     if spec.connector == "fs":
         return FileTarget(prefix, spec, columns, stop)
+    if spec.connector == "blackhole":
+        return BlackholeTarget()
     return KafkaTarget(name, spec, columns, body["from"], stop)

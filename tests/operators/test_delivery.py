@@ -20,6 +20,7 @@ import psycopg
 import pytest
 
 from engine import postgres, roles, state
+from engine.connectors.sink_blackhole import BlackholeTarget
 from engine.connectors.sink_target import Batch, DeliveryError
 from engine.delivery import service
 from engine.delivery.sink_log import SinkLog, open_session
@@ -239,3 +240,20 @@ def test_what_is_claimed_outlives_postgresql_and_what_is_only_seen_may_not(
     finally:
         postgres.remove_sockets(layout)
         os.close(lock)
+
+
+def test_a_blackhole_takes_everything(engine: FlowUnderTest) -> None:
+    """Whatever the view does, and without a key or a format."""
+    engine.ddl(
+        "CREATE TABLE t (k int PRIMARY KEY, v int)", "CREATE SINK s FROM t WITH (connector = 'blackhole')"
+    )
+    engine.settle("INSERT INTO t VALUES (1, 1), (2, 2)", "UPDATE t SET v = 3 WHERE k = 1")
+    sink = engine.flow.catalog.by_name("s")
+    assert sink is not None
+    target = BlackholeTarget()
+    with closing(open_session(engine.server.dsn(dbname=engine.database))) as session:
+        log = SinkLog(session, sink.id)
+        batch = log.next_batch(target.select, target.batch_rows)
+        assert batch is not None
+        assert len(batch.changes) == 2
+        target.deliver(batch)
