@@ -22,7 +22,16 @@ from tailrace.errors import UnsupportedFeature
 _INTEGERS = {"smallint": (-32768, 32767), "integer": (-(2**31), 2**31 - 1), "bigint": (-(2**63), 2**63 - 1)}
 _NUMBERS = {*_INTEGERS, "numeric", "real", "double precision"}
 _TEXTS = {"text", "character varying", "unknown", "character"}
-_DOMAINS: dict[str, str] = {"SQRT": "{0} >= 0", "LN": "{0} > 0", "LOG10": "{0} > 0"}
+_DOMAINS: dict[str, str] = {"rw.sqrt": "{0} >= 0", "ln": "{0} > 0", "log10": "{0} > 0", "log": "{0} > 0"}
+"""Functions of one argument that fail outside of it."""
+_TRIED = frozenset(
+    "chr convert_to date_bin decode encode format get_bit get_byte hmac inet_aton int8recv jsonb_object jsonb_path_exists "
+    "jsonb_path_match jsonb_path_query_array jsonb_path_query_first jsonb_set jsonb_to_array left lpad overlay "
+    "regexp_count regexp_match regexp_replace regexp_split_to_array repeat rpad set_bit set_byte split_part substr "
+    "to_char to_date to_timestamp trim_array rw.exp rw.make_date rw.make_time rw.make_timestamp rw.make_timestamptz "
+    "rw.pow rw.power".split()
+)
+"""Functions that fail on some arguments: schema `rw` has `try_...` of each, which gives NULL then (engine/functions/soft.sql)."""
 
 
 def identifier(name: str) -> exp.Column:
@@ -150,9 +159,18 @@ def _guarded(node: exp.Expr) -> list[exp.Expr]:
     """The operands that the soft form of `node` would compute twice."""
     if isinstance(node, exp.Cast) and not _literal_cast(node):
         return [node.this]
-    if isinstance(node, exp.Func) and not isinstance(node, exp.Anonymous) and node.sql_name() in _DOMAINS:
-        return [node.this]
+    if isinstance(node, exp.Func) and _called(node) in _DOMAINS:
+        return _arguments(node)[:1]
     return []
+
+
+def _called(node: exp.Func) -> str:
+    """The name of a function as it is called."""
+    return (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
+
+
+def _arguments(node: exp.Func) -> list[exp.Expr]:
+    return list(node.expressions) if isinstance(node, exp.Anonymous) else [node.this]
 
 
 def _literal_cast(node: exp.Cast) -> bool:
@@ -246,8 +264,12 @@ def _soft_division(node: exp.Expr) -> exp.Expr | None:
 def _soft_function(node: exp.Expr) -> exp.Expr | None:
     if isinstance(node, exp.Anonymous) and node.name.lower() == "convert_from":
         return exp.Anonymous(this="engine.convert_from", expressions=[e.copy() for e in node.expressions])
-    if isinstance(node, exp.Func) and not isinstance(node, exp.Anonymous):
-        domain = _DOMAINS.get(node.sql_name())
-        if domain and isinstance(node.this, exp.Expr):
-            return _when(domain.format(sql(node.this)), node)
+    if not isinstance(node, exp.Func):
+        return None
+    name = _called(node)
+    if name in _DOMAINS and len(_arguments(node)) == 1:
+        return _when(_DOMAINS[name].format(sql(_arguments(node)[0])), node)
+    if name in _TRIED and isinstance(node, exp.Anonymous):
+        tried = f"rw.try_{name.removeprefix('rw.')}"
+        return exp.Anonymous(this=tried, expressions=[e.copy() for e in node.expressions])
     return None

@@ -17,7 +17,9 @@ from typing import Any
 
 import psycopg
 
-FAMILIES = ("schema", "types", "int256", "maps", "text", "numbers", "arrays", "jsonb", "time", "aggregates")
+FAMILIES = (
+    "schema", "types", "int256", "maps", "text", "numbers", "arrays", "jsonb", "time", "soft", "aggregates",
+)  # fmt: skip
 """Names of the .sql files, those that others need first."""
 
 

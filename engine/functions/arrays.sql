@@ -53,3 +53,9 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT EXISTS (SELECT unnest($
 CREATE OR REPLACE FUNCTION pg_catalog.array_flatten(anyarray) RETURNS anyarray
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$ SELECT CASE WHEN coalesce(array_ndims($1), 0) <= 2 THEN ARRAY(SELECT unnest($1)) ELSE $1 END $$;
+
+-- Elements of one dimension less, at the ends of an array of arrays.
+CREATE OR REPLACE FUNCTION pg_catalog.array_append(anycompatiblearray, anycompatiblearray) RETURNS anycompatiblearray
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT array_cat($1, $2) $$;
+CREATE OR REPLACE FUNCTION pg_catalog.array_prepend(anycompatiblearray, anycompatiblearray) RETURNS anycompatiblearray
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT array_cat($1, $2) $$;

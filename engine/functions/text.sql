@@ -79,3 +79,7 @@ BEGIN
     END IF;
     RETURN sha256(rw.xor_byte(key, 92) || sha256(rw.xor_byte(key, 54) || payload));
 END $$;
+
+-- Every match, with or without the flag g.
+CREATE OR REPLACE FUNCTION rw.regexp_matches(text, text, text DEFAULT '') RETURNS SETOF text[]
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT pg_catalog.regexp_matches($1, $2, $3 || 'g') $$;

@@ -7,29 +7,25 @@ from __future__ import annotations
 
 import re
 
-from sqlglot import exp
-
 from tailrace.sql.aggregate_calls import aggregate_calls
 from tailrace.sql.asof import expand_asof
 from tailrace.sql.dialect import parse_statement
+from tailrace.sql.spelling import renamed, respelled
 from tailrace.sql.windows import expand_windows
 
-_SPECIAL = re.compile(
-    r"\b(tumble|hop|gap_fill)\s*\(|\bfor\s+system_time\b|\basof\b|\bproctime\s*\(", re.IGNORECASE
-)
+_SPECIAL = re.compile(r"\b(tumble|hop|gap_fill)\s*\(|\bfor\s+system_time\b|\basof\b", re.IGNORECASE)
 
 
 def to_postgres(sql: str) -> str:
-    """Return `sql` unchanged, or rewritten where it uses TUMBLE, HOP or ASOF; raises UnsupportedFeature for what cannot run so.
+    """Return `sql` unchanged, or rewritten where RisingWave's own syntax needs it.
 
     >>> to_postgres("SELECT 1")
     'SELECT 1'
+
+    Raises UnsupportedFeature for what cannot run ad hoc, InvalidStatement for what is malformed.
     """
-    sql = aggregate_calls(sql)
+    sql = aggregate_calls(respelled(sql))
     if not _SPECIAL.search(sql):
-        return sql
+        return renamed(sql)
     tree = parse_statement(sql)
-    for function in tree.find_all(exp.Anonymous):
-        if function.name.lower() == "proctime":
-            function.replace(exp.Anonymous(this="now"))
     return expand_windows(expand_asof(tree)).sql(dialect="postgres")

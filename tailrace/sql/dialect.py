@@ -13,6 +13,7 @@ from sqlglot.dialects.risingwave import RisingWave
 from sqlglot.errors import ParseError, TokenError
 
 from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tailrace.sql.spelling import RENAMED, rename_calls, respelled
 
 
 class AppendOnlyProperty(exp.Property):
@@ -48,6 +49,11 @@ CONFLICTS: dict[tuple[str, ...], str] = {
     ("DO", "UPDATE", "IF", "NOT", "NULL"): UPDATE_IF_NOT_NULL,
 }
 """What may stand behind ON CONFLICT, and what it means."""
+_AS_WRITTEN = frozenset(
+    "array_contains array_join array_length array_overlaps ceiling char_length character_length date_bin "
+    "log log10 map_from_entries sha1 strpos substr to_char to_date to_hex to_timestamp".split()
+)
+"""Functions that upstream takes for others, or gives other arguments, when it writes them back."""
 
 _EMIT = ["EMIT", "ON", "WINDOW", "CLOSE"]
 
@@ -75,7 +81,10 @@ class _Parser(RisingWave.Parser):  # type: ignore[valid-type, misc]
     FUNCTIONS: ClassVar = {
         name: parse
         for name, parse in RisingWave.Parser.FUNCTIONS.items()
-        if name != "DATE_BIN"  # upstream takes its origin for a unit, and writes it back without quotes
+        if name.lower() not in RENAMED | _AS_WRITTEN
+    }
+    FUNCTION_PARSERS: ClassVar = {
+        name: parse for name, parse in RisingWave.Parser.FUNCTION_PARSERS.items() if name != "DATE_PART"
     }
     PROPERTY_PARSERS: ClassVar = {
         **RisingWave.Parser.PROPERTY_PARSERS,
@@ -96,7 +105,7 @@ def parse_statement(sql: str) -> exp.Expr:
 
     Raises InvalidStatement (42601) with sqlglot's position when the text is not one well-formed statement.
     """
-    sql, emits_on_close = _without_emit(sql)
+    sql, emits_on_close = _without_emit(respelled(sql))
     try:
         statements = [s for s in sqlglot.parse(sql, dialect=TailraceSQL) if s is not None]
     except (ParseError, TokenError) as error:
@@ -114,7 +123,7 @@ def parse_statement(sql: str) -> exp.Expr:
         properties = statements[0].args.get("properties") or exp.Properties(expressions=[])
         properties.append("expressions", EmitOnWindowCloseProperty())
         statements[0].set("properties", properties)
-    return statements[0]
+    return rename_calls(statements[0])
 
 
 def _without_emit(sql: str) -> tuple[str, bool]:

@@ -1,0 +1,214 @@
+"""RisingWave's spellings that neither PostgreSQL nor sqlglot reads, and functions of ours that stand in for PostgreSQL's.
+
+Works on tokens, so that everything else of a text stays as it was written: lambdas (`array_transform(a, |x| x + 1)`), a scalar
+function as an aggregate (`aggregate:array_sum(v)`), subscripts behind ARRAY[...], the type DOUBLE; and the names of functions
+that schema `rw` has with RisingWave's meaning (`engine/functions/`). Called by `to_postgres` for ad-hoc queries and by the
+parser for what becomes a tree. No I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlglot import exp
+from sqlglot.dialects.risingwave import RisingWave
+from sqlglot.errors import TokenError
+from sqlglot.tokenizer_core import Token, TokenType
+
+from tailrace.errors import InvalidStatement
+
+RENAMED = frozenset(
+    "acos acosd acosh asin asind atanh cos cosd cot cotd exp make_date make_time make_timestamp make_timestamptz "
+    "pow power regexp_matches round sin sind sqrt tan tand to_jsonb".split()
+)
+"""Functions of schema `rw` that take the place of PostgreSQL's of the same name."""
+
+_LAMBDA = re.compile(r"\|\s*[a-z_][a-z0-9_]*\s*(?:,\s*[a-z_][a-z0-9_]*\s*)*\|", re.IGNORECASE)
+_SPELLED = re.compile(r"\baggregate\s*:|\]\s*\[|\bdouble\b", re.IGNORECASE)
+_CALLED = re.compile(rf"\b(?:{'|'.join(sorted(RENAMED))})\s*\(", re.IGNORECASE)
+_OPENING = {TokenType.L_PAREN: 1, TokenType.L_BRACKET: 1, TokenType.L_BRACE: 1}
+_CLOSING = {TokenType.R_PAREN: -1, TokenType.R_BRACKET: -1, TokenType.R_BRACE: -1}
+_TAKES_LAMBDA = frozenset({"array_transform"})
+
+
+def respelled(sql: str) -> str:
+    """Syntax of RisingWave's own made SQL that sqlglot reads and PostgreSQL runs; the same object where there is none.
+
+    >>> respelled("SELECT aggregate:array_sum(v) FROM t")
+    'SELECT array_sum(array_agg(v)) FROM t'
+    >>> respelled("SELECT ARRAY[1, 2][1], 1::double")
+    'SELECT (ARRAY[1, 2])[1], 1::double precision'
+
+    Raises InvalidStatement for a malformed lambda.
+    """
+    if not (_SPELLED.search(sql) or _LAMBDA.search(sql)):
+        return sql
+    tokens = _tokens(sql)
+    return _Rewriter(sql, tokens).whole() if tokens else sql
+
+
+def renamed(sql: str) -> str:
+    """A query's text with the calls of RENAMED functions qualified; the same object where there are none.
+
+    >>> renamed("SELECT round(x, 2), rw.round(x), round FROM t")
+    'SELECT rw.round(x, 2), rw.round(x), round FROM t'
+    """
+    if not _CALLED.search(sql):
+        return sql
+    tokens = _tokens(sql)
+    parts, position = [], 0
+    for index, token in enumerate(tokens[:-1]):
+        before = tokens[index - 1].token_type if index else None
+        if (
+            _names(token, RENAMED)
+            and tokens[index + 1].token_type is TokenType.L_PAREN
+            and before is not TokenType.DOT
+        ):
+            parts += (sql[position : token.start], "rw.")
+            position = token.start
+    return "".join((*parts, sql[position:])) if parts else sql
+
+
+def rename_calls(tree: exp.Expr) -> exp.Expr:
+    """The same in a tree, in place: `rw.f` is the name of one Anonymous. What a select list calls so without an alias keeps its
+    name.
+
+    >>> from tailrace.sql.dialect import TailraceSQL
+    >>> rename_calls(TailraceSQL().parse("SELECT sqrt(x) + 1, sqrt(y) FROM t")[0]).sql("postgres")
+    'SELECT RW.SQRT(x) + 1, RW.SQRT(y) AS sqrt FROM t'
+    """
+    for dot in list(tree.find_all(exp.Dot)):
+        if dot.this.name.lower() == "rw" and isinstance(dot.expression, exp.Anonymous):
+            dot.replace(exp.Anonymous(this=f"rw.{dot.name.lower()}", expressions=dot.expression.expressions))
+    for node in list(tree.find_all(exp.Anonymous, exp.Pow)):
+        name = "power" if isinstance(node, exp.Pow) else node.name.lower()
+        if name not in RENAMED or isinstance(node.parent, exp.Dot):
+            continue
+        arguments = [node.this, node.expression] if isinstance(node, exp.Pow) else node.expressions
+        call = exp.Anonymous(this=f"rw.{name}", expressions=arguments)
+        selected = isinstance(node.parent, exp.Select) and node.arg_key == "expressions"
+        node.replace(exp.alias_(call, name) if selected else call)
+    return tree
+
+
+def _names(token: Token, names: Iterable[str]) -> bool:
+    return token.token_type is not TokenType.IDENTIFIER and token.text.lower() in names
+
+
+def _tokens(sql: str) -> list[Token]:
+    try:
+        return list(RisingWave().tokenize(sql))
+    except TokenError:
+        return []  # the parser tells what is wrong
+
+
+@dataclass(slots=True)
+class _Rewriter:
+    """Puts text together from tokens `at` to an end; everything between what it changes is the original."""
+
+    sql: str
+    tokens: list[Token]
+    made: int = 0
+
+    def whole(self) -> str:
+        text = self.between(0, len(self.tokens))
+        return self.sql if text == self.sql else text
+
+    def between(self, start: int, end: int) -> str:
+        """The text of tokens `start` up to `end`, with the space around them where it is the statement's edge."""
+        parts: list[str] = []
+        position = self.tokens[start].start if start else 0
+        index = start
+        while index < end:
+            text, following = self._special(index)
+            if text is None:
+                index += 1
+                continue
+            parts += (self.sql[position : self.tokens[index].start], text)
+            position = self.tokens[following - 1].end + 1
+            index = following
+        stop = len(self.sql) if end == len(self.tokens) else self.tokens[end - 1].end + 1
+        return "".join((*parts, self.sql[position:stop]))
+
+    def _special(self, index: int) -> tuple[str | None, int]:
+        """What takes the place of the tokens from `index` on, and the index behind them."""
+        token = self.tokens[index]
+        if _names(token, {"aggregate"}) and self._types(index + 1, TokenType.COLON):
+            return self._aggregate(index)
+        if _names(token, _TAKES_LAMBDA) and self._types(index + 1, TokenType.L_PAREN):
+            return self._transform(index)
+        if _names(token, {"array"}) and self._types(index + 1, TokenType.L_BRACKET):
+            end = self._closing(index + 1)
+            if self._types(end, TokenType.L_BRACKET):
+                return (
+                    f"({self.sql[token.start : self.tokens[index + 1].end + 1]}{self._inner(index + 1, end)}])",
+                    end,
+                )
+        if _names(token, {"double"}) and not self._word(index + 1, "precision") and self._typed(index):
+            return "double precision", index + 1
+        return None, index + 1
+
+    def _aggregate(self, index: int) -> tuple[str | None, int]:
+        """`aggregate:f(arguments)` at `index`."""
+        if not self._types(index + 3, TokenType.L_PAREN):
+            return None, index + 1
+        end = self._closing(index + 3)
+        return f"{self.tokens[index + 2].text}(array_agg({self._inner(index + 3, end)}))", end
+
+    def _transform(self, index: int) -> tuple[str | None, int]:
+        """`array_transform(array, |x| body)` at `index`: NULL stays NULL, and the elements keep their order."""
+        end = self._closing(index + 1)
+        comma = self._comma(index + 2, end - 1)
+        if (
+            comma is None
+            or not self._types(comma + 1, TokenType.PIPE)
+            or not self._types(comma + 3, TokenType.PIPE)
+        ):
+            raise InvalidStatement(
+                "array_transform takes an array and a lambda", hint="array_transform(a, |x| x + 1)"
+            )
+        name = self.sql[self.tokens[comma + 2].start : self.tokens[comma + 2].end + 1]
+        array, body = self.between(index + 2, comma), self.between(comma + 4, end - 1)
+        made, self.made = f"_lambda{self.made}", self.made + 1
+        mapped = f"SELECT {body} FROM unnest({made}._a) WITH ORDINALITY AS _e({name}, _i) ORDER BY _e._i"  # noqa: S608
+        kept = f"CASE WHEN {made}._a IS NOT NULL THEN ARRAY({mapped}) END"
+        return f"(SELECT {kept} FROM (SELECT {array} AS _a) AS {made})", end  # noqa: S608 - the statement's own pieces
+
+    def _inner(self, opening: int, end: int) -> str:
+        """What stands in the brackets that open at `opening` and end before `end`."""
+        return self.between(opening + 1, end - 1) if end - 1 > opening + 1 else ""
+
+    def _closing(self, opening: int) -> int:
+        """The index behind the bracket that closes the one at `opening`."""
+        depth = 0
+        for index in range(opening, len(self.tokens)):
+            kind = self.tokens[index].token_type
+            depth += _OPENING.get(kind, 0) + _CLOSING.get(kind, 0)
+            if depth == 0:
+                return index + 1
+        raise InvalidStatement("syntax error at end of input: a bracket is not closed")
+
+    def _comma(self, start: int, end: int) -> int | None:
+        depth = 0
+        for index in range(start, end):
+            kind = self.tokens[index].token_type
+            depth += _OPENING.get(kind, 0) + _CLOSING.get(kind, 0)
+            if kind is TokenType.COMMA and depth == 0:
+                return index
+        return None
+
+    def _types(self, index: int, kind: TokenType) -> bool:
+        return index < len(self.tokens) and self.tokens[index].token_type is kind
+
+    def _word(self, index: int, word: str) -> bool:
+        return index < len(self.tokens) and self.tokens[index].text.lower() == word
+
+    def _typed(self, index: int) -> bool:
+        """Whether a type may stand at `index`: behind `::`, or behind AS in a cast."""
+        return index > 0 and (
+            self.tokens[index - 1].token_type is TokenType.DCOLON
+            or (self._word(index - 1, "as") and self._types(index + 1, TokenType.R_PAREN))
+            or (self._word(index - 1, "as") and self._types(index + 1, TokenType.L_BRACKET))
+        )
