@@ -58,7 +58,8 @@ def renamed(sql: str) -> str:
     if not _CALLED.search(sql):
         return sql
     tokens = _tokens(sql)
-    parts, position = [], 0
+    parts: list[str] = []
+    position = 0
     for index, token in enumerate(tokens[:-1]):
         before = tokens[index - 1].token_type if index else None
         if (
