@@ -84,6 +84,14 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT pg_catalog.round($1) $$
 CREATE OR REPLACE FUNCTION rw.round(numeric, integer) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT pg_catalog.round($1, least($2, coalesce(scale($1), 0))) $$;
 
+-- The average of decimals by that division, given PostgreSQL's average, the sum and the count; of anything else its own.
+CREATE OR REPLACE FUNCTION rw.avg(numeric, numeric, bigint) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT CASE WHEN $3 > 0 THEN rw.numeric_div($2, $3::numeric) END $$;
+CREATE OR REPLACE FUNCTION rw.avg(double precision, double precision, bigint) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT $1 $$;
+CREATE OR REPLACE FUNCTION rw.avg(interval, interval, bigint) RETURNS interval
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT $1 $$;
+
 -- The two operators of PostgreSQL's that make a numeric of two by rules of their own.
 DO $$
 DECLARE
@@ -118,3 +126,27 @@ END $$;
 CREATE OR REPLACE FUNCTION pg_catalog.coth(double precision) RETURNS double precision
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT CASE WHEN $1 = 0 THEN 'NaN' ELSE 1 / tanh($1) END $$;
 
+
+-- The virtual node, of `$1`, that RisingWave would place a row of these values on: CRC-32 of their bytes in memory.
+CREATE OR REPLACE FUNCTION rw.vnode(integer, bytea) RETURNS smallint
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    IF $1 IS NULL THEN
+        RAISE EXCEPTION 'the first argument (vnode count) must not be NULL' USING ERRCODE = '22023';
+    ELSIF $1 NOT BETWEEN 1 AND 32768 THEN
+        RAISE EXCEPTION 'the first argument (vnode count) must be in range 1..=32768' USING ERRCODE = '22023';
+    END IF;
+    RETURN crc32($2) % $1;
+END $$;
+CREATE OR REPLACE FUNCTION pg_catalog.rw_vnode(integer, VARIADIC smallint[]) RETURNS smallint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT rw.vnode($1,
+    (SELECT string_agg(coalesce(reverse(int2send(v)), '\xf0ffffff'::bytea), ''::bytea ORDER BY i) FROM unnest($2) WITH ORDINALITY AS u (v, i))) $$;
+CREATE OR REPLACE FUNCTION pg_catalog.rw_vnode(integer, VARIADIC integer[]) RETURNS smallint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT rw.vnode($1,
+    (SELECT string_agg(coalesce(reverse(int4send(v)), '\xf0ffffff'::bytea), ''::bytea ORDER BY i) FROM unnest($2) WITH ORDINALITY AS u (v, i))) $$;
+CREATE OR REPLACE FUNCTION pg_catalog.rw_vnode(integer, VARIADIC bigint[]) RETURNS smallint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT rw.vnode($1,
+    (SELECT string_agg(coalesce(reverse(int8send(v)), '\xf0ffffff'::bytea), ''::bytea ORDER BY i) FROM unnest($2) WITH ORDINALITY AS u (v, i))) $$;
+CREATE OR REPLACE FUNCTION pg_catalog.rw_vnode(integer, VARIADIC text[]) RETURNS smallint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT rw.vnode($1, (SELECT string_agg(coalesce(convert_to(v, 'UTF8') || '\xff'::bytea,
+    '\xf0ffffff'::bytea), ''::bytea ORDER BY i) FROM unnest($2) WITH ORDINALITY AS u (v, i))) $$;

@@ -10,10 +10,6 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT host('0.0.0.0'::inet + 
 CREATE OR REPLACE FUNCTION pg_catalog.secure_compare(text, text) RETURNS boolean
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT $1 = $2 $$;
 
-CREATE OR REPLACE FUNCTION pg_catalog.reverse(bytea) RETURNS bytea
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-AS $$ SELECT coalesce(string_agg(substr($1, i, 1), ''::bytea ORDER BY i DESC), ''::bytea) FROM generate_series(1, length($1)) AS i $$;
-
 -- The wire format of a bigint: eight bytes, the highest first.
 CREATE OR REPLACE FUNCTION pg_catalog.int8recv(bytea) RETURNS bigint
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$

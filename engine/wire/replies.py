@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from engine.wire.phrases import rephrased
 from engine.wire.protocol import decode_data_row, encode, naming, without_fields
 from engine.wire.row_text import Fix, fixed_row, fixes_of
 
@@ -138,17 +139,20 @@ class ReplyStream:
             return self._ready(data[position + 5])
         if kind == 0x45:  # E
             self.failed = True
-            body = data[position + 5 : end]
+            body = sent = data[position + 5 : end]
             self.fatal = self.fatal or b"\x00VFATAL\x00" in body or b"\x00VPANIC\x00" in body
             if collected is not None and not self.fatal:
-                collected.error = body
+                collected.error = rephrased(body)
                 return b""
+            body = rephrased(body)
             hidden = b"P" if self.hide_positions else b""
             if _OWN_FUNCTION in body:
                 hidden += b"W"
             if self.standing_for is not None:
                 return encode(b"E", naming(without_fields(body, hidden), *self.standing_for))
-            return encode(b"E", without_fields(body, hidden)) if hidden else None
+            if hidden:
+                body = without_fields(body, hidden)
+            return None if body is sent else encode(b"E", body)
         if kind == 0x47:  # G
             if self.copy_begins is not None:
                 self._after.append(self.copy_begins)

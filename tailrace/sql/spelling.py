@@ -27,7 +27,7 @@ RENAMED = frozenset(
 
 _LAMBDA = re.compile(r"\|\s*[a-z_][a-z0-9_]*\s*(?:,\s*[a-z_][a-z0-9_]*\s*)*\|", re.IGNORECASE)
 _SPELLED = re.compile(r"\baggregate\s*:|\]\s*\[|\bdouble\b", re.IGNORECASE)
-_CALLED = re.compile(rf"\b(?:{'|'.join(sorted(RENAMED))})\s*\(", re.IGNORECASE)
+_CALLED = re.compile(rf"\b(?:avg|{'|'.join(sorted(RENAMED))})\s*\(", re.IGNORECASE)
 _OPENING = {TokenType.L_PAREN: 1, TokenType.L_BRACKET: 1, TokenType.L_BRACE: 1}
 _CLOSING = {TokenType.R_PAREN: -1, TokenType.R_BRACKET: -1, TokenType.R_BRACE: -1}
 _TAKES_LAMBDA = frozenset({"array_transform"})
@@ -50,26 +50,18 @@ def respelled(sql: str) -> str:
 
 
 def renamed(sql: str) -> str:
-    """A query's text with the calls of RENAMED functions qualified; the same object where there are none.
+    """A query's text with the calls of RENAMED functions qualified, and averages of decimals exact; the same object where
+    there are none.
 
     >>> renamed("SELECT round(x, 2), rw.round(x), round FROM t")
     'SELECT rw.round(x, 2), rw.round(x), round FROM t'
+    >>> renamed("SELECT avg(x) OVER w FROM t")
+    'SELECT rw.avg(avg(x) OVER w, sum(x) OVER w, count(x) OVER w) FROM t'
     """
     if not _CALLED.search(sql):
         return sql
     tokens = _tokens(sql)
-    parts: list[str] = []
-    position = 0
-    for index, token in enumerate(tokens[:-1]):
-        before = tokens[index - 1].token_type if index else None
-        if (
-            _names(token, RENAMED)
-            and tokens[index + 1].token_type is TokenType.L_PAREN
-            and before is not TokenType.DOT
-        ):
-            parts += (sql[position : token.start], "rw.")
-            position = token.start
-    return "".join((*parts, sql[position:])) if parts else sql
+    return _Rewriter(sql, tokens, renames=True).whole() if tokens else sql
 
 
 def rename_calls(tree: exp.Expr) -> exp.Expr:
@@ -111,6 +103,8 @@ class _Rewriter:
 
     sql: str
     tokens: list[Token]
+    renames: bool = False
+    """Qualify functions instead of respelling syntax."""
     made: int = 0
 
     def whole(self) -> str:
@@ -136,6 +130,8 @@ class _Rewriter:
     def _special(self, index: int) -> tuple[str | None, int]:
         """What takes the place of the tokens from `index` on, and the index behind them."""
         token = self.tokens[index]
+        if self.renames:
+            return self._renamed(index)
         if _names(token, {"aggregate"}) and self._types(index + 1, TokenType.COLON):
             return self._aggregate(index)
         if _names(token, _TAKES_LAMBDA) and self._types(index + 1, TokenType.L_PAREN):
@@ -150,6 +146,26 @@ class _Rewriter:
         if _names(token, {"double"}) and not self._word(index + 1, "precision") and self._typed(index):
             return "double precision", index + 1
         return None, index + 1
+
+    def _renamed(self, index: int) -> tuple[str | None, int]:
+        """A call of a renamed function at `index`, or of avg."""
+        token = self.tokens[index]
+        qualified = index > 0 and self.tokens[index - 1].token_type is TokenType.DOT
+        if qualified or not self._types(index + 1, TokenType.L_PAREN):
+            return None, index + 1
+        if _names(token, RENAMED):
+            return f"rw.{token.text}", index + 1
+        if not _names(token, {"avg"}):
+            return None, index + 1
+        end = self._closing(index + 1)
+        argument, behind = self._inner(index + 1, end), end
+        if self._word(behind, "filter") and self._types(behind + 1, TokenType.L_PAREN):
+            behind = self._closing(behind + 1)
+        if self._word(behind, "over"):
+            behind = self._closing(behind + 1) if self._types(behind + 1, TokenType.L_PAREN) else behind + 2
+        behind = min(behind, len(self.tokens))
+        tail = f" {self.between(end, behind)}" if behind > end else ""
+        return f"rw.avg({', '.join(f'{f}({argument}){tail}' for f in ('avg', 'sum', 'count'))})", behind
 
     def _aggregate(self, index: int) -> tuple[str | None, int]:
         """`aggregate:f(arguments)` at `index`."""

@@ -60,6 +60,9 @@ CASES = {
     "to_jsonb(NULL::integer)": "null",
     "to_jsonb('2014-05-28 12:22:35.5'::timestamptz)": '"2014-05-28T12:22:35.5+00:00"',
     "1::double": "1",
+    # placement
+    "rw_vnode(256, 114, 514)": "97",
+    "rw_vnode(32768, 114, 514)": "21857",
 }
 
 FAILING = {
@@ -97,6 +100,19 @@ def test_rows_of_functions(engine: FlowUnderTest) -> None:
     assert engine.rows("SELECT * FROM range(2, 6, 2)") == [(2,), (4,)]
     assert engine.rows(to_postgres("SELECT regexp_matches('abcabc', 'Bc', 'i')")) == [(["bc"],), (["bc"],)]
     assert engine.rows(to_postgres("SELECT aggregate:array_sum(v) FROM (VALUES (3), (4)) AS t (v)")) == [(7,)]
+
+
+def test_averages_of_decimals_are_exact(engine: FlowUnderTest) -> None:
+    values = "(VALUES (1, 1.0), (2, 2.0), (3, 2.0)) AS t (i, n)"
+    found = engine.rows(
+        to_postgres(
+            f"SELECT avg(i)::text, avg(n)::text, avg(n) FILTER (WHERE i > 1) AS f, avg(i::real) FROM {values}"
+        )
+    )
+    assert [str(v) for v in found[0]] == ["2", "1.6666666666666666666666666667", "2.0", "2.0"]
+    windowed = to_postgres(f"SELECT avg(n) OVER (ORDER BY i ROWS 1 PRECEDING)::text FROM {values} ORDER BY i")
+    assert engine.rows(windowed) == [("1.0",), ("1.5",), ("2.0",)]
+    assert engine.rows(to_postgres("SELECT avg(i) FROM generate_series(1, 0) AS t (i)")) == [(None,)]
 
 
 def test_views_give_null_where_a_function_fails(engine: FlowUnderTest) -> None:

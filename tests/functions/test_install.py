@@ -38,3 +38,17 @@ def test_made_again_when_the_text_changes(
     monkeypatch.setattr(functions, "texts", lambda: (*texts, changed))
     functions.install(connection)
     assert connection.execute("SELECT only_here(), array_distinct(ARRAY[2, 1, 2])").fetchone() == (7, [2, 1])
+
+
+def test_none_takes_the_place_of_a_function_of_postgresql(
+    connection: psycopg.Connection[tuple[Any, ...]],
+) -> None:
+    """Such a row would count where a call is inlined, and not where it is not."""
+    ours = "pg_proc AS p JOIN pg_proc AS o ON o.oid = 'rw.numeric_div'::regproc AND o.xmin = p.xmin"
+    replaced = connection.execute(
+        f"SELECT p.oid::regprocedure::text FROM {ours} WHERE p.oid < 16384"
+    ).fetchall()
+    assert replaced == []
+    made = connection.execute(f"SELECT count(*) FROM {ours}").fetchone()
+    assert made is not None
+    assert made[0] > 100

@@ -1,0 +1,74 @@
+"""What PostgreSQL's errors say, in RisingWave's words where those differ: programs that look for a phrase find it.
+
+One table for all: the SQLSTATE stays, only the message changes, and where PostgreSQL's own wording says more it stays in front.
+Pure; used by `engine.wire.replies` for errors on their way to the client.
+"""
+
+from __future__ import annotations
+
+import re
+
+_PHRASES: tuple[tuple[bytes, re.Pattern[bytes], bytes], ...] = tuple(
+    (sqlstate, re.compile(pattern), phrase)
+    for sqlstate, pattern, phrase in (
+        (b"22012", rb"^division by zero$", b"Division by zero"),
+        (b"22003", rb"^value out of range: (\w+)$", rb"Numeric out of range: \1"),
+        (b"22003", rb"^((?:smallint|integer|bigint) out of range)$", rb"Numeric out of range: \1"),
+        (
+            b"22P02",
+            rb"^(invalid input syntax for type (?:smallint|integer|bigint): .*)$",
+            rb"\1: invalid digit found in string",
+        ),
+        (
+            b"22023",
+            rb"^(cannot cast jsonb \w+ to type) (?:smallint|integer|bigint|real|double precision|numeric)$",
+            rb"\1 number",
+        ),
+        (
+            b"22023",
+            rb"^cannot call (jsonb_each\w*) on a (?:non-object|scalar)$",
+            rb"cannot deconstruct a non-object by \1",
+        ),
+        (b"22023", rb'^(\w+\(\) does not support the) "global" (option)$', rb"\1 global \2"),
+        (b"22023", rb"^(start|stop|step) size cannot be (NaN|infinity)$", rb"\1 value cannot be \2"),
+        (
+            b"21000",
+            rb"^more than one row returned by a subquery used as an expression$",
+            b"Scalar subquery produced more than one row",
+        ),
+        (
+            b"42601",
+            rb"^multiple assignments to same column (.*)$",
+            rb"multiple assignments to the same column \1",
+        ),
+        (b"42883", rb"^(function [\w.]+\(\) does not exist)$", rb"\1: unexpected arguments number"),
+        (
+            b"42804",
+            rb'^(column ".*" is of type (.*) but expression is of type (.*))$',
+            rb'\1: cannot cast type "\3" to "\2" in Assign context',
+        ),
+        (
+            b"42846",
+            rb"^cannot cast type (.*) to (.*)$",
+            rb'cannot cast type "\1" to "\2" in Explicit context',
+        ),
+        (b"42P01", rb'^(relation "(.*)" does not exist)$', rb"\1: table or source not found: \2"),
+    )
+)
+
+
+def rephrased(fields: bytes) -> bytes:
+    """The fields of an ErrorResponse with its message in RisingWave's words; the same object where nothing changes.
+
+    >>> rephrased(b"SERROR\\x00C22012\\x00Mdivision by zero\\x00\\x00")
+    b'SERROR\\x00C22012\\x00MDivision by zero\\x00\\x00'
+    """
+    parts = fields.split(b"\x00")
+    sqlstate = next((part[1:] for part in parts if part[:1] == b"C"), b"")
+    for index, part in enumerate(parts):
+        if part[:1] == b"M":
+            for known, pattern, phrase in _PHRASES:
+                if known == sqlstate and pattern.match(part[1:]):
+                    parts[index] = b"M" + pattern.sub(phrase, part[1:])
+                    return b"\x00".join(parts)
+    return fields
