@@ -84,14 +84,6 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT pg_catalog.round($1) $$
 CREATE OR REPLACE FUNCTION rw.round(numeric, integer) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT pg_catalog.round($1, least($2, coalesce(scale($1), 0))) $$;
 
--- The average of decimals by that division, given PostgreSQL's average, the sum and the count; of anything else its own.
-CREATE OR REPLACE FUNCTION rw.avg(numeric, numeric, bigint) RETURNS numeric
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT CASE WHEN $3 > 0 THEN rw.numeric_div($2, $3::numeric) END $$;
-CREATE OR REPLACE FUNCTION rw.avg(double precision, double precision, bigint) RETURNS double precision
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT $1 $$;
-CREATE OR REPLACE FUNCTION rw.avg(interval, interval, bigint) RETURNS interval
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT $1 $$;
-
 -- The two operators of PostgreSQL's that make a numeric of two by rules of their own.
 DO $$
 DECLARE

@@ -27,7 +27,7 @@ RENAMED = frozenset(
 
 _LAMBDA = re.compile(r"\|\s*[a-z_][a-z0-9_]*\s*(?:,\s*[a-z_][a-z0-9_]*\s*)*\|", re.IGNORECASE)
 _SPELLED = re.compile(r"\baggregate\s*:|\]\s*\[|\bdouble\b", re.IGNORECASE)
-_CALLED = re.compile(rf"\b(?:avg|{'|'.join(sorted(RENAMED))})\s*\(", re.IGNORECASE)
+_CALLED = re.compile(rf"\b(?:{'|'.join(sorted(RENAMED))})\s*\(", re.IGNORECASE)
 _OPENING = {TokenType.L_PAREN: 1, TokenType.L_BRACKET: 1, TokenType.L_BRACE: 1}
 _CLOSING = {TokenType.R_PAREN: -1, TokenType.R_BRACKET: -1, TokenType.R_BRACE: -1}
 _TAKES_LAMBDA = frozenset({"array_transform"})
@@ -50,13 +50,10 @@ def respelled(sql: str) -> str:
 
 
 def renamed(sql: str) -> str:
-    """A query's text with the calls of RENAMED functions qualified, and averages of decimals exact; the same object where
-    there are none.
+    """A query's text with the calls of RENAMED functions qualified; the same object where there are none.
 
     >>> renamed("SELECT round(x, 2), rw.round(x), round FROM t")
     'SELECT rw.round(x, 2), rw.round(x), round FROM t'
-    >>> renamed("SELECT avg(x) OVER w FROM t")
-    'SELECT rw.avg(avg(x) OVER w, sum(x) OVER w, count(x) OVER w) FROM t'
     """
     if not _CALLED.search(sql):
         return sql
@@ -148,24 +145,14 @@ class _Rewriter:
         return None, index + 1
 
     def _renamed(self, index: int) -> tuple[str | None, int]:
-        """A call of a renamed function at `index`, or of avg."""
+        """A call of a renamed function at `index`."""
         token = self.tokens[index]
         qualified = index > 0 and self.tokens[index - 1].token_type is TokenType.DOT
         if qualified or not self._types(index + 1, TokenType.L_PAREN):
             return None, index + 1
         if _names(token, RENAMED):
             return f"rw.{token.text}", index + 1
-        if not _names(token, {"avg"}):
-            return None, index + 1
-        end = self._closing(index + 1)
-        argument, behind = self._inner(index + 1, end), end
-        if self._word(behind, "filter") and self._types(behind + 1, TokenType.L_PAREN):
-            behind = self._closing(behind + 1)
-        if self._word(behind, "over"):
-            behind = self._closing(behind + 1) if self._types(behind + 1, TokenType.L_PAREN) else behind + 2
-        behind = min(behind, len(self.tokens))
-        tail = f" {self.between(end, behind)}" if behind > end else ""
-        return f"rw.avg({', '.join(f'{f}({argument}){tail}' for f in ('avg', 'sum', 'count'))})", behind
+        return None, index + 1
 
     def _aggregate(self, index: int) -> tuple[str | None, int]:
         """`aggregate:f(arguments)` at `index`."""

@@ -99,7 +99,6 @@ def test_goes_to_the_flow(sql: str) -> None:
         ("123", "42601", "123"),
         ("SHOW TABLES garbage", "42601", "garbage"),
         ("FLUSH it", "42601", "it"),
-        ("SELECT * FROM a ASOF JOIN b ON a.x = b.x AND a.t >= b.t", "0A000", "ASOF"),
     ],
 )
 def test_refused_with_a_reason(sql: str, sqlstate: str, words: str) -> None:
