@@ -12,6 +12,7 @@ from engine.catalog.objects import CatalogObject
 from engine.ddl.alter_table import add_column, drop_column
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.move import set_owner, set_schema
+from engine.ddl.rate_limits import KINDS, set_rate_limit
 from engine.ddl.rename import rename
 from engine.ddl.swap import swap
 from engine.ddl.words import Name, Words
@@ -31,8 +32,6 @@ _HINTS: Mapping[tuple[str, ...], str] = {
     ("ALTER",): "create a new table, INSERT INTO it SELECT from this one, and ALTER TABLE ... SWAP WITH",
     ("RENAME",): "only whole relations are renamed; name the column with AS in a view",
     ("AS",): _REBUILD,
-    ("SET", "SOURCE_RATE_LIMIT"): "rates are not limited; stop the producer instead",
-    ("SET", "BACKFILL_RATE_LIMIT"): "rates are not limited",
     ("CONNECTOR",): "DROP it and CREATE it with the new options",
     ("FORMAT",): "DROP it and CREATE it with the new format",
 }
@@ -73,6 +72,10 @@ def _alter(context: DdlContext, words: Words, keyword: str, kind: str) -> Reply:
         words.rest()
         _found(context, name, keyword, kind)
         context.notices.append("parallelism is not set: the embedded engine runs each job in one process")
+    elif words.word() == "SET" and words.word(1) in KINDS:
+        words.take()
+        option = words.take().upper()
+        set_rate_limit(context, _found(context, name, keyword, kind), option, words)
     elif kind == "table" and words.word() in ("ADD", "DROP"):
         change = add_column if words.take().upper() == "ADD" else drop_column
         change(context, _table(context, name), words)
@@ -87,6 +90,10 @@ def _table(context: DdlContext, name: Name) -> CatalogObject:
         raise InvalidStatement(
             f'"{name.folded}" is not a table or cannot be altered', sqlstate="42809",
             hint=_REBUILD if found.kind == "materialized view" else None,
+        )  # fmt: skip
+    if found.body.get("rate_limits"):
+        raise InvalidStatement(
+            f'"{found.name}" is throttled', sqlstate="55006", hint="ALTER TABLE ... SET DML_RATE_LIMIT TO DEFAULT first"
         )  # fmt: skip
     filling = [
         d.name

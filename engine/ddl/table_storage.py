@@ -91,7 +91,17 @@ def drop_storage(id_: int) -> list[str]:
     functions += [f"engine.take_turn_{id_}()", f"engine.overwrite_{id_}()"]
     return [
         f"DROP TABLE engine.table_{id_}, engine.changes_{id_}",
+        *parked_objects(id_),
         *(f"DROP FUNCTION IF EXISTS {f}" for f in functions),
+    ]
+
+
+def parked_objects(id_: int) -> list[str]:
+    """The statements that remove what a throttled table has more than others (`engine.ddl.rate_limits`), but its trigger."""
+    return [
+        f"DROP FUNCTION IF EXISTS engine.release_{id_}(integer)",
+        f"DROP FUNCTION IF EXISTS engine.park_{id_}()",
+        f"DROP TABLE IF EXISTS engine.parked_{id_}",
     ]
 
 

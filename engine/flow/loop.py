@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import orjson
@@ -29,6 +30,7 @@ from engine.flow.barrier import Flow
 from engine.flow.jobs import Jobs, end_sessions
 from engine.flow.server import Command, CommandServer
 from engine.flow.statistics import analyze_grown
+from engine.flow.throttle import Throttle, rate_of, release
 from tailrace.errors import PermissionDenied, TailraceError
 from tailrace.sql.types import types_from_json
 
@@ -57,6 +59,7 @@ class Loop:
     """Told whether there are sinks that a delivery has to serve."""
     readers: dict[int, Reader] = field(default_factory=dict)
     dirty: set[int] = field(default_factory=set)
+    throttle: Throttle = field(default_factory=Throttle)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _jobs_of: dict[int, Command] = field(default_factory=dict)
     """Statements that end with their object's backfill."""
@@ -112,6 +115,7 @@ class Loop:
         with self._lock:
             tables = {t.id for t in self.flow.catalog.of_kind("table")} if everything else set(self.dirty)
             self.dirty.clear()
+        tables |= self._release()
         batches = self._take()
         if not batches and not tables and not self.flow.uses_now:
             return
@@ -129,11 +133,27 @@ class Loop:
             self._expire_at = time.monotonic() + EXPIRE_EVERY_S
             self._retried(self.flow.expire)
 
+    def _release(self) -> set[int]:
+        """Let waiting rows into throttled tables, as many as their rates allow; the tables that have changed."""
+        changed = set()
+        for table in list(self.flow.catalog.of_kind("table")):
+            rate = rate_of(table, "DML")
+            allowed = 0 if rate is None else self.throttle.allowed(table.id, rate, MAX_BARRIER_ROWS)
+            if allowed:
+                rows = self._retried(partial(release, self.flow.connection, table, allowed))
+                self.throttle.spent(table.id, rows)
+                if rows:
+                    changed.add(table.id)
+        return changed
+
     def _take(self) -> dict[int, Batch]:
         batches = {}
         for id_, reader in self.readers.items():
-            batch = reader.take(MAX_BARRIER_ROWS)
+            rate = rate_of(self.flow.catalog.objects[id_], "SOURCE")
+            allowed = self.throttle.allowed(id_, rate, MAX_BARRIER_ROWS)
+            batch = reader.take(allowed) if allowed else None
             if batch is not None:
+                self.throttle.spent(id_, len(batch.rows))
                 batches[id_] = batch
                 for generation in batch.new_generations:
                     log.warning(
