@@ -137,11 +137,6 @@ def compile_view(context: DdlContext, tree: exp.Create, id_: int) -> Program:
     if expires:
         check_may_forget(operator)
     program = materialize(operator, id_, expires=expires)
-    listed = [folded(e if isinstance(e, exp.Identifier) else e.this) for e in _listed_columns(tree)]
-    if listed:
-        raise UnsupportedFeature(
-            "a column list in CREATE MATERIALIZED VIEW", hint="name the columns with AS in the SELECT"
-        )
     return program
 
 
@@ -176,9 +171,29 @@ def _query_text(context: DdlContext, tree: exp.Create) -> str:
     query = tree.expression.unnest() if isinstance(tree.expression, exp.Subquery) else tree.expression
     context.qualify(query)
     inline_functions(context, query)
+    listed = [folded(e if isinstance(e, exp.Identifier) else e.this) for e in _listed_columns(tree)]
+    if listed:
+        _name_columns(query, listed)
     return query.sql(dialect="risingwave").replace(
         "FOR TIMESTAMP AS OF PROCTIME()", "FOR SYSTEM_TIME AS OF PROCTIME()"
     )
+
+
+def _name_columns(query: exp.Expr, listed: list[str]) -> None:
+    """CREATE VIEW v (a, b): the names of the first columns, put into the query itself."""
+    select: exp.Expr = query
+    while isinstance(select, exp.SetOperation | exp.Subquery):
+        select = select.this
+    items = select.expressions if isinstance(select, exp.Select) else []
+    if len(items) < len(listed):
+        raise InvalidStatement(f"{len(listed)} column names for a query of {len(items)} columns")
+    if any(item.is_star for item in items[: len(listed)]) or not items:
+        raise UnsupportedFeature("a column list over SELECT *", hint="name the columns with AS in the SELECT")
+    named = [
+        exp.alias_(item.unalias(), exp.to_identifier(name, quoted=True))
+        for item, name in zip(items, listed, strict=False)
+    ]
+    select.set("expressions", [*named, *items[len(listed) :]])
 
 
 def _references(context: DdlContext, query: str) -> tuple[int, ...]:

@@ -1,0 +1,30 @@
+"""Column lists of CREATE VIEW and CREATE MATERIALIZED VIEW."""
+
+from __future__ import annotations
+
+import pytest
+
+from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tests.support.flow import FlowUnderTest
+
+
+@pytest.mark.parametrize("kind", ["VIEW", "MATERIALIZED VIEW"])
+def test_a_list_names_the_first_columns(engine: FlowUnderTest, kind: str) -> None:
+    engine.ddl(
+        "CREATE TABLE t (a int, b int)",
+        f'CREATE {kind} v (x, "Y") AS SELECT a, b + 1 AS c, b FROM t WHERE a > 0',
+        f"CREATE {kind} u (n) AS SELECT a FROM t UNION ALL SELECT b FROM t",
+        'CREATE MATERIALIZED VIEW over AS SELECT x, "Y" AS y, b FROM v',
+    )
+    engine.settle("INSERT INTO t VALUES (1, 2), (0, 5)")
+    assert engine.rows('SELECT x, "Y", b FROM v') == [(1, 3, 2)]
+    assert sorted(engine.rows("SELECT n FROM u")) == [(0,), (1,), (2,), (5,)]
+    assert engine.rows("SELECT x, y, b FROM over") == [(1, 3, 2)]
+
+
+def test_lists_that_do_not_fit(engine: FlowUnderTest) -> None:
+    engine.ddl("CREATE TABLE t (a int)")
+    with pytest.raises(InvalidStatement, match="2 column names for a query of 1 columns"):
+        engine.ddl("CREATE MATERIALIZED VIEW v (x, y) AS SELECT a FROM t")
+    with pytest.raises(UnsupportedFeature, match="a column list over"):
+        engine.ddl("CREATE VIEW v (x) AS SELECT * FROM t")
