@@ -103,23 +103,23 @@ class OverRows(Operator):
         self._state = state = program.state_table([*self.columns, fresh], self.key)
         program.index([Origin(state, e) for e in self._ranks(self._places)])
         changes = program.delta_table(self.input.columns)
-        gone = program.delta_table([Column("at", "tid")])
-        around = program.delta_table([Column("at", "tid"), Column("hit", "boolean")])
-        now = program.delta_table([*self.columns, fresh, Column("at", "tid")])
+        gone = program.delta_table([Column("_at", "tid")])
+        around = program.delta_table([Column("_at", "tid"), Column("_hit", "boolean")])
+        now = program.delta_table([*self.columns, fresh, Column("_at", "tid")])
         table = program.delta_table(self.columns)
         inner, columns = names(self.input.columns), names(self.columns)
         windows = ", ".join(f"{text} AS {quote(c.name)}" for text, c in self.items)
         steps = [
             f"INSERT INTO {changes} ({inner}, {WEIGHT}) {consolidate(below.delta, inner)}",
-            f"INSERT INTO {gone} (at) {self._rows_that_go(changes)}",
+            f"INSERT INTO {gone} (_at) {self._rows_that_go(changes)}",
             f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {names(self.columns, 's.')}, -1 "
-            f"FROM {gone} AS g JOIN {state} AS s ON s.ctid = g.at",
-            f"DELETE FROM {state} AS s USING {gone} AS g WHERE s.ctid = g.at",
+            f"FROM {gone} AS g JOIN {state} AS s ON s.ctid = g._at",
+            f"DELETE FROM {state} AS s USING {gone} AS g WHERE s.ctid = g._at",
             f"INSERT INTO {state} ({inner}, _fresh) SELECT {inner}, true FROM {changes} AS d WHERE {WEIGHT} > 0",
-            f"INSERT INTO {around} (at, hit) {self._neighbours(changes)}",
-            f"INSERT INTO {now} ({columns}, _fresh, at) SELECT {columns}, _fresh, at FROM ("
-            f"SELECT q.*, {windows} FROM (SELECT {names(self.input.columns, 's.')}, s._fresh, a.at, a.hit "
-            f"FROM {around} AS a JOIN {state} AS s ON s.ctid = a.at) AS q) AS q WHERE hit",
+            f"INSERT INTO {around} (_at, _hit) {self._neighbours(changes)}",
+            f"INSERT INTO {now} ({columns}, _fresh, _at) SELECT {columns}, _fresh, _at FROM ("
+            f"SELECT q.*, {windows} FROM (SELECT {names(self.input.columns, 's.')}, s._fresh, a._at, a._hit "
+            f"FROM {around} AS a JOIN {state} AS s ON s.ctid = a._at) AS q) AS q WHERE _hit",
             *self._compare(now, table),
         ]
         whole = (
@@ -153,7 +153,7 @@ class OverRows(Operator):
             where = " AND ".join([*same, f"ROW({mine}) {op} ROW({its})"])
             by = ", ".join(f"{r} {direction}" for r in self._ranks(rest, "c."))
             return (
-                f"(SELECT c.ctid AS at, row_number() OVER (ORDER BY {by}) <= {touched} AS hit "
+                f"(SELECT c.ctid AS _at, row_number() OVER (ORDER BY {by}) <= {touched} AS _hit "
                 f"FROM {self._state} AS c WHERE {where} ORDER BY {by} LIMIT {read})"
             )
 
@@ -164,8 +164,8 @@ class OverRows(Operator):
             sides.append(side(backwards, up, self.ahead, reach))
         places = f"(SELECT DISTINCT {names(self._places)} FROM {changes} AS d)"
         return (
-            f"SELECT n.at, bool_or(n.hit) FROM {places} AS p CROSS JOIN LATERAL ({' UNION ALL '.join(sides)}) AS n "
-            "GROUP BY n.at"
+            f"SELECT n._at, bool_or(n._hit) FROM {places} AS p CROSS JOIN LATERAL ({' UNION ALL '.join(sides)}) AS n "
+            "GROUP BY n._at"
         )
 
     def _compare(self, now: str, table: str) -> list[str]:
@@ -173,12 +173,12 @@ class OverRows(Operator):
         outputs = [c.name for _, c in self.items]
         inner, columns = names(self.input.columns, "s."), names(self.columns)
         differs = f"(n._fresh OR ROW({names(outputs, 's.')}) IS DISTINCT FROM ROW({names(outputs, 'n.')}))"
-        joined = f"FROM {now} AS n JOIN {self._state} AS s ON s.ctid = n.at WHERE {differs}"
+        joined = f"FROM {now} AS n JOIN {self._state} AS s ON s.ctid = n._at WHERE {differs}"
         sets = ", ".join(f"{quote(o)} = n.{quote(o)}" for o in outputs)
         return [
             f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {names(self.columns, 's.')}, -1 {joined} AND NOT n._fresh "
             f"UNION ALL SELECT {inner}, {names(outputs, 'n.')}, 1 {joined}",
-            f"UPDATE {self._state} AS s SET {sets}, _fresh = false FROM {now} AS n WHERE s.ctid = n.at AND {differs}",
+            f"UPDATE {self._state} AS s SET {sets}, _fresh = false FROM {now} AS n WHERE s.ctid = n._at AND {differs}",
         ]
 
     def origin(self, column: str) -> Origin:
