@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 from sqlglot.errors import OptimizeError
+from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.optimizer.qualify import qualify
 
 from engine.compile.scope import Planner
@@ -19,7 +20,7 @@ class UnresolvedName(InvalidStatement):
 
 def resolve(planner: Planner, query: exp.Query) -> exp.Query:
     """Expand TUMBLE and stars, and qualify every column; unknown columns are reported by name."""
-    tree = expand_windows(query.copy())
+    tree = normalize_identifiers(expand_windows(query.copy()), dialect=TailraceSQL)
     schemas: dict[str, dict[str, object]] = {}
     ctes = {c.alias for c in tree.find_all(exp.CTE)}
     for table in tree.find_all(exp.Table):

@@ -130,11 +130,24 @@ def filtered(planner: Planner, scope: Scope, condition: exp.Expr) -> None:
 
 
 def conjuncts(condition: exp.Expr | None) -> list[exp.Expr]:
-    """The conditions that are ANDed together in `condition`."""
+    """The conditions that are ANDed together in `condition`, with those that all branches of an OR share put before it.
+
+    >>> import sqlglot
+    >>> [c.sql() for c in conjuncts(sqlglot.parse_one("(a = b AND c) OR (a = b AND d)"))]
+    ['a = b', '(a = b AND c) OR (a = b AND d)']
+    """
     if condition is None:
         return []
     condition = condition.unnest()
-    return list(condition.flatten()) if isinstance(condition, exp.And) else [condition]
+    if isinstance(condition, exp.And):
+        return [c for side in (condition.this, condition.expression) for c in conjuncts(side)]
+    if not isinstance(condition, exp.Or):
+        return [condition]
+    first, *others = (conjuncts(branch) for branch in condition.flatten())
+    shared = [
+        c for c in first if isinstance(c, exp.EQ) and not has_subquery(c) and all(c in o for o in others)
+    ]
+    return [*(c.copy() for c in shared), condition]
 
 
 def has_subquery(expression: exp.Expr) -> bool:

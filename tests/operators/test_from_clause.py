@@ -31,3 +31,11 @@ def test_is_incremental(engine: FlowUnderTest, name: str) -> None:
         engine.ddl(f"CREATE TABLE {table} ({columns})")
     lines = [line for (line,) in engine.ddl(f"EXPLAIN CREATE MATERIALIZED VIEW v AS {VIEWS[name]}").rows]
     assert not [line for line in lines if "Recompute " in line]
+
+
+def test_an_equality_in_every_branch_of_or_makes_the_join(engine: FlowUnderTest) -> None:
+    for table, columns in TABLES.items():
+        engine.ddl(f"CREATE TABLE {table} ({columns})")
+    query = VIEWS["equality_in_every_branch"]
+    lines = [line for (line,) in engine.ddl(f"EXPLAIN CREATE MATERIALIZED VIEW v AS {query}").rows]
+    assert not [line for line in lines if "O(state)" in line]

@@ -42,3 +42,9 @@ SELECT t.id AS a, u.id AS b FROM t JOIN u ON t.g = u.g AND t.x::int + u.i > 0;
 
 -- ungrouped
 SELECT t.id AS a, u.id AS b FROM t JOIN u ON t.g = u.g AND t.i / nullif(u.i, 0) > 0;
+
+-- equality_in_every_branch
+SELECT t.id AS a, u.id AS b FROM t, u WHERE (t.g = u.g AND t.i = 1) OR (t.g = u.g AND u.i = 2);
+
+-- in_capitals
+SELECT T.ID AS a, W.window_start FROM TUMBLE(T, TS, INTERVAL '5 seconds') AS W JOIN T ON T.ID = W.ID;
