@@ -19,6 +19,7 @@ from engine import functions
 from engine.catalog import risingwave
 from engine.catalog.schema import ADDED_IN_2, ADDED_IN_3, GRANTS, PRIVATE, VISIBLE, pg_class_view
 from engine.catalog.upgrades import STEPS, Step
+from engine.operators.base import quote
 from engine.state import STATE_VERSION
 from tailrace.errors import TailraceError
 
@@ -87,6 +88,29 @@ def _run(connection: Connection, step: Step) -> None:
         ) from error
 
 
+_BUILT_ON_IT = """
+WITH RECURSIVE built AS (
+    SELECT oid FROM pg_class WHERE relnamespace = 'rw_catalog'::regnamespace
+    UNION
+    SELECT r.ev_class FROM built AS b
+    JOIN pg_depend AS d ON d.refobjid = b.oid AND d.refclassid = 'pg_class'::regclass AND d.classid = 'pg_rewrite'::regclass
+    JOIN pg_rewrite AS r ON r.oid = d.objid
+)
+SELECT n.nspname, c.relname, pg_get_viewdef(c.oid) FROM built JOIN pg_class AS c USING (oid)
+JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname <> 'rw_catalog' ORDER BY c.oid
+"""
+"""Clients' views that read the visible schema, those that others read first."""
+
+
+def _make_again(connection: Connection, name: str, query: str) -> None:
+    try:
+        with connection.transaction():
+            connection.execute(f"CREATE VIEW {name} AS {query}")
+            connection.execute(f"GRANT SELECT ON {name} TO root, dashboard")
+    except psycopg.Error as error:
+        log.warning("view %s reads catalogs that have changed, and is gone: %s", name, error)
+
+
 def _make_visible(connection: Connection) -> None:
     """Drop and make rw_catalog unless it was made from this very text."""
     rows = connection.execute(
@@ -97,7 +121,12 @@ def _make_visible(connection: Connection) -> None:
     digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()
     if connection.execute("SELECT visible FROM engine.version").fetchone() == (digest,):
         return
-    connection.execute("DROP SCHEMA IF EXISTS rw_catalog CASCADE")  # nobody's objects can be built on it
+    over_catalogs: list[tuple[str, str, str]] = []
+    if connection.execute("SELECT to_regnamespace('rw_catalog') IS NOT NULL").fetchone() == (True,):
+        over_catalogs = connection.execute(_BUILT_ON_IT).fetchall()
+    connection.execute("DROP SCHEMA IF EXISTS rw_catalog CASCADE")
     for text in texts:
         connection.execute(text)
+    for schema, name, query in over_catalogs:
+        _make_again(connection, f"{quote(schema)}.{quote(name)}", query)
     connection.execute("UPDATE engine.version SET visible = %s", (digest,))

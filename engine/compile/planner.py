@@ -21,6 +21,7 @@ from engine.operators.shared import Shared
 from tailrace.errors import InvalidStatement, TailraceError, UndefinedObject, UnsupportedFeature
 from tailrace.sql.dialect import TailraceSQL, parse_query
 from tailrace.sql.names import ObjectName
+from tailrace.sql.system_relations import SYSTEM_SCHEMAS
 from tailrace.sql.windows import expand_windows
 
 __all__ = ["plan", "relations_of"]
@@ -71,6 +72,10 @@ class _Planner:
 
     def relation(self, name: str, schema: str = "") -> Relation:
         relation = self.environment.lookup(ObjectName(name, schema))
+        if relation is None and schema in SYSTEM_SCHEMAS:
+            raise UnsupportedFeature(
+                "a system relation in a materialized view", hint="CREATE VIEW, which reads it when it is read"
+            )
         if relation is None:
             raise UndefinedObject(
                 f'relation "{ObjectName(name, schema)}" does not exist',

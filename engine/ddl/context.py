@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from sqlglot import exp
 from engine.catalog.objects import PUBLIC, Catalog, CatalogObject, insert
 from engine.compile.describe import environment
 from engine.compile.relations import Environment
+from engine.ddl.parallelism import derived
 from tailrace.errors import DuplicateObject, PermissionDenied, UndefinedObject
 from tailrace.sql.names import ObjectName, qualify
 
@@ -52,6 +53,7 @@ class DdlContext:
     background: bool = False
     stop_backfill: Callable[[int], None] = lambda _id: None
     search_path: Sequence[str] = SEARCH_PATH
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> Environment:
@@ -136,6 +138,9 @@ class DdlContext:
         """Put a new object into the catalog, in PostgreSQL and in memory."""
         if self.path != (PUBLIC,):
             new = replace(new, body={**new.body, "path": list(self.path)})
+        parallelism = derived(new.kind, self.settings)
+        if parallelism is not None:
+            new = replace(new, body={**new.body, "parallelism": parallelism})
         insert(self.connection, new)
         self.catalog.objects[new.id] = new
         self.created.append(new)

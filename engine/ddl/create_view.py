@@ -19,11 +19,12 @@ from engine.ddl.create_function import inline_functions
 from engine.ddl.filling import Filling, fill_or_start
 from engine.ddl.names import object_name, refusal
 from engine.ddl.retention import check_may_forget, retention_of
-from engine.operators.base import names
+from engine.operators.base import Column, names
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql.batch import to_postgres
 from tailrace.sql.dialect import EmitOnWindowCloseProperty, parse_query
 from tailrace.sql.names import folded
+from tailrace.sql.system_relations import qualify_system
 
 
 def create_view(context: DdlContext, tree: exp.Create) -> Reply:
@@ -37,7 +38,7 @@ def create_view(context: DdlContext, tree: exp.Create) -> Reply:
         return Reply(tag, notices=context.notices)
     query = _query_text(context, tree)
     try:
-        columns = tuple(c for c in plan(parse_query(query), context.environment).columns if not c.hidden)
+        columns = _planned(context, query)
     except UnsupportedFeature:
         columns = tuple(context.environment.describe(to_postgres(query)))
     references = _references(context, query)
@@ -55,6 +56,14 @@ def create_view(context: DdlContext, tree: exp.Create) -> Reply:
         )
     )
     return Reply(tag, notices=context.notices)
+
+
+def _planned(context: DdlContext, query: str) -> tuple[Column, ...]:
+    """The columns of a view that materialized views can be built on; raises UnsupportedFeature where they cannot."""
+    tree = parse_query(query)
+    if qualify_system(tree):
+        raise UnsupportedFeature("a system relation in a materialized view")
+    return tuple(c for c in plan(tree, context.environment).columns if not c.hidden)
 
 
 def create_materialized_view(context: DdlContext, tree: exp.Create, filling: Filling) -> Reply:
@@ -169,6 +178,7 @@ def _query_text(context: DdlContext, tree: exp.Create) -> str:
     if not isinstance(tree.expression, exp.Query | exp.Subquery):
         raise InvalidStatement("CREATE VIEW needs AS SELECT ...")
     query = tree.expression.unnest() if isinstance(tree.expression, exp.Subquery) else tree.expression
+    qualify_system(query)
     context.qualify(query)
     inline_functions(context, query)
     listed = [folded(e if isinstance(e, exp.Identifier) else e.this) for e in _listed_columns(tree)]

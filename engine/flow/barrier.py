@@ -352,10 +352,11 @@ class Flow:
         *,
         background: bool = False,
         search_path: Sequence[str] = SEARCH_PATH,
+        settings: Mapping[str, str] | None = None,
     ) -> Reply:
         """Run one DDL or EXPLAIN statement in its own barrier transaction; raises TailraceError.
 
-        `background` is the client's BACKGROUND_DDL, `search_path` its search path.
+        `background` is the client's BACKGROUND_DDL, `search_path` its search path, `settings` its session variables.
         A reply with a `job` is not the end: see `finish_backfill`.
         """
         for attempt in range(_DDL_ATTEMPTS):
@@ -367,6 +368,7 @@ class Flow:
                     lambda context: commands.execute(context, self._filling()),
                     background=background,
                     search_path=search_path,
+                    settings=settings or {},
                 )
             except psycopg.DataError:  # a row that came after the barrier: the next one sets it aside
                 if attempt == _DDL_ATTEMPTS - 1:
@@ -422,6 +424,7 @@ class Flow:
         *,
         background: bool = False,
         search_path: Sequence[str] = SEARCH_PATH,
+        settings: Mapping[str, str] | None = None,
     ) -> T:
         """Run `work` in a barrier of its own, behind everything that was committed before it."""
         try:
@@ -442,6 +445,7 @@ class Flow:
                     background=background,
                     stop_backfill=self.stop_backfill,
                     search_path=search_path,
+                    settings=settings or {},
                 )
                 result = work(context)
                 for item in context.created:

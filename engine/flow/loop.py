@@ -224,6 +224,7 @@ class Loop:
                 command.user,
                 background=command.background,
                 search_path=command.search_path,
+                settings=command.settings,
             )
         )
         self._arrange_readers()

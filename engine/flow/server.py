@@ -12,7 +12,7 @@ import select
 import socket
 import socketserver
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +39,7 @@ class Command:
     user: str
     background: bool = False
     search_path: tuple[str, ...] = SEARCH_PATH
+    settings: Mapping[str, str] = field(default_factory=dict)
     answer: Future[dict[str, Any]] = field(default_factory=Future)
     is_abandoned: threading.Event = field(default_factory=threading.Event)
 
@@ -87,6 +88,7 @@ class CommandServer:
                     request.get("user", "root"),
                     background=settings.get("background_ddl") == "true",
                     search_path=search_path(settings.get("search_path")),
+                    settings=settings,
                 )
             except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
                 log.warning("malformed command: %r", line[:200])

@@ -170,7 +170,7 @@ BEGIN
     FOR other IN
         SELECT p.proargtypes[0]::regtype AS name, p.proargtypes[1]::regtype AS key, p.prorettype::regtype AS value
         FROM pg_catalog.pg_proc AS p WHERE p.proname = 'map_access' AND p.pronamespace = 'pg_catalog'::regnamespace
-            AND p.proargtypes[0] <> to_regtype(name)
+            AND p.proargtypes[0] <> ALL (ARRAY[to_regtype(name)::oid, 'jsonb'::regtype::oid])
     LOOP
         PERFORM rw.make_map_cast(name, other.name::text, other.key::text, other.value::text);
         PERFORM rw.make_map_cast(other.name::text, name, key, value);
@@ -200,3 +200,7 @@ BEGIN
     END IF;
     RETURN key;
 END $$;
+
+-- A field of a JSON object, for subscripts with a string.
+CREATE OR REPLACE FUNCTION pg_catalog.map_access(jsonb, text) RETURNS jsonb
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT $1 -> $2 $$;

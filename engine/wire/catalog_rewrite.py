@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 from engine.wire.settings import RISINGWAVE_VERSION, SERVER_VERSION
 from engine.wire.tokens import Kind, Token, tokens
+from tailrace.sql.system_relations import RW_CATALOG
 
 _VERSION = f"PostgreSQL {SERVER_VERSION}-RisingWave-{RISINGWAVE_VERSION} (Tailrace)"
 
 _RELATIONS = {
+    **{name: f"rw_catalog.{name}" for name in RW_CATALOG},
     "pg_class": "rw_catalog.pg_class",
     "pg_namespace": (
         "(SELECT * FROM pg_catalog.pg_namespace WHERE nspname NOT IN ('engine', 'rw') AND"
@@ -99,8 +101,9 @@ _CALLS = {
     ),
 }
 
+_WORDS = "|".join((*(_RELATIONS.keys() - RW_CATALOG), *_CALLS))
 _GATE = re.compile(
-    rf"\b(?:{'|'.join((*_RELATIONS, *_CALLS))}|information_schema\s*\.\s*(?:{'|'.join(_INFORMATION)}))\b|\bversion\s*\(",
+    rf"\brw_[a-z]|\b(?:{_WORDS}|information_schema\s*\.\s*(?:{'|'.join(_INFORMATION)}))\b|\bversion\s*\(",
     re.IGNORECASE,
 )
 _BEFORE_RELATION = frozenset({"FROM", "JOIN", "ONLY"})
@@ -160,7 +163,7 @@ def _edit(sql: str, found: list[Token], index: int) -> _Edit | None:
         if schema != "information_schema" or (after is not None and after.text == "."):
             return None
         return _Edit(start, token.end, _with_alias(_INFORMATION[name], name, after))
-    if schema not in {None, "pg_catalog"}:
+    if schema not in {None, "pg_catalog"} or (qualified and name in RW_CATALOG):
         return None
     if name == "version":
         closing = found[index + 2] if index + 2 < len(found) else None

@@ -18,6 +18,7 @@ from engine.wire.protocol import Column
 from engine.wire.rpc import FlowClient
 from engine.wire.settings import POSTGRES_SETTINGS, Settings, check_value
 from tailrace.errors import PermissionDenied, TailraceError
+from tailrace.sql.shown import shown_definition
 
 # All reads of a READ ONLY transaction see one snapshot, as in RisingWave: all views at the same barrier. PostgreSQL's own
 # default would take a new one for each statement.
@@ -104,7 +105,10 @@ async def run(context: Context, plan: plans.Command) -> Reply:
             if not answer.rows and plan.missing is not None:
                 raise plan.missing
             width = len(plan.columns)
-            return Reply(plan.tag, plan.columns, [row[:width] for row in answer.rows])
+            rows = [row[:width] for row in answer.rows]
+            if plan.definitions:
+                rows = [[*row[:-1], shown_definition(row[-1] or "")] for row in rows]
+            return Reply(plan.tag, plan.columns, rows)
         case plans.NoOperation():
             return Reply(plan.tag, notices=() if plan.notice is None else (plan.notice,))
         case plans.Deallocate():

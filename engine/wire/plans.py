@@ -79,13 +79,15 @@ class ShowAll:
 class Lookup:
     """A SELECT over rw_catalog whose rows are shown under RisingWave's column names.
 
-    `missing` is raised if there is no row; None: no row is an answer too.
+    `missing` is raised if there is no row; None: no row is an answer too. With `definitions` the last column holds statements,
+    which are shown as RisingWave prints them.
     """
 
     sql: str
     columns: tuple[Column, ...]
     tag: str
     missing: TailraceError | None = None
+    definitions: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,8 @@ def _list_objects(cursor: Cursor, relation_type: str) -> Lookup:
     where = f"relation_type = {_literal(relation_type)} AND {_in_schema(schema)}{_filter(cursor, 'name')}"
     sql = (
         "SELECT pg_catalog.quote_ident(schema_name) || '.' || pg_catalog.quote_ident(name) "  # noqa: S608 - literals quoted
-        f"FROM rw_catalog.rw_relations WHERE {where} ORDER BY schema_name, name"
+        f"FROM rw_catalog.rw_relations WHERE {where} "
+        "ORDER BY pg_catalog.array_position(pg_catalog.current_schemas(true), schema_name::name), name"
     )
     return Lookup(sql, (Column("Name"),), SHOW_TAG)
 
@@ -226,7 +227,7 @@ def _show_create(cursor: Cursor) -> Lookup:
         f"FROM rw_catalog.{relation} WHERE name = {_literal(name)} AND {_in_schema(schema)} LIMIT 1"
     )
     columns = (Column("Name"), Column("Create Sql"))
-    return Lookup(sql, columns, SHOW_TAG, _missing(kind, schema, name))
+    return Lookup(sql, columns, SHOW_TAG, _missing(kind, schema, name), definitions=True)
 
 
 def _missing(kind: str, schema: str | None, name: str) -> UndefinedObject:

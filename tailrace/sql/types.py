@@ -23,7 +23,8 @@ from tailrace.sql.dialect import TailraceSQL
 from tailrace.sql.type_inference import UNKNOWN, canonical, common_type, constant_type
 
 _GATE = re.compile(
-    r"\bstruct\s*<|\bmap\s*[({]|\bmap_from_(?:key_values|entries)\s*\(|\barray\s*\[\s*(?:row\s*)?\(|\(\s*row\s*\(",
+    r"\bstruct\s*<|\bmap\s*[({]|\bmap_from_(?:key_values|entries)\s*\(|\barray\s*\[\s*(?:row\s*)?\(|\(\s*row\s*\("
+    r"|\bmap_filter\s*\(|\w\"?\s*\[\s*'",
     re.IGNORECASE,
 )
 _KEYS = frozenset({"character varying", "smallint", "integer", "bigint"})
@@ -160,6 +161,11 @@ class _Rewriter:
             return self._map_literal()
         if word in ("map_from_key_values", "map_from_entries") and following == "(":
             return self._call(word)
+        if word == "map_filter" and following == "(":
+            return self._filter()
+        length = self._name_before_text_subscript()
+        if length:
+            return self._text_subscripts(length)
         if word == "array" and following == "[" and self._text(2).lower() in ("row", "("):
             return self._array_of_rows()
         if word == "(" and following.lower() == "row" and self._text(2) == "(":
@@ -303,6 +309,48 @@ class _Rewriter:
         if made is None:
             return f"{self.sql[start : start + len(word)]}({', '.join(arguments)})"
         return self._subscripted(f"{word}({', '.join(arguments)})", made)
+
+    def _filter(self) -> str | None:
+        """map_filter(map, |k, v| condition) as a query over the entries; NULL where none is left, as in RisingWave."""
+        back = self.at
+        self.at += 2
+        map_ = self._piece((",",))
+        names = self.tokens[self.at + 1 : self.at + 6]
+        if [t.text for t in (names[0], names[2], names[4])] != ["|", ",", "|"]:
+            self.at = back
+            return None
+        self.at += 6
+        condition = self._piece((")",))
+        self._expect(")")
+        key, value = (self.sql[t.start : t.end + 1] for t in (names[1], names[3]))
+        return (
+            f"(SELECT map_from_key_values(array_agg({key} ORDER BY _at), array_agg({value} ORDER BY _at)) "  # noqa: S608
+            f"FROM unnest(map_entries({map_})) WITH ORDINALITY AS _entries ({key}, {value}, _at) WHERE {condition})"
+        )
+
+    def _name_before_text_subscript(self) -> int:
+        """How many tokens the name from here on has that ['...'] follows; 0 if none does. Arrays have no such subscripts."""
+        end = self.at
+        while end < len(self.tokens) and self.tokens[end].token_type in (TokenType.VAR, TokenType.IDENTIFIER):
+            after = self.tokens[end + 1 : end + 4]
+            if [t.text for t in after[:1]] == ["."]:
+                end += 2
+                continue
+            is_text = len(after) == 3 and after[1].token_type is TokenType.STRING
+            return end + 1 - self.at if is_text and (after[0].text, after[2].text) == ("[", "]") else 0
+        return 0
+
+    def _text_subscripts(self, length: int) -> str:
+        """name['key']...: the values of a map; the name is of `length` tokens."""
+        written = self.sql[self._token().start : self.tokens[self.at + length - 1].end + 1]
+        self.at += length
+        while self._text() == "[":
+            key = self.tokens[self.at + 1]
+            if key.token_type is not TokenType.STRING:
+                break
+            self.at += 3
+            written = f"map_access({written}, {self.sql[key.start : key.end + 1]})"
+        return written
 
     def _array_of_rows(self) -> str | None:
         """ARRAY[ROW(...), ...] of constants as an array of structs: PostgreSQL cannot make one of an array of records."""

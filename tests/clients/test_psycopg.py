@@ -102,7 +102,7 @@ def test_commands_and_queries_with_parameters(catalog: Relay, binary: bool) -> N
             ("devices_by_reading", "devices", "reading", "", "reading")
         ]
         assert cursor.execute("SHOW CREATE SOURCE readings_raw").fetchall() == [
-            ("public.readings_raw", "CREATE SOURCE readings_raw ...")
+            ("public.readings_raw", "CREATE SOURCE readings_raw...")
         ]
         assert cursor.execute("DESCRIBE devices").fetchall() == [
             ("device_id", "character varying", "false", None),

@@ -113,3 +113,13 @@ def test_arrays_of_constant_rows_and_their_fields() -> None:
     )
     assert expand_types("SELECT (ROW(1, 'a')).f2").sql == f"SELECT ((ROW(1, 'a'))::{pair.name}).f2"
     assert expand_types("SELECT ARRAY[ROW(a)] FROM t").sql == "SELECT ARRAY[ROW(a)] FROM t"
+
+
+def test_filters_and_subscripts_of_maps() -> None:
+    assert expand_types("SELECT map_filter(m, |k, v| v['x'] > 1) FROM t").sql == (
+        "SELECT (SELECT map_from_key_values(array_agg(k ORDER BY _at), array_agg(v ORDER BY _at)) "
+        "FROM unnest(map_entries(m)) WITH ORDINALITY AS _entries (k, v, _at) WHERE map_access(v, 'x') > 1) FROM t"
+    )
+    assert expand_types("SELECT t.\"M\"['a']['b'], ARRAY['a'], a[1] FROM t").sql == (
+        "SELECT map_access(map_access(t.\"M\", 'a'), 'b'), ARRAY['a'], a[1] FROM t"
+    )

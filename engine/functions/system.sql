@@ -1,0 +1,7 @@
+-- What clients ask about the system.
+
+-- An id of this cluster that stays the same, in the form of a UUID.
+CREATE OR REPLACE FUNCTION pg_catalog.rw_cluster_id() RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT md5(system_identifier::text)::uuid::text FROM pg_control_system()
+$$;
