@@ -130,7 +130,7 @@ class Catalog:
     def relation(self, name: ObjectName, path: Iterable[str] = (PUBLIC,)) -> Relation | None:
         """For the compiler: what can be read, so no indexes, no sinks, nothing that is still being filled."""
         found = self.find(name, path)
-        if found is None or found.kind in ("index", "sink", "function") or found.is_creating:
+        if found is None or found.kind in ("index", "sink", "subscription", "function") or found.is_creating:
             return None
         return found.relation()
 
@@ -172,7 +172,8 @@ class Catalog:
         return {
             i
             for i in found
-            if self.objects[i].kind in ("materialized view", "sink") and id_ not in self.objects[i].targets
+            if self.objects[i].kind in ("materialized view", "sink", "subscription")
+            and id_ not in self.objects[i].targets
         }
 
 

@@ -48,7 +48,7 @@ CREATE VIEW rw_catalog.rw_system_tables AS
 CREATE VIEW rw_catalog.rw_columns AS
     SELECT o.id AS relation_id, c.value ->> 'name' AS name, c.ordinality::integer AS position,
         (c.value ->> 'hidden')::boolean AS is_hidden,
-        coalesce(o.body -> 'key' ? (c.value ->> 'name'), false) AS is_primary_key,
+        coalesce(coalesce(o.body -> 'stored_key', o.body -> 'key') ? (c.value ->> 'name'), false) AS is_primary_key,
         coalesce(o.body -> 'key' ? (c.value ->> 'name'), false) AS is_distribution_key,
         c.value ->> 'generated' IS NOT NULL AS is_generated,
         coalesce((c.value ->> 'nullable')::boolean, true) AS is_nullable,

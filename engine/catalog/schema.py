@@ -265,7 +265,39 @@ END $$;
 """
 """What the triggers of tables raise (see `engine.ddl.table_storage`); functions among the objects."""
 
-ADDED_IN_3: tuple[str, ...] = (SCHEMAS, FUNCTIONS, TABLES)
+TABLE_WATERMARKS = """
+CREATE OR REPLACE FUNCTION engine.watermarks() RETURNS TABLE (relation text, "column" text, watermark timestamptz)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC' AS $$
+DECLARE kept record;
+BEGIN
+    FOR kept IN
+        SELECT o.name, w.key, w.value FROM engine.created AS o, jsonb_each_text(o.body -> 'watermarks') AS w,
+            jsonb_array_elements(o.body -> 'columns') AS c
+        WHERE c.value ->> 'name' = w.key AND (c.value ->> 'type' LIKE 'timestamp%' OR c.value ->> 'type' = 'date')
+    LOOP
+        relation := kept.name;
+        "column" := kept.key;
+        EXECUTE format('SELECT CAST(%s AS timestamptz)', kept.value) INTO watermark;
+        RETURN NEXT;
+    END LOOP;
+END $$;
+"""
+"""Where watermarks stand, now that tables may have them on columns that are no times: those are left out."""
+
+ROW_ID_GRANTS = """
+DO $$
+DECLARE
+    stored record;
+BEGIN
+    FOR stored IN SELECT id FROM engine.objects WHERE kind = 'table'
+    LOOP
+        EXECUTE format('GRANT SELECT ON engine.table_%s TO root', stored.id);
+    END LOOP;
+END $$;
+"""
+"""What CREATE TABLE grants since queries may name _row_id, for the tables that were there before."""
+
+ADDED_IN_3: tuple[str, ...] = (SCHEMAS, FUNCTIONS, TABLES, TABLE_WATERMARKS, ROW_ID_GRANTS)
 """Version 3, on top of version 2."""
 
 VISIBLE = """

@@ -18,6 +18,7 @@ from engine.compile.rows import is_row, typed_rows
 from engine.operators.base import Column, Operator, quote
 from engine.operators.project import Project, sql
 from tailrace.errors import UnsupportedFeature
+from tailrace.sql.windows import interval_us
 
 _INTEGERS = {"smallint": (-32768, 32767), "integer": (-(2**31), 2**31 - 1), "bigint": (-(2**63), 2**63 - 1)}
 _NUMBERS = {*_INTEGERS, "numeric", "real", "double precision"}
@@ -269,6 +270,8 @@ def _soft_function(node: exp.Expr) -> exp.Expr | None:
     name = _called(node)
     if name in _DOMAINS and len(_arguments(node)) == 1:
         return _when(_DOMAINS[name].format(sql(_arguments(node)[0])), node)
+    if name == "date_bin" and (interval_us(_arguments(node)[0]) or 0) > 0:
+        return None  # a window: it cannot fail, and a watermark passes through it
     if name in _TRIED and isinstance(node, exp.Anonymous):
         tried = f"rw.try_{name.removeprefix('rw.')}"
         return exp.Anonymous(this=tried, expressions=[e.copy() for e in node.expressions])

@@ -9,7 +9,10 @@ from sqlglot.optimizer.qualify import qualify
 
 from engine.compile.scope import Planner
 from tailrace.errors import InvalidStatement
+from tailrace.sql.changelog import OPERATION, ROW_ID, SUFFIX, inline_changelogs
 from tailrace.sql.dialect import TailraceSQL
+from tailrace.sql.event_syntax import is_changelog
+from tailrace.sql.gap_fill import GAP_FILL, name_gap_fills
 from tailrace.sql.names import ObjectName, references
 from tailrace.sql.windows import expand_windows
 
@@ -20,7 +23,8 @@ class UnresolvedName(InvalidStatement):
 
 def resolve(planner: Planner, query: exp.Query) -> exp.Query:
     """Expand TUMBLE and stars, and qualify every column; unknown columns are reported by name."""
-    tree = normalize_identifiers(expand_windows(query.copy()), dialect=TailraceSQL)
+    folded = normalize_identifiers(inline_changelogs(query.copy()), dialect=TailraceSQL)
+    tree = normalize_identifiers(expand_windows(name_gap_fills(folded)), dialect=TailraceSQL)
     schemas: dict[str, dict[str, object]] = {}
     ctes = {c.alias for c in tree.find_all(exp.CTE)}
     for table in tree.find_all(exp.Table):
@@ -31,6 +35,13 @@ def resolve(planner: Planner, query: exp.Query) -> exp.Query:
         relation = planner.relation(table.name, table.db)
         table.set("db", exp.to_identifier(relation.schema, quoted=True))
         columns = {c.name: "text" for c in planner.visible(relation)}
+        if GAP_FILL in table.meta:
+            table.set("this", exp.to_identifier(table.name + GAP_FILL, quoted=True))
+        if is_changelog(table):
+            table.set("this", exp.to_identifier(table.name + SUFFIX, quoted=True))
+            table.set("version", None)
+            table.meta[SUFFIX] = True
+            columns |= {OPERATION: "text", ROW_ID: "text"}
         schemas.setdefault(relation.schema, {})[table.name] = columns
     try:
         return qualify(  # type: ignore[return-value]

@@ -14,6 +14,7 @@ from engine.ddl.context import DdlContext, Reply
 from engine.ddl.move import set_owner, set_schema
 from engine.ddl.rate_limits import KINDS, set_rate_limit
 from engine.ddl.rename import rename
+from engine.ddl.subscriptions import set_retention
 from engine.ddl.swap import swap
 from engine.ddl.words import Name, Words
 from tailrace.errors import InvalidStatement, UndefinedObject, UnsupportedFeature
@@ -79,6 +80,8 @@ def _alter(context: DdlContext, words: Words, keyword: str, kind: str) -> Reply:
     elif kind == "table" and words.word() in ("ADD", "DROP"):
         change = add_column if words.take().upper() == "ADD" else drop_column
         change(context, _table(context, name), words)
+    elif kind == "subscription" and words.accept("SET", "RETENTION"):
+        set_retention(context, words, _found(context, name, keyword, kind))
     else:
         raise _refused(words, keyword)
     return Reply(tag, notices=context.notices)

@@ -23,6 +23,7 @@ from engine.ddl.filling import Filling
 from engine.ddl.index_words import without_distribution
 from engine.ddl.names import options
 from engine.ddl.schemas import schema_statement
+from engine.ddl.subscriptions import STATEMENT, run_subscription
 from engine.functions.composed import provide
 from tailrace.errors import PermissionDenied, UnsupportedFeature
 from tailrace.sql.dialect import parse_statement
@@ -37,9 +38,6 @@ _SCHEMA = re.compile(
 )
 _FUNCTION = re.compile(r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|AGGREGATE)\b", re.IGNORECASE)
 _INDEX = re.compile(r"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\b", re.IGNORECASE)
-_HINTS = {
-    "SUBSCRIPTION": "poll the view meanwhile",
-}
 
 
 def execute(context: DdlContext, filling: Filling) -> Reply:
@@ -52,9 +50,10 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
     distributed_by = ""
     if _INDEX.match(statement):
         statement, distributed_by = without_distribution(statement)
+    subscription = STATEMENT.match(text) is not None
     expanded = expand_types(statement)
     about_function = _FUNCTION.match(statement) is not None
-    by_words = in_words or sink or about_schema or about_function
+    by_words = in_words or sink or about_schema or about_function or subscription
     tree = None if by_words else parse_statement(expanded.sql)
     try:
         provide(context.connection, expanded.types)
@@ -66,6 +65,8 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
             raise PermissionDenied("role dashboard may only read", hint="connect as root")
         if about_schema:
             return schema_statement(context)
+        if subscription:
+            return run_subscription(context)
         if about_function:
             return create_function(context)
         if in_words:
@@ -106,4 +107,4 @@ def _run_create(context: DdlContext, tree: exp.Create, filling: Filling, distrib
         if any(isinstance(p, exp.MaterializedProperty) for p in items):
             return create_materialized_view(context, tree, filling)
         return create_view(context, tree)
-    raise UnsupportedFeature(f"CREATE {kind}", hint=_HINTS.get(kind))
+    raise UnsupportedFeature(f"CREATE {kind}")

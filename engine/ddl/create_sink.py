@@ -159,7 +159,7 @@ def _target(
             hint=f"give as many of these, each once: {', '.join(writable)}",
         )
     _check_casts(context, operator.visible, [shown[name] for name in columns], table.name)
-    table_key = tuple(k for k in table.body["key"] if k in shown)
+    table_key = tuple(k for k in table.body.get("stored_key") or table.body["key"] if k in shown)
     if not table_key and spec.type is not SinkType.APPEND_ONLY:
         raise InvalidStatement(
             "Only append-only sinks can sink to a table without primary keys",

@@ -8,6 +8,7 @@ what ON CONFLICT says, also twice in one statement. CREATE TABLE AS inserts the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlglot import exp
 
@@ -27,6 +28,15 @@ from engine.ddl.table_definition import (
     table_definition,
 )
 from engine.ddl.table_storage import ROW_ID, Storage, create_storage, unguarded
+from engine.ddl.watermark import (
+    TableWatermark,
+    check_watermark,
+    index_for_readers,
+    key_for_readers,
+    watermark_of,
+    watermark_program,
+    watermark_storage,
+)
 from engine.operators.base import Column, names, quote
 from engine.operators.project import sql
 from tailrace.errors import InvalidStatement, UnsupportedFeature
@@ -66,20 +76,42 @@ def _create(
     conflict = conflicts_of(tree, {c.name: c.type for c in columns}, key, append_only=append_only)
     storage = Storage(context.new_id(), columns, key, append_only, conflict)
     hidden = [] if key else [{"name": ROW_ID.name, "type": ROW_ID.type, "hidden": True}]
-    body = {
+    body: dict[str, Any] = {
         "columns": [c.to_json() for c in columns] + hidden,
         "key": list(key or (ROW_ID.name,)),
         "append_only": append_only,
         "retention_s": retention_s,
         "conflict": {"behaviour": conflict.behaviour, "versions": list(conflict.versions)},
     }
+    if definition.watermark is not None:
+        body.update(_watermarked(context, storage, definition.watermark))
     context.execute(*create_storage(storage, name))
     if retention_s is not None:
         context.execute(*written_column(storage.table), *unguarded(storage.id))
+    elif definition.watermark is not None and append_only:
+        context.execute(*unguarded(storage.id))
+    if definition.watermark is not None and definition.watermark.ttl and key:
+        context.execute(index_for_readers(storage.id, body["key"]))
     context.record(
         CatalogObject(storage.id, name.name, "table", context.user, context.text, body, schema=name.schema)
     )
     return storage
+
+
+def _watermarked(context: DdlContext, storage: Storage, watermark: TableWatermark) -> dict[str, Any]:
+    """Make the watermark and the step that moves it; what the catalog keeps of them."""
+    id_, append_only = storage.id, storage.append_only
+    column = check_watermark(context, watermark, storage.stored, append_only=append_only)
+    own = storage.key or (ROW_ID.name,)
+    program = watermark_program(id_, watermark, storage.stored, own, append_only=append_only)
+    context.execute(*watermark_storage(id_, column), program.function)
+    return {
+        "key": list(own if append_only else key_for_readers(watermark, own)),
+        "stored_key": list(own),
+        "program": program.to_json(),
+        "watermarks": watermark_of(id_, column.name),
+        "ttl": watermark.ttl,
+    }
 
 
 def storage_of(table: CatalogObject) -> Storage:
@@ -87,7 +119,7 @@ def storage_of(table: CatalogObject) -> Storage:
     body = table.body
     columns = tuple(StoredColumn.from_json(c) for c in body["columns"] if not c["hidden"])
     hidden = tuple(c for c in table.columns if c.hidden and c != ROW_ID)
-    key = tuple(k for k in body["key"] if k != ROW_ID.name)
+    key = tuple(k for k in body.get("stored_key") or body["key"] if k != ROW_ID.name)
     kept = body.get("conflict")
     conflict = Conflicts(kept["behaviour"], tuple(kept["versions"])) if kept else Conflicts()
     return Storage(table.id, columns, key, bool(body["append_only"]), conflict, hidden)

@@ -22,7 +22,7 @@ from engine.ddl.retention import check_may_forget, retention_of
 from engine.operators.base import Column, names
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql.batch import to_postgres
-from tailrace.sql.dialect import EmitOnWindowCloseProperty, parse_query
+from tailrace.sql.dialect import EmitOnWindowCloseProperty, TailraceSQL, parse_query
 from tailrace.sql.names import folded
 from tailrace.sql.system_relations import qualify_system
 
@@ -184,9 +184,7 @@ def _query_text(context: DdlContext, tree: exp.Create) -> str:
     listed = [folded(e if isinstance(e, exp.Identifier) else e.this) for e in _listed_columns(tree)]
     if listed:
         _name_columns(query, listed)
-    return query.sql(dialect="risingwave").replace(
-        "FOR TIMESTAMP AS OF PROCTIME()", "FOR SYSTEM_TIME AS OF PROCTIME()"
-    )
+    return query.sql(dialect=TailraceSQL)
 
 
 def _name_columns(query: exp.Expr, listed: list[str]) -> None:

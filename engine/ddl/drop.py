@@ -1,4 +1,4 @@
-"""DROP SOURCE / TABLE / VIEW / MATERIALIZED VIEW / INDEX / SINK [IF EXISTS] name [CASCADE]."""
+"""DROP SOURCE / TABLE / VIEW / MATERIALIZED VIEW / INDEX / SINK / SUBSCRIPTION [IF EXISTS] name [CASCADE]."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from engine.ddl.create_function import drop_function
 from engine.ddl.create_view import dropped_temporaries
 from engine.ddl.names import object_name
 from engine.ddl.table_storage import drop_storage
+from engine.subscription_log import subscription_log
 from tailrace.errors import (
     DependentObjects,
     InvalidStatement,
@@ -31,6 +32,7 @@ KINDS = {
     "INDEX": "index",
     "SINK": "sink",
     "FUNCTION": "function",
+    "SUBSCRIPTION": "subscription",
 }
 
 
@@ -104,10 +106,12 @@ def drop_one(context: DdlContext, item: CatalogObject) -> None:
         context.execute(drop_function(item))
     elif item.kind == "sink":
         context.execute(f"DROP TABLE {log_name(item.id)}", f"SELECT pg_notify('{CHANNEL}', '0')")
+    elif item.kind == "subscription":
+        context.execute(f"DROP VIEW engine.subscribed_{item.id}", f"DROP TABLE {subscription_log(item.id)}")
     else:
         context.execute(f"DROP VIEW IF EXISTS {item.visible}")
     if item.kind == "table":
-        context.execute(*drop_storage(item.id))
+        context.execute(*drop_storage(item.id), f"DROP TABLE IF EXISTS engine.watermark_{item.id}")
     if (program := item.program) is not None:
         context.execute(f"DROP FUNCTION engine.step_{item.id}")
         context.execute(*(f"DROP INDEX IF EXISTS engine.{i}" for i in borrowed_indexes(program, item.id)))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from engine.ddl.names import ColumnDefinition, column_definition
+from engine.ddl.watermark import TableWatermark, declared_watermark
 from engine.operators.base import quote
 from engine.operators.project import sql
 from tailrace.errors import InvalidStatement, UnsupportedFeature
@@ -58,13 +59,14 @@ class TableDefinition:
     columns: tuple[ColumnDefinition, ...]
     key: tuple[str, ...]
     append_only: bool
+    watermark: TableWatermark | None = None
 
 
 def table_definition(tree: exp.Create) -> TableDefinition:
     """The definition that a CREATE TABLE with typed columns holds. Raises InvalidStatement or UnsupportedFeature."""
-    definitions, key = _elements(tree)
+    definitions, key, watermark = _elements(tree)
     _check_generated(definitions, key)
-    return TableDefinition(tuple(definitions), key, is_append_only(tree))
+    return TableDefinition(tuple(definitions), key, is_append_only(tree), watermark)
 
 
 def is_append_only(tree: exp.Create) -> bool:
@@ -115,8 +117,11 @@ def empty_row(columns: Iterable[StoredColumn | ColumnDefinition]) -> str:
     return f"(SELECT {shown}) AS i"
 
 
-def _elements(tree: exp.Create) -> tuple[list[ColumnDefinition], tuple[str, ...]]:
+def _elements(
+    tree: exp.Create,
+) -> tuple[list[ColumnDefinition], tuple[str, ...], TableWatermark | None]:
     definitions: list[ColumnDefinition] = []
+    watermark = None
     key: tuple[str, ...] = ()
     for element in tree.this.expressions if isinstance(tree.this, exp.Schema) else ():
         if isinstance(element, exp.ColumnDef):
@@ -128,7 +133,7 @@ def _elements(tree: exp.Create) -> tuple[list[ColumnDefinition], tuple[str, ...]
                 folded(e.this if isinstance(e, exp.Ordered | exp.Column) else e) for e in element.expressions
             )
         elif isinstance(element, exp.WatermarkColumnConstraint):
-            raise UnsupportedFeature("WATERMARK on a table", hint="declare it on a source")
+            watermark = declared_watermark(element)
         else:
             raise UnsupportedFeature(f"{element.sql(dialect='postgres')} in CREATE TABLE")
     _refuse_repeated([d.name for d in definitions])
@@ -141,7 +146,7 @@ def _elements(tree: exp.Create) -> tuple[list[ColumnDefinition], tuple[str, ...]
         raise InvalidStatement(
             f'column "{unknown[0]}" named in the primary key does not exist', sqlstate="42703"
         )
-    return definitions, key
+    return definitions, key, watermark
 
 
 def _several_keys() -> InvalidStatement:

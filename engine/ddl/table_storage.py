@@ -64,6 +64,7 @@ def create_storage(storage: Storage, name: ObjectName) -> list[str]:
         f"CREATE VIEW {name.sql} AS {visible_view(storage)}",
         f"GRANT SELECT ON {name.sql} TO root, dashboard",
         f"GRANT INSERT, UPDATE, DELETE ON {name.sql} TO root",
+        f"GRANT SELECT ON {table} TO root",  # queries that name _row_id
         *(not_null_trigger(storage, c.name) for c in storage.columns if c.not_null),
         *row_functions(storage),
         *_row_triggers(storage),

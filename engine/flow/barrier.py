@@ -49,7 +49,7 @@ T = TypeVar("T")
 LOCK_KEY = 4566
 _DDL_ATTEMPTS = 3
 _SLOW_MS = 500.0
-_STEPPED = ("materialized view", "sink")
+_STEPPED = ("materialized view", "sink", "subscription")
 """Kinds whose programs read other relations' changes."""
 SETTINGS = {
     "TimeZone": "UTC",

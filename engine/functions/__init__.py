@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 
 FAMILIES = (
-    "schema", "types", "int256", "maps", "system", "text", "numbers", "arrays", "jsonb", "time", "soft", "aggregates",
+    "schema", "types", "int256", "maps", "system", "text", "numbers", "arrays", "jsonb", "time", "gap_fill", "soft", "aggregates",
 )  # fmt: skip
 """Names of the .sql files, those that others need first."""
 

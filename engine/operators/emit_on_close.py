@@ -3,7 +3,7 @@
 Meaning: the input's rows whose `time` is below the watermark. Delta rule: the input's changes go into what is held; then what
 is held below the watermark goes out, and out of the state. No change can come for it any more (see `watermark`), so the
 output is append-only. Over an aggregate the groups are what is held: its state serves, and the groups' own changes are not
-put out at all.
+put out at all; likewise the first rows of a top-N.
 State: what has not closed, indexed by `time`. A view that is still being filled from history closes nothing: the watermark
 counts from the moment its id stands in engine.window_views.
 Asks for an input with a watermark on `time`. Rows with NULL there are never put out. Key: the input's.
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from engine.compile.program import ProgramBuilder
 from engine.operators.aggregate import Aggregate
 from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
+from engine.operators.top_n import TopN
 from engine.operators.watermark import Watermarks
 
 
@@ -55,6 +56,9 @@ class EmitOnClose(Operator):
             self.input.unread = True
             content = str(self.input.lower(program).content)
             held = self.input.state
+            program.index([Origin(held, column)])
+        elif isinstance(self.input, TopN):
+            held = content = str(self.input.lower(program).content)
             program.index([Origin(held, column)])
         else:
             stream = program.store(self.input, self.input.lower(program), [self.time])

@@ -83,6 +83,11 @@ class OverRows(Operator):
     def watermarks(self) -> Watermarks:
         return {c: w for c, w in self.input.watermarks.items() if c in self.partition}
 
+    def query(self, rows: str) -> str:
+        """SELECT of the columns over whole partitions."""
+        items = ", ".join(f"{text} AS {quote(column.name)}" for text, column in self.items)
+        return f"SELECT {names(self.input.columns)}, {items} FROM {rows} AS q"
+
     @property
     def _places(self) -> tuple[str, ...]:
         """The columns that say where a row stands."""

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sqlglot import exp
+
 from engine.compile.program import ProgramBuilder, apply_delta
 from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
 from engine.operators.groups import rows_of_groups, touched_groups
@@ -30,6 +32,7 @@ class RecomputeGroups(Operator):
     query: Callable[[str], str]
     name: str
     detail: str
+    windows: tuple[exp.Window, ...] = ()  # the window functions, if that is what it computes
     append_only = False
     _state: str = ""
 

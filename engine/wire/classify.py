@@ -8,10 +8,12 @@ for each statement.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 from engine.wire.catalog_rewrite import rewrite_catalog
+from engine.wire.cursor_statements import plan_close, plan_declare_subscription, plan_fetch
 from engine.wire.plans import (
     QUERY_PLAN,
     Begin,
@@ -23,8 +25,10 @@ from engine.wire.plans import (
     FlowCommand,
     Flush,
     Forward,
+    RowIdQuery,
 )
 from engine.wire.protocol import Column
+from engine.wire.row_ids import NAMED, rewrite
 from engine.wire.show import plan_describe, plan_show
 from engine.wire.tokens import Cursor, Kind, tokens
 from engine.wire.variables import plan_discard, plan_reset, plan_set
@@ -38,8 +42,8 @@ _BLANK = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)"
 _ABOUT_DATABASE = re.compile(rf"{_BLANK}*(?:CREATE|DROP|ALTER){_BLANK}+DATABASE\b", re.IGNORECASE | re.DOTALL)
 
 _LONG = 10_000
+_READING = frozenset({"SELECT", "WITH"})
 _QUERIES = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE"})
-_AS_WRITTEN = frozenset({"FETCH", "CLOSE"})
 _FOR_FLOW = frozenset({"CREATE", "DROP", "ALTER", "COMMENT", "WAIT", "CANCEL", "RECOVER", "GRANT", "REVOKE"})
 _REFUSED = {
     "ANALYZE": "the engine keeps statistics itself",
@@ -85,13 +89,13 @@ def first_word(sql: str) -> str:
     return ""
 
 
-def classify(sql: str) -> Forward | CopyIn | Command:
+def classify(sql: str) -> Forward | RowIdQuery | CopyIn | Command:
     """The plan for one statement. Raises TailraceError for what is refused or malformed."""
     word = first_word(sql)
     if word in _QUERIES:
-        return _query(sql)
-    if word in _AS_WRITTEN or not word:
-        return _wordless(sql) if not word else Forward(sql)
+        return RowIdQuery(sql) if word in _READING and NAMED.search(sql) else _query(sql)
+    if not word:
+        return _wordless(sql)
     plan = _PLANS.get(word)
     if plan is not None:
         return plan(sql)
@@ -102,6 +106,11 @@ def classify(sql: str) -> Forward | CopyIn | Command:
     if word in _REFUSED:
         raise UnsupportedFeature(word, hint=_REFUSED[word])
     raise InvalidStatement(f'syntax error at or near "{word.lower()}"')
+
+
+def with_row_ids(plan: RowIdQuery, rows: Sequence[Sequence[str | None]]) -> Forward:
+    """The query over the tables that `row_ids.lookup` has found."""
+    return replace(_query(rewrite(plan.sql, rows)), rewritten=True)
 
 
 def _wordless(sql: str) -> Forward:
@@ -167,11 +176,11 @@ def _end(sql: str) -> Command:
     return End("COMMIT" if words[0] in {"COMMIT", "END"} else "ROLLBACK")
 
 
-def _declare(sql: str) -> Forward:
+def _declare(sql: str) -> Forward | Command:
     before = ""
     for token in tokens(sql):
         if token.word == "SUBSCRIPTION":
-            raise UnsupportedFeature("SUBSCRIPTION CURSOR", hint="poll the view with SELECT")
+            return plan_declare_subscription(sql)
         if before == "FOR":
             return _with_prefix(sql, token.start)
         before = token.word
@@ -277,6 +286,7 @@ def not_in_transaction(plan: Command | CopyIn, failed: bool) -> TailraceError | 
 _PLANS = {
     "ABORT": _end,
     "BEGIN": _begin,
+    "CLOSE": plan_close,
     "COMMIT": _end,
     "COPY": _copy,
     "DEALLOCATE": _deallocate,
@@ -286,6 +296,7 @@ _PLANS = {
     "DISCARD": plan_discard,
     "END": _end,
     "EXPLAIN": _explain,
+    "FETCH": plan_fetch,
     "FLUSH": _flush,
     "RESET": plan_reset,
     "ROLLBACK": _end,

@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from engine.wire import plans
 from engine.wire.classify import not_in_transaction
+from engine.wire.cursors import Cursors
 from engine.wire.protocol import Column
 from engine.wire.rpc import FlowClient
 from engine.wire.settings import POSTGRES_SETTINGS, Settings, check_value
@@ -70,6 +71,7 @@ class Context:
     """The role may read and nothing else: PostgreSQL says so of its session, and the flow executes nothing for it."""
     forget_statement: Callable[[str | None], bool]
     """Drop one (None: every) prepared statement that only the relay knows; tells whether there was one."""
+    cursors: Cursors
 
 
 class RelayedError(Exception):
@@ -97,6 +99,7 @@ async def run(context: Context, plan: plans.Command) -> Reply:
             context.settings.reset()
             if plan.discard:
                 context.forget_statement(None)
+                context.cursors.forget()
             return Reply(plan.tag)
         case plans.ShowVariable() | plans.ShowAll():
             return await _show(context, plan)
@@ -116,6 +119,16 @@ async def run(context: Context, plan: plans.Command) -> Reply:
             if not known_here or plan.name is None:
                 await context.ask(plan.sql)
             return Reply("DEALLOCATE")
+        case plans.DeclareSubscription():
+            await context.cursors.declare(plan, in_transaction=status != IDLE)
+            return Reply("DECLARE_CURSOR")
+        case plans.FetchSubscription():
+            return Reply("FETCH_CURSOR", plan.columns, await context.cursors.fetch(plan))
+        case plans.CloseSubscription():
+            await context.cursors.close(plan)
+            return Reply("CLOSE_CURSOR")
+        case plans.ShowCursors():
+            return Reply("SHOW_COMMAND", plan.columns, context.cursors.show(plan))
         case plans.Flush():
             await context.flow.flush()
             return Reply("FLUSH")

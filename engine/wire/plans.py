@@ -27,6 +27,13 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
+class RowIdQuery:
+    """A query that names `_row_id`: text for PostgreSQL, once the catalog has been asked which tables it means."""
+
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
 class Begin:
     """BEGIN READ ONLY, which is real, or any other BEGIN, which starts nothing, as in RisingWave."""
 
@@ -142,6 +149,47 @@ class CopyIn:
     columns: tuple[Column, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class DeclareSubscription:
+    """DECLARE name SUBSCRIPTION CURSOR FOR [schema.]subscription: from now on, unless one of the last three says otherwise."""
+
+    name: str
+    schema: str | None
+    subscription: str
+    full: bool = False
+    begin: bool = False
+    since_ms: int | None = None
+    columns: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FetchSubscription:
+    """FETCH from a subscription cursor, or from one of PostgreSQL's until the session says which."""
+
+    sql: str
+    name: str
+    count: int
+    timeout_s: float | None = None
+    columns: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSubscription:
+    """CLOSE of a subscription cursor, or of one of PostgreSQL's until the session says which."""
+
+    sql: str
+    name: str
+    columns: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShowCursors:
+    """SHOW CURSORS, or (`subscriptions`) SHOW SUBSCRIPTION CURSORS."""
+
+    subscriptions: bool
+    columns: tuple[Column, ...]
+
+
 Command = (
     Begin
     | End
@@ -155,4 +203,8 @@ Command = (
     | Flush
     | FlowCommand
     | DatabaseCommand
+    | DeclareSubscription
+    | FetchSubscription
+    | CloseSubscription
+    | ShowCursors
 )

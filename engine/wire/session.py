@@ -15,12 +15,14 @@ from enum import Enum
 from typing import Any, Protocol
 
 from engine.wire import commands, copy_in, protocol
-from engine.wire.classify import classify, not_in_transaction
+from engine.wire.classify import classify, not_in_transaction, with_row_ids
 from engine.wire.commands import Answer, Context, RelayedError, Reply
 from engine.wire.copy_in import CopyStream
-from engine.wire.plans import Command, CopyIn, Forward
+from engine.wire.cursors import Cursors
+from engine.wire.plans import Command, CopyIn, Forward, RowIdQuery
 from engine.wire.prepared import Portal, Prepared
 from engine.wire.replies import PASS_ON, Expectation, ReplyStream
+from engine.wire.row_ids import lookup
 from engine.wire.rpc import FlowClient
 from engine.wire.startup import Login
 from engine.wire.tokens import split_statements
@@ -76,6 +78,7 @@ class Session:
         self._unsynced = False
         self._skipping = False
         self._prepared = Prepared()
+        self._cursors = Cursors(self._ask)
         self._command: asyncio.Future[Reply] | None = None
         self._copy: CopyStream | None = None
         self._heard_at = 0.0
@@ -89,6 +92,7 @@ class Session:
             transaction_status=lambda: self.replies.status,
             read_only=greeting.parameters.get("default_transaction_read_only") == "on",
             forget_statement=self._prepared.forget,
+            cursors=self._cursors,
         )
 
     def handle(self, inbox: bytearray) -> None:
@@ -218,7 +222,7 @@ class Session:
         try:
             statements = _statements(_decode_text(body[:-1]))
             if len(statements) == 1 and not self.replies.track_writes:
-                plan = classify(statements[0])
+                plan = self._cursors.resolve(classify(statements[0]))
                 if isinstance(plan, Forward) and not plan.types:
                     return self._forward_query(plan)
         except TailraceError as error:
@@ -242,12 +246,14 @@ class Session:
         """Run the statements of a query string one by one, up to the first error, and say ready."""
         try:
             for sql in statements:
-                plan = classify(sql)
+                plan = self._cursors.resolve(classify(sql))
                 if isinstance(plan, CopyIn):
                     if await self._copy_in(plan):
                         break
                     await self._implicit_flush()
                     continue
+                if isinstance(plan, RowIdQuery):
+                    plan = with_row_ids(plan, (await self._ask(lookup(plan.sql))).rows)
                 if not isinstance(plan, Forward):
                     self._send_reply(await self._carry_out(plan), described=False)
                     continue
@@ -267,7 +273,7 @@ class Session:
         name, after = protocol.take_cstring(body)
         text, after = protocol.take_cstring(body, after)
         try:
-            plan = classify(_without_end(_decode_text(text)))
+            plan = self._cursors.resolve(classify(_without_end(_decode_text(text))))
         except TailraceError as error:
             return self._refuse(error)
         if isinstance(plan, Forward):
@@ -285,6 +291,9 @@ class Session:
             return Outcome.DONE
         if not self._drained():
             return Outcome.WAIT
+        if isinstance(plan, RowIdQuery):
+            self._hold(self._parse_row_ids(name, plan, body[after:]))
+            return Outcome.DONE
         self._rim.send(self._prepared.parse(name, plan))
         return Outcome.DONE
 
@@ -295,6 +304,19 @@ class Session:
             self._unsynced = True
             self._rim.to_postgres(parse)
         except TailraceError as error:
+            self._send_error(error)
+            self._skipping = True
+        self._release()
+
+    async def _parse_row_ids(self, name: bytes, plan: RowIdQuery, types: bytes) -> None:
+        """Parse of a query that names `_row_id`."""
+        try:
+            forward = with_row_ids(plan, (await self._ask(lookup(plan.sql))).rows)
+            await self._context.flow.provide(forward.types)
+            self._unsynced = True
+            self._prepared.replace(name)
+            self._rim.to_postgres(protocol.encode_parse(name, forward.sql.encode(), types))
+        except (TailraceError, RelayedError) as error:
             self._send_error(error)
             self._skipping = True
         self._release()

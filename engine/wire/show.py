@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from engine.wire.plans import Command, Lookup
+from engine.wire.plans import Command, Lookup, ShowCursors
 from engine.wire.protocol import INT8_OID, Column
 from engine.wire.tokens import Cursor
 from engine.wire.variables import plan_show_variable
@@ -60,10 +60,6 @@ _QUERIES: dict[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
 }
 """What SHOW lists by a query of its own: the query, whose first column is what LIKE filters, and the columns shown."""
 
-_REFUSED = (
-    ("CURSORS",),
-    ("SUBSCRIPTION", "CURSORS"),
-)
 _CREATED = {
     ("TABLE",): ("rw_tables", "table"),
     ("SOURCE",): ("rw_sources", "source"),
@@ -83,9 +79,13 @@ def plan_show(sql: str) -> Command:
     for words, relation_type in _LISTED.items():
         if cursor.accept(*words):
             return _list_objects(cursor, relation_type)
-    for words in _REFUSED:
-        if cursor.accept(*words):
-            raise UnsupportedFeature(f"SHOW {' '.join(words)}", hint="see the relations in schema rw_catalog")
+    if cursor.accept("SUBSCRIPTION", "CURSORS"):
+        cursor.end()
+        names = ("Name", "Subscription", "State", "Idle Duration Ms")
+        return ShowCursors(subscriptions=True, columns=tuple(Column(name) for name in names))
+    if cursor.accept("CURSORS"):
+        cursor.end()
+        return ShowCursors(subscriptions=False, columns=(Column("Name"),))
     if cursor.accept("DATABASES"):
         return _list_names(
             cursor,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tailrace.sql.event_syntax import is_changelog
 
 _FLIPPED: dict[type[exp.Expr], type[exp.Expr]] = {
     exp.GT: exp.LT,
@@ -29,6 +30,11 @@ def expand_asof(query: exp.Expr) -> exp.Expr:
     Raises InvalidStatement where the condition is not made of equalities and one inequality.
     """
     for table in query.find_all(exp.Table):
+        if is_changelog(table):
+            raise UnsupportedFeature(
+                "AS CHANGELOG in an ad-hoc query",
+                hint="create a materialized view over the changelog and query that",
+            )
         table.set("version", None)
     for join in list(query.find_all(exp.Join)):
         if (join.method or "").upper() == "ASOF":

@@ -10,10 +10,13 @@ import re
 from tailrace.sql.aggregate_calls import aggregate_calls
 from tailrace.sql.asof import expand_asof
 from tailrace.sql.dialect import parse_statement
+from tailrace.sql.sessions import expand_sessions
 from tailrace.sql.spelling import renamed, respelled
 from tailrace.sql.windows import expand_windows
 
-_SPECIAL = re.compile(r"\b(tumble|hop|gap_fill)\s*\(|\bfor\s+system_time\b|\basof\b", re.IGNORECASE)
+_SPECIAL = re.compile(
+    r"\b(tumble|hop|gap_fill)\s*\(|\bfor\s+system_time\b|\basof\b|\bsession\s+with\b", re.IGNORECASE
+)
 
 
 def to_postgres(sql: str) -> str:
@@ -28,4 +31,4 @@ def to_postgres(sql: str) -> str:
     if not _SPECIAL.search(sql):
         return renamed(sql)
     tree = parse_statement(sql)
-    return expand_windows(expand_asof(tree)).sql(dialect="postgres")
+    return expand_windows(expand_sessions(expand_asof(tree))).sql(dialect="postgres")

@@ -13,6 +13,7 @@ from sqlglot.dialects.risingwave import RisingWave
 from sqlglot.errors import ParseError, TokenError
 
 from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tailrace.sql.event_syntax import EventSyntax, EventText
 from tailrace.sql.spelling import RENAMED, rename_calls, respelled
 
 
@@ -58,7 +59,7 @@ _AS_WRITTEN = frozenset(
 _EMIT = ["EMIT", "ON", "WINDOW", "CLOSE"]
 
 
-class _Parser(RisingWave.Parser):  # type: ignore[valid-type, misc]
+class _Parser(EventSyntax):
     def _parse_append_only(self) -> AppendOnlyProperty | None:
         if not self._match_text_seq("ONLY"):
             self.raise_error("Expected ONLY after APPEND")
@@ -81,10 +82,10 @@ class _Parser(RisingWave.Parser):  # type: ignore[valid-type, misc]
     FUNCTIONS: ClassVar = {
         name: parse
         for name, parse in RisingWave.Parser.FUNCTIONS.items()
-        if name.lower() not in RENAMED | _AS_WRITTEN
+        if name.lower() not in RENAMED | _AS_WRITTEN | {"gap_fill"}
     }
     FUNCTION_PARSERS: ClassVar = {
-        name: parse for name, parse in RisingWave.Parser.FUNCTION_PARSERS.items() if name != "DATE_PART"
+        name: parse for name, parse in EventSyntax.FUNCTION_PARSERS.items() if name != "DATE_PART"
     }
     PROPERTY_PARSERS: ClassVar = {
         **RisingWave.Parser.PROPERTY_PARSERS,
@@ -98,6 +99,12 @@ class TailraceSQL(RisingWave):
     """The dialect that all of Tailrace parses; registered with sqlglot as `tailracesql`."""
 
     Parser = _Parser
+    Generator = EventText
+    PSEUDOCOLUMNS = {  # noqa: RUF012 - as upstream declares it
+        "_CHANGELOG_ROW_ID"
+    }
+    """Columns that exist, and that a star leaves out."""
+    EXCLUDES_PSEUDOCOLUMNS_FROM_STAR = True
 
 
 def parse_statement(sql: str) -> exp.Expr:

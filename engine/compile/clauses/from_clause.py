@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from engine.compile.clauses.expand import expand_item, is_expanding
+from engine.compile.clauses.gap_fill import gap_fill
 from engine.compile.clauses.join import asof, joined, temporal
 from engine.compile.clauses.row_number import bound_rank
 from engine.compile.clauses.where import where
@@ -20,11 +21,14 @@ from engine.compile.program import delta_name
 from engine.compile.relations import Relation
 from engine.compile.scope import Planner, Queries, Scope, bind, computed, conjuncts, has_subquery, tables_of
 from engine.operators.base import Operator
+from engine.operators.changelog import Changelog
 from engine.operators.one_row import OneRow
 from engine.operators.repeat import Repeat
 from engine.operators.scan import Scan
 from engine.operators.watermark import Watermark
 from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tailrace.sql.changelog import SUFFIX
+from tailrace.sql.gap_fill import GAP_FILL
 
 
 def from_clause(planner: Planner, tree: exp.Select, ctes: Queries, conditions: list[exp.Expr]) -> Scope:
@@ -318,6 +322,14 @@ def _item(planner: Planner, item: exp.Expr, ctes: Queries) -> Scope:
         inner = {k: v for k, v in ctes.items() if k != item.name}
         operator, ranked = (given, None) if isinstance(given, Operator) else planner.query(given, inner)
         return Scope(operator, {alias: {c.name: c.name for c in operator.visible}}, ranked)
+    if GAP_FILL in item.meta:
+        operator = gap_fill(
+            planner, scan(planner, planner.relation(item.name.removesuffix(GAP_FILL), item.db)), item
+        )
+        return Scope(operator, {alias: {c.name: c.name for c in operator.visible}})
+    if SUFFIX in item.meta:
+        operator = Changelog(scan(planner, planner.relation(item.name.removesuffix(SUFFIX), item.db)))
+        return Scope(operator, {alias: {c.name: c.name for c in operator.columns}})
     relation = planner.relation(item.name, item.db)
     operator = scan(planner, relation)
     return Scope(operator, {alias: {c.name: c.name for c in operator.visible}})
@@ -327,6 +339,11 @@ def scan(planner: Planner, relation: Relation) -> Operator:
     """A relation's changes and content; a plain view's operators in its place."""
     if relation.query is not None:
         return planner.view(relation)
+    return relation_scan(relation)
+
+
+def relation_scan(relation: Relation) -> Scan:
+    """The changes and the content of a stored relation or a source."""
     return Scan(
         relation.name,
         delta_name(relation.id),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from engine.compile.clauses.reach import function_name, function_of, reach
+from engine.compile.clauses.session import with_sessions, within_sessions, without_session
 from engine.compile.expressions import describe_over, identifier
 from engine.compile.scope import Planner, Scope, bind, computed
 from engine.operators.base import Column, Operator, names, quote
@@ -66,8 +67,9 @@ def over(planner: Planner, scope: Scope, selects: list[exp.Expr]) -> None:
         slot.replace(identifier(column))
     for window in windows:
         _settle_ties(window, scope.operator.key)
-    shown = [_postgres(w) for w in windows]
-    types = describe_over(planner.environment, scope.operator, shown)
+    shown = [_postgres(within_sessions(w)) for w in windows]
+    plain = [_postgres(without_session(w)) for w in windows]
+    types = describe_over(planner.environment, scope.operator, plain)
     outputs = [Column(f"_over{planner.fresh()}", t) for t in types]
     items = [(sql(text), output) for text, output in zip(shown, outputs, strict=True)]
     by_partition: dict[tuple[str, ...], list[int]] = {}
@@ -96,7 +98,7 @@ def _operators(
     by_order: dict[tuple[tuple[str, ...], bool], list[int]] = {}
     for index, found in enumerate(reaches):
         if found is None:
-            return _whole_partitions(below, partition, items)
+            return _whole_partitions(below, partition, windows, items)
         by_order.setdefault((found.order, found.descending), []).append(index)
     for (order, descending), members in by_order.items():
         behind = max(r.behind for i in members if (r := reaches[i]) is not None)
@@ -106,16 +108,18 @@ def _operators(
     return below
 
 
-def _whole_partitions(below: Operator, partition: tuple[str, ...], items: Sequence[_Item]) -> Operator:
+def _whole_partitions(
+    below: Operator, partition: tuple[str, ...], windows: Sequence[exp.Window], items: Sequence[_Item]
+) -> Operator:
     kept = names(below.columns)
     computed_items = ", ".join(f"{text} AS {quote(column.name)}" for text, column in items)
     columns = (*below.columns, *(column for _, column in items))
     shown = ", ".join(text for text, _ in items)
 
     def query(rows: str) -> str:
-        return f"SELECT {kept}, {computed_items} FROM {rows} AS q"
+        return f"SELECT {kept}, {computed_items} FROM {with_sessions(rows, windows)} AS q"
 
-    return RecomputeGroups(below, partition, columns, below.key, query, "Over", shown)
+    return RecomputeGroups(below, partition, columns, below.key, query, "Over", shown, tuple(windows))
 
 
 def _slots(window: exp.Window) -> list[exp.Expr]:
