@@ -24,7 +24,7 @@ from engine.ddl.create_function import inline_functions
 from engine.ddl.filling import Filling, fill_or_start
 from engine.operators.base import Column, Operator
 from tailrace.errors import InvalidStatement, PermissionDenied, UnsupportedFeature
-from tailrace.sql.dialect import parse_query
+from tailrace.sql.dialect import TailraceSQL, parse_query
 from tailrace.sql.names import ObjectName
 from tailrace.sql.sinks import CreateSink, parse_create_sink
 
@@ -103,7 +103,7 @@ def _query(context: DdlContext, statement: CreateSink) -> str:
     query = parse_query(statement.query or f"SELECT * FROM {source.sql}")
     context.qualify(query)
     inline_functions(context, query)
-    return query.sql(dialect="risingwave").replace(
+    return query.sql(dialect=TailraceSQL).replace(
         "FOR TIMESTAMP AS OF PROCTIME()", "FOR SYSTEM_TIME AS OF PROCTIME()"
     )
 

@@ -20,30 +20,47 @@ CREATE OR REPLACE AGGREGATE rw.last_value_not_null(anyelement) (sfunc = rw.right
 
 -- The value of a row in whose bucket the percentile falls, at most the relative error away from it. Buckets are those of DDSketch
 -- (Masson, Rim, Lee 2019): |x| in (base^(i-1), base^i], base = (1 + error) / (1 - error).
-CREATE OR REPLACE FUNCTION rw.approx_percentile_of(found double precision[], percentile double precision, error double precision)
+CREATE OR REPLACE FUNCTION rw.approx_percentile_in(measured double precision[], percentile double precision, error double precision)
 RETURNS double precision LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
     base constant double precision := (1 + error) / (1 - error);
     value double precision;
     bucket integer;
+    factor double precision;
+    bound double precision := 1;
+    rest integer;
 BEGIN
-    SELECT x INTO value FROM unnest(found) AS u (x) WHERE x IS NOT NULL ORDER BY x
-        OFFSET floor((SELECT count(x) - 1 FROM unnest(found) AS u (x)) * percentile)::bigint LIMIT 1;
+    SELECT x INTO value FROM unnest(measured) AS u (x) WHERE x IS NOT NULL ORDER BY x
+        OFFSET floor(greatest((SELECT count(x) - 1 FROM unnest(measured) AS u (x)), 0) * percentile)::bigint LIMIT 1;
     IF value IS NULL OR value = 0 THEN
         RETURN value;
     END IF;
     bucket := ceil(ln(abs(value)) / ln(base))::integer;
-    RETURN sign(value) * 2 * power(base, bucket) / (base + 1);
+    rest := abs(bucket);
+    factor := base;
+    WHILE rest > 0 LOOP  -- repeated squaring, whose last digits are not those of power()
+        IF rest % 2 = 1 THEN
+            bound := bound * factor;
+        END IF;
+        rest := rest / 2;
+        IF rest > 0 THEN
+            factor := factor * factor;
+        END IF;
+    END LOOP;
+    IF bucket < 0 THEN
+        bound := 1 / bound;
+    END IF;
+    RETURN sign(value) * 2 * bound / (base + 1);
 END $$;
-CREATE OR REPLACE FUNCTION rw.approx_percentile_of(found double precision[], percentile double precision)
-RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT rw.approx_percentile_of($1, $2, 0.01) $$;
+CREATE OR REPLACE FUNCTION rw.approx_percentile_in(measured double precision[], percentile double precision)
+RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT rw.approx_percentile_in($1, $2, 0.01) $$;
 CREATE OR REPLACE FUNCTION rw.add_double(double precision[], double precision) RETURNS double precision[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT array_append($1, $2) $$;
 CREATE OR REPLACE AGGREGATE pg_catalog.approx_percentile(double precision, double precision ORDER BY double precision) (
-    sfunc = rw.add_double, stype = double precision[], initcond = '{}', finalfunc = rw.approx_percentile_of
+    sfunc = rw.add_double, stype = double precision[], initcond = '{}', finalfunc = rw.approx_percentile_in
 );
 CREATE OR REPLACE AGGREGATE pg_catalog.approx_percentile(double precision ORDER BY double precision) (
-    sfunc = rw.add_double, stype = double precision[], initcond = '{}', finalfunc = rw.approx_percentile_of
+    sfunc = rw.add_double, stype = double precision[], initcond = '{}', finalfunc = rw.approx_percentile_in
 );
 
 -- The value of one row, by the order of another column: arg_min(a, b) is written rw.arg_min(a ORDER BY b).

@@ -95,11 +95,17 @@ class _Parser(EventSyntax):
     }
 
 
+class _Generator(EventText):  # type: ignore[valid-type, misc]
+    def ignorenulls_sql(self, expression: exp.IgnoreNulls) -> str:
+        """Inside of the call's parentheses, as RisingWave has it; upstream leaves it out, as PostgreSQL has none."""
+        return f"{self.sql(expression.this)[:-1]} IGNORE NULLS)"
+
+
 class TailraceSQL(RisingWave):
     """The dialect that all of Tailrace parses; registered with sqlglot as `tailracesql`."""
 
     Parser = _Parser
-    Generator = EventText
+    Generator = _Generator
     PSEUDOCOLUMNS = {  # noqa: RUF012 - as upstream declares it
         "_CHANGELOG_ROW_ID"
     }

@@ -180,4 +180,9 @@ def _postgres(window: exp.Window) -> exp.Expr:
         raise UnsupportedFeature(
             f"IGNORE NULLS of {name.lower()}()", hint="only first_value and last_value have it"
         )
-    return exp.var(aggregate_calls(sql(window)))
+    changed = window.copy()
+    target = changed.find(exp.IgnoreNulls)
+    if target is not None:
+        call = f"rw.{name.lower()}_not_null({sql(function_of(changed).this)})"
+        target.replace(exp.maybe_parse(call, dialect="postgres"))
+    return exp.var(aggregate_calls(sql(changed)))
