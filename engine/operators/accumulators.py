@@ -224,8 +224,8 @@ class Accumulators:
         divisor = f"({{p}}{count} - 1)" if sample else f"{{p}}{count}"
         if base in _EXACT:
             total, squares = self._sum(call, base), self._squares(call)
-            spread = f"{{p}}{squares} - {{p}}{total} * {{p}}{total} / {{p}}{count}"
-            variance = f"greatest({spread}, 0) / {divisor}"
+            spread = f"greatest({{p}}{squares} * {{p}}{count} - {{p}}{total} * {{p}}{total}, 0)"
+            variance = f"{spread} / ({{p}}{count}::numeric * {divisor})"
         else:
             variance = f"{{p}}{self._moment(call, count)} / {divisor}"
         value = f"sqrt({variance})" if call.function.startswith("stddev") else variance
