@@ -95,7 +95,7 @@ class _Parser(EventSyntax):
     }
 
 
-class _Generator(EventText):  # type: ignore[valid-type, misc]
+class _Generator(EventText):
     def ignorenulls_sql(self, expression: exp.IgnoreNulls) -> str:
         """Inside of the call's parentheses, as RisingWave has it; upstream leaves it out, as PostgreSQL has none."""
         return f"{self.sql(expression.this)[:-1]} IGNORE NULLS)"
