@@ -50,10 +50,10 @@ def bootstrap(layout: Layout) -> None:
             connection.execute(statement.format(sql.Identifier(DATABASE)))
         for role in CLIENT_ROLES:
             if not _exists(connection, "SELECT FROM pg_roles WHERE rolname = %s", role):
-                _make_role(connection, role, layout.client_password(), "CREATE ROLE")
+                make_role(connection, role, layout.client_password(), "CREATE ROLE")
             elif external:
-                _make_role(connection, role, layout.client_password(), "ALTER ROLE")
-            _set_defaults(connection, role)
+                make_role(connection, role, layout.client_password(), "ALTER ROLE")
+            set_defaults(connection, role)
         if not external:
             connection.execute("REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC")
     with psycopg.connect(layout.dsn()) as connection:
@@ -70,15 +70,17 @@ def grant_database(connection: _Connection, database: str) -> None:
     connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(roles))
 
 
-def _make_role(connection: _Connection, role: str, password: str, verb: LiteralString) -> None:
+def make_role(connection: _Connection, role: str, password: str, verb: LiteralString) -> None:
+    """CREATE or ALTER a role that logs in with `password`, the engine's own for clients."""
     # The verifier, not the password, so that no log and no statistics view can show it.
     verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     statement = sql.SQL(verb + " {} NOSUPERUSER NOCREATEDB NOCREATEROLE LOGIN PASSWORD {}")
     connection.execute(statement.format(sql.Identifier(role), sql.Literal(verifier)))
 
 
-def _set_defaults(connection: _Connection, role: str) -> None:
-    for setting, value in ROLE_SETTINGS[role].items():
+def set_defaults(connection: _Connection, role: str) -> None:
+    """The settings that a role's sessions begin with; those of root for roles that clients have made."""
+    for setting, value in ROLE_SETTINGS.get(role, ROLE_SETTINGS["root"]).items():
         statement = sql.SQL("ALTER ROLE {} SET {} = {}")
         connection.execute(
             statement.format(sql.Identifier(role), sql.Identifier(setting), sql.Literal(value))

@@ -215,16 +215,26 @@ CREATE VIEW rw_catalog.rw_schemas AS
     WHERE n.nspname IN ('pg_catalog', 'information_schema', 'rw_catalog', 'public')
         OR n.nspname IN (SELECT s.name FROM engine.schemas AS s);
 CREATE VIEW rw_catalog.rw_databases AS
-    SELECT d.oid::integer AS id, d.datname::text AS name, coalesce(rw_catalog._owner(r.rolname), 1) AS owner,
-        '{}'::character varying[] AS acl, 'default'::text AS resource_group, NULL::integer AS barrier_interval_ms,
-        NULL::bigint AS checkpoint_frequency
-    FROM pg_catalog.pg_database AS d JOIN pg_catalog.pg_roles AS r ON r.oid = d.datdba
-    WHERE NOT d.datistemplate AND d.datname <> 'postgres';
+    SELECT d.oid::integer AS id, d.datname::text AS name, coalesce(rw_catalog._owner(s.kept ->> 'tailrace.owner'), 1) AS owner,
+        '{}'::character varying[] AS acl, coalesce(s.kept ->> 'tailrace.resource_group', 'default') AS resource_group,
+        (s.kept ->> 'tailrace.barrier_interval_ms')::integer AS barrier_interval_ms,
+        (s.kept ->> 'tailrace.checkpoint_frequency')::bigint AS checkpoint_frequency
+    FROM pg_catalog.pg_database AS d LEFT JOIN LATERAL (
+        SELECT jsonb_object_agg(split_part(c, '=', 1), substr(c, strpos(c, '=') + 1)) AS kept
+        FROM pg_catalog.pg_db_role_setting AS r, unnest(r.setconfig) AS c WHERE r.setdatabase = d.oid AND r.setrole = 0
+    ) AS s ON true
+    WHERE NOT d.datistemplate AND d.datname <> 'postgres' AND NOT starts_with(d.datname, 'tailrace ') AND d.datconnlimit <> -2;
 CREATE VIEW rw_catalog.rw_users AS
-    SELECT rw_catalog._owner(r.rolname) AS id, r.rolname::text AS name, r.rolname = 'root' OR r.rolsuper AS is_super,
-        r.rolname = 'root' OR r.rolcreatedb AS create_db, r.rolname = 'root' OR r.rolcreaterole AS create_user,
-        r.rolcanlogin AS can_login, false AS is_admin
-    FROM pg_catalog.pg_roles AS r WHERE r.rolname !~ '^pg_' AND r.rolcanlogin;
+    SELECT rw_catalog._owner(u.rolname) AS id, u.rolname::text AS name,
+        u.rolname = 'root' OR coalesce(s.kept ? 'tailrace.superuser', false) AS is_super,
+        u.rolname = 'root' OR coalesce(s.kept ? 'tailrace.createdb', false) AS create_db,
+        u.rolname = 'root' OR coalesce(s.kept ? 'tailrace.createuser', false) AS create_user, u.rolcanlogin AS can_login,
+        u.rolname = 'root' OR coalesce(s.kept ? 'tailrace.admin', false) AS is_admin
+    FROM pg_catalog.pg_roles AS u LEFT JOIN LATERAL (
+        SELECT jsonb_object_agg(split_part(c, '=', 1), '') AS kept
+        FROM pg_catalog.pg_db_role_setting AS r, unnest(r.setconfig) AS c WHERE r.setdatabase = 0 AND r.setrole = u.oid
+    ) AS s ON true
+    WHERE u.rolname IN ('root', 'dashboard') OR s.kept ? 'tailrace.user';
 """
 """What lies around the objects."""
 

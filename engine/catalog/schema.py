@@ -381,11 +381,11 @@ CREATE VIEW rw_catalog.rw_barrier AS SELECT epoch, barrier_time, input_rows, pre
 
 GRANTS = """
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
-GRANT USAGE ON SCHEMA public, rw_catalog TO root, dashboard;
-GRANT SELECT ON ALL TABLES IN SCHEMA rw_catalog TO root, dashboard;
+GRANT USAGE ON SCHEMA public, rw_catalog TO PUBLIC;
+GRANT SELECT ON ALL TABLES IN SCHEMA rw_catalog TO PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA engine FROM PUBLIC;
-GRANT USAGE ON SEQUENCE engine.row_id TO root;
-GRANT USAGE ON SCHEMA engine TO root;
+GRANT USAGE ON SEQUENCE engine.row_id TO PUBLIC;
+GRANT USAGE ON SCHEMA engine TO PUBLIC;
 """
 
 
@@ -400,6 +400,7 @@ def pg_class_view(columns: list[str]) -> str:
         'ELSE c.relkind END::"char" AS relkind',
         "relhasindex": "c.relhasindex OR EXISTS (SELECT FROM engine.dependencies AS d JOIN engine.created AS i "
         "ON i.id = d.object_id AND i.kind = 'index' WHERE d.referenced_id = o.id) AS relhasindex",
+        "relowner": "coalesce(rw_catalog._owner(coalesce(i.owner, o.owner))::oid, c.relowner) AS relowner",
         "relnamespace": "coalesce(m.oid, c.relnamespace) AS relnamespace",
     }
     items = ", ".join(shown.get(c, f"c.{c}") for c in columns)

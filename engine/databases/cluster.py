@@ -71,14 +71,13 @@ def make_template(layout: Layout, connection: Connection, furnish: Callable[[str
         _grant_public(template)
 
 
-def check_may_change(connection: Connection, statement: Statement, user: str) -> None:
-    """Raises PermissionDenied unless `user` may make databases, and change this one: root, or its owner."""
-    row = connection.execute(
-        "SELECT rolcreatedb OR rolname = 'root' FROM pg_catalog.pg_roles WHERE rolname = %s", (user,)
-    ).fetchone()
-    if user == "root":
+def check_may_change(
+    connection: Connection, statement: Statement, user: str, *, may_create: bool, is_super: bool
+) -> None:
+    """Raises PermissionDenied unless `user` may make databases, and change this one: a superuser, or its owner."""
+    if is_super:
         return
-    if row != (True,):
+    if not may_create:
         raise PermissionDenied("permission denied to create database", hint="connect as root")
     if not isinstance(statement, Create) and owner_of(connection, statement.name) not in {user, None}:
         raise PermissionDenied(
@@ -116,7 +115,7 @@ def create(connection: Connection, statement: Create, user: str) -> None:
         connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(unfinished))
         connection.execute(
             sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
-                unfinished, sql.SQL(", ").join(map(sql.Identifier, CLIENT_ROLES))
+                unfinished, sql.SQL(", ").join(map(sql.Identifier, (*CLIENT_ROLES, settings["owner"])))
             )
         )
         _set(connection, unfinished, settings)
@@ -162,6 +161,10 @@ def change(connection: Connection, statement: Change) -> None:
         connection.execute(sql.SQL("ALTER DATABASE {} RESET {}").format(name, setting))
     else:
         _set(connection, name, {statement.setting: statement.value})
+    if statement.setting == "owner" and statement.value is not None:
+        connection.execute(
+            sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, sql.Identifier(statement.value))
+        )
 
 
 def is_there(connection: Connection, name: str) -> bool:

@@ -21,7 +21,9 @@ import psycopg
 from engine.databases import cluster, processes
 from engine.databases.processes import Process, Role, Said
 from engine.databases.statements import Change, Create, Drop, Rename, check_not_current, parse
+from engine.databases.users import has_mark, parse_user, run_user
 from engine.layout import Layout
+from engine.wire.tokens import Cursor
 from tailrace.errors import TailraceError
 
 log = logging.getLogger("engine.databases")
@@ -249,9 +251,18 @@ class Host:
 
     def _execute(self, client: _Client, sql: str, user: str, database: str) -> dict[str, Any] | None:
         """The answer; None if it comes when a flow is ready. Raises TailraceError or psycopg.Error."""
-        statement = parse(sql)
         with cluster.administration(self._layout) as connection:
-            cluster.check_may_change(connection, statement, user)
+            if is_about_user(sql):
+                about = parse_user(sql)
+                return _reply(f"{about.verb}_USER", *run_user(self._layout, connection, about, user))
+            statement = parse(sql)
+            cluster.check_may_change(
+                connection,
+                statement,
+                user,
+                may_create=has_mark(connection, user, "createdb"),
+                is_super=has_mark(connection, user, "superuser"),
+            )
             if isinstance(statement, Create):
                 return self._create(connection, client, statement, user)
             if (
@@ -313,6 +324,13 @@ class Host:
             client.connection.sendall(orjson.dumps(answer) + b"\n")
         except OSError:
             self._hang_up(client)
+
+
+def is_about_user(sql: str) -> bool:
+    """Whether a statement is CREATE, ALTER or DROP USER."""
+    words = Cursor(sql)
+    words.take()
+    return words.take().word in ("USER", "ROLE")
 
 
 def _has_ended(pid: int) -> bool:

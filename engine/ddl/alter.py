@@ -126,6 +126,7 @@ def _found(context: DdlContext, name: Name, keyword: str, kind: str) -> CatalogO
             f'"{name.folded}" is not a {kind}', sqlstate="42809",
             hint=f"it is a {found.kind}: use ALTER {found.kind.upper()} {name.written}",
         )  # fmt: skip
+    context.check_may_change(found)
     return found
 
 

@@ -7,16 +7,16 @@ Rows that are there get the new column's default, evaluated once. Cost: O(1) of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlglot import exp
 
 from engine.catalog.objects import Catalog, CatalogObject, update
 from engine.compile.program import delta_name
-from engine.ddl.context import DdlContext
+from engine.ddl.context import DdlContext, writers
 from engine.ddl.create_table import storage_of, stored_column
 from engine.ddl.create_view import compile_view
+from engine.ddl.grant import rights_on
 from engine.ddl.names import ColumnDefinition, column_definition
 from engine.ddl.table_storage import (
     Storage,
@@ -69,7 +69,7 @@ def add_column(context: DdlContext, table: CatalogObject, words: Words) -> None:
         f"ALTER TABLE {after.table} ADD COLUMN {column_clause(new)}",
         f"ALTER TABLE engine.changes_{table.id} ADD COLUMN {logged}",
         f"CREATE OR REPLACE VIEW {table.visible} AS {visible_view(after)}",
-        f"GRANT INSERT ({quote(new.name)}) ON {after.table} TO root",
+        f"GRANT INSERT ({quote(new.name)}) ON {after.table} TO {writers(table.owner)}",
         *([not_null_trigger(after, new.name)] if new.not_null else ()),
     )
     _pin_stars(context, table)
@@ -101,6 +101,7 @@ def drop_column(context: DdlContext, table: CatalogObject, words: Words) -> None
     )
     comments = _comments(context, table)
     views = _plain_views(context.catalog, table)
+    rights = [right for relation in (table, *views) for right in rights_on(context, relation)]
     context.execute(
         *(f"DROP VIEW {v.visible}" for v in reversed(views)),
         f"DROP VIEW {table.visible}",
@@ -119,11 +120,10 @@ def drop_column(context: DdlContext, table: CatalogObject, words: Words) -> None
         )
     context.execute(
         f"CREATE VIEW {table.visible} AS {visible_view(after)}",
-        f"GRANT SELECT ON {table.visible} TO root, dashboard",
-        f"GRANT INSERT, UPDATE, DELETE ON {table.visible} TO root",
         *(not_null_trigger(after, c.name) for c in after.columns if c.not_null),
         *keep_generated(after),
-        *(s for v in views for s in _recreated(v)),
+        *(_recreated(v) for v in views),
+        *rights,
         *comments,
     )
     _replace(context, table, after, without_column(table.definition, name))
@@ -231,9 +231,8 @@ def _plain_views(catalog: Catalog, table: CatalogObject) -> list[CatalogObject]:
     return [catalog.objects[i] for i in sorted(found - {table.id})]
 
 
-def _recreated(view: CatalogObject) -> Sequence[str]:
-    batch = to_postgres(view.body["query"])
-    return f"CREATE VIEW {view.visible} AS {batch}", f"GRANT SELECT ON {view.visible} TO root, dashboard"
+def _recreated(view: CatalogObject) -> str:
+    return f"CREATE VIEW {view.visible} AS {to_postgres(view.body['query'])}"
 
 
 def _pin_stars(context: DdlContext, table: CatalogObject) -> None:

@@ -20,6 +20,7 @@ from engine.ddl.create_table import create_table
 from engine.ddl.create_view import create_materialized_view, create_view, explain_create
 from engine.ddl.drop import drop
 from engine.ddl.filling import Filling
+from engine.ddl.grant import grant
 from engine.ddl.index_words import without_distribution
 from engine.ddl.names import options
 from engine.ddl.schemas import schema_statement
@@ -31,7 +32,9 @@ from tailrace.sql.sinks import is_create_sink
 from tailrace.sql.types import expand_types
 
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?:\([^)]*\)\s*)?(?=CREATE\b)", re.IGNORECASE)
-_IN_WORDS = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(ALTER|COMMENT)\b", re.IGNORECASE | re.DOTALL)
+_IN_WORDS = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(ALTER|COMMENT|GRANT|REVOKE)\b", re.IGNORECASE | re.DOTALL
+)
 """Statements that are read word by word: the parser knows too little of them."""
 _SCHEMA = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:CREATE|DROP|ALTER)\s+SCHEMA\b", re.IGNORECASE | re.DOTALL
@@ -70,7 +73,7 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
         if about_function:
             return create_function(context)
         if in_words:
-            return alter(context) if in_words[1].upper() == "ALTER" else comment(context)
+            return _BY_WORD[in_words[1].upper()](context)
         if tree is None:
             return create_sink(context, filling)
         if isinstance(tree, exp.Drop):
@@ -80,6 +83,9 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
         if error.sqlstate is None or error.sqlstate.startswith(("08", "57")):
             raise
         raise translated(error) from error
+
+
+_BY_WORD = {"ALTER": alter, "COMMENT": comment, "GRANT": grant, "REVOKE": grant}
 
 
 def _create(tree: exp.Expr) -> exp.Create:

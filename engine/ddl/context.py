@@ -14,8 +14,8 @@ from engine.catalog.objects import PUBLIC, Catalog, CatalogObject, insert
 from engine.compile.describe import environment
 from engine.compile.relations import Environment
 from engine.ddl.parallelism import derived
-from tailrace.errors import DuplicateObject, PermissionDenied, UndefinedObject
-from tailrace.sql.names import ObjectName, qualify
+from tailrace.errors import DuplicateObject, PermissionDenied, UndefinedObject, UnsupportedFeature
+from tailrace.sql.names import ObjectName, folded, qualify
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 USER = "$user"
@@ -65,6 +65,14 @@ class DdlContext:
         wanted = (self.user if name == USER else name for name in self.search_path)
         return tuple(dict.fromkeys(name for name in wanted if name in self.catalog.schemas))
 
+    @property
+    def is_superuser(self) -> bool:
+        """Whether the statement is root's, or of a user who has root's rights."""
+        if self.user == "root":
+            return True
+        row = self.connection.execute("SELECT pg_has_role(%s, 'root', 'MEMBER')", (self.user,)).fetchone()
+        return row == (True,)
+
     def place(self, name: ObjectName) -> ObjectName:
         """`name` with the schema in which an object so called is created; raises UndefinedObject (3F000)."""
         schema = name.schema or next(iter(self.path), None)
@@ -82,10 +90,43 @@ class DdlContext:
             raise UndefinedObject(
                 f'schema "{schema}" does not exist', sqlstate="3F000", hint=f"CREATE SCHEMA {schema}"
             )
+        if not self.is_superuser and self.catalog.schemas[schema].owner != self.user:
+            self._check_right("has_schema_privilege", schema, "CREATE", f"schema {schema}")
         return ObjectName(name.name, schema)
 
+    def check_may_change(self, item: CatalogObject) -> None:
+        """Raises PermissionDenied unless the statement's user is a superuser or owns `item`."""
+        if not self.is_superuser and item.owner != self.user:
+            raise PermissionDenied(
+                f"Permission denied: {self.user} is not the owner of {item.kind} {item.name}",
+                hint="connect as its owner or as root",
+            )
+
+    def check_may_read(self, item: CatalogObject) -> None:
+        """Raises PermissionDenied unless the statement's user may SELECT from a relation."""
+        if not self.is_superuser and item.owner != self.user:
+            self._check_right("has_table_privilege", item.visible, "SELECT", f"{item.kind} {item.name}")
+
+    def _check_right(self, function: str, on: str, right: str, shown: str) -> None:
+        row = self.connection.execute(f"SELECT {function}(%s, %s, %s)", (self.user, on, right)).fetchone()
+        if row != (True,):
+            raise PermissionDenied(
+                f"Permission denied: {self.user} has no {right} on {shown}",
+                hint=f"GRANT {right} ON {shown} TO {self.user}",
+            )
+
     def qualify(self, query: exp.Expr) -> None:
-        """Write the schemas into a query's references, so that it means the same under every search path."""
+        """Write the schemas into a query's references, so that it means the same under every search path.
+
+        Raises UnsupportedFeature for relations of another database.
+        """
+        for table in query.find_all(exp.Table):
+            if table.catalog and folded(table.args["catalog"]) != self.connection.info.dbname:
+                raise UnsupportedFeature(
+                    f"a relation of another database: {table.catalog}.{table.db}.{table.name}",
+                    hint="connect to that database, or bring the rows over through a topic",
+                )
+            table.set("catalog", None)
 
         def schema_of(name: ObjectName) -> str | None:
             found = self.catalog.find(name, self.path)
@@ -149,3 +190,14 @@ class DdlContext:
 def _shown(name: ObjectName) -> ObjectName:
     """As messages call it: without schema public."""
     return ObjectName(name.name) if name.schema == PUBLIC else name
+
+
+def readers(owner: str) -> str:
+    """Who may read an object from the start, as SQL: the roles that there always are, and its owner."""
+    roles = ("root", "dashboard", owner)
+    return ", ".join(ObjectName(role).sql for role in dict.fromkeys(roles))
+
+
+def writers(owner: str) -> str:
+    """Who may change a table's rows from the start."""
+    return ", ".join(ObjectName(role).sql for role in dict.fromkeys(("root", owner)))

@@ -19,7 +19,7 @@ from engine.connectors.generator import GENERATORS
 from engine.connectors.source import Position, SourceColumn, SourceSpec, short_type
 from engine.connectors.sources import source_spec, start_positions
 from engine.ddl.composites import composites_of
-from engine.ddl.context import DdlContext, Reply
+from engine.ddl.context import DdlContext, Reply, readers
 from engine.ddl.create_table import ROW_ID
 from engine.ddl.names import column_definition, object_name, options, refusal
 from engine.operators.base import Column, Operator, names, quote
@@ -80,7 +80,7 @@ def create_source(context: DdlContext, tree: exp.Create) -> Reply:
     }
     context.execute(
         f"CREATE VIEW {name.sql} AS {refusal(name.name, columns)}",
-        f"GRANT SELECT ON {name.sql} TO root, dashboard",
+        f"GRANT SELECT ON {name.sql} TO {readers(context.user)}",
     )
     if program is not None:
         context.execute(program.function)

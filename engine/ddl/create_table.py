@@ -85,7 +85,7 @@ def _create(
     }
     if definition.watermark is not None:
         body.update(_watermarked(context, storage, definition.watermark))
-    context.execute(*create_storage(storage, name))
+    context.execute(*create_storage(storage, name, context.user))
     if retention_s is not None:
         context.execute(*written_column(storage.table), *unguarded(storage.id))
     elif definition.watermark is not None and append_only:

@@ -14,7 +14,7 @@ from engine.compile.close_windows import close_windows
 from engine.compile.materialize import materialize
 from engine.compile.planner import plan, relations_of
 from engine.compile.program import Program, delta_name, own_state
-from engine.ddl.context import SYSTEM_SCHEMAS, DdlContext, Reply
+from engine.ddl.context import SYSTEM_SCHEMAS, DdlContext, Reply, readers
 from engine.ddl.create_function import inline_functions
 from engine.ddl.filling import Filling, fill_or_start
 from engine.ddl.names import object_name, refusal
@@ -49,7 +49,7 @@ def create_view(context: DdlContext, tree: exp.Create) -> Reply:
         context.environment.describe(batch)
     except TailraceError:  # readable only through a materialized view: a temporal join, say
         batch = refusal(name.name, columns)
-    context.execute(f"CREATE VIEW {name.sql} AS {batch}", *_grants(name.sql))
+    context.execute(f"CREATE VIEW {name.sql} AS {batch}", *_grants(name.sql, context.user))
     context.record(
         CatalogObject(
             id_, name.name, "view", context.user, context.text, body, references, schema=name.schema
@@ -105,7 +105,7 @@ def publish(context: DdlContext, view: CatalogObject) -> None:
     visible = names([c for c in view.columns if not c.hidden])
     context.execute(
         f"CREATE VIEW {view.visible} AS SELECT {visible} FROM ({program.content}) AS content",
-        *_grants(view.visible),
+        *_grants(view.visible, view.owner),
     )
     if program.follows_watermarks:
         _let_close(context, view)
@@ -206,11 +206,14 @@ def _name_columns(query: exp.Expr, listed: list[str]) -> None:
 
 def _references(context: DdlContext, query: str) -> tuple[int, ...]:
     names = relations_of(parse_query(query))
-    return tuple(sorted({context.existing(n).id for n in names if n.schema not in SYSTEM_SCHEMAS}))
+    found = {o.id: o for o in (context.existing(n) for n in names if n.schema not in SYSTEM_SCHEMAS)}
+    for item in found.values():
+        context.check_may_read(item)
+    return tuple(sorted(found))
 
 
-def _grants(visible: str) -> list[str]:
-    return [f"GRANT SELECT ON {visible} TO root, dashboard"]
+def _grants(visible: str, owner: str) -> list[str]:
+    return [f"GRANT SELECT ON {visible} TO {readers(owner)}"]
 
 
 def dropped_temporaries(item: CatalogObject) -> list[str]:

@@ -61,6 +61,7 @@ def drop(context: DdlContext, tree: exp.Drop) -> Reply:
         raise _not_found(kind, name)
     if found.kind != kind:
         raise _other_kind(found, kind, name)
+    context.check_may_change(found)
     own = owned_by(context, found.id)
     doomed = context.catalog.closure([found.id, *own])
     others = [o for o in doomed if o.id not in (found.id, *own) and o.kind != "index"]

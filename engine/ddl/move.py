@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.catalog.objects import CatalogObject, update
-from engine.ddl.context import DdlContext
+from engine.ddl.context import DdlContext, readers, writers
 from engine.ddl.rename import VISIBLE, meant, rewritten
 from engine.operators.base import quote
 from tailrace.errors import UndefinedObject
@@ -56,6 +56,10 @@ def set_owner(context: DdlContext, item: CatalogObject, owner: str) -> None:
         new = replace(each, owner=owner)
         update(context.connection, new)
         context.catalog.objects[each.id] = new
+    if item.kind in VISIBLE:
+        context.execute(f"GRANT SELECT ON {item.visible} TO {readers(owner)}")
+    if item.kind == "table":
+        context.execute(f"GRANT INSERT, UPDATE, DELETE ON {item.visible} TO {writers(owner)}")
 
 
 def check_user(context: DdlContext, user: str) -> None:

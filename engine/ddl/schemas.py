@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.catalog.objects import Schema, update
-from engine.ddl.context import SYSTEM_SCHEMAS, DdlContext, Reply
+from engine.ddl.context import SYSTEM_SCHEMAS, DdlContext, Reply, readers
 from engine.ddl.drop import drop_one
 from engine.ddl.move import check_user
 from engine.ddl.rename import rewritten
@@ -59,7 +59,9 @@ def _create(context: DdlContext, words: Words) -> None:
         context.notices.append(f'schema "{name}" exists, skipping')
         return
     id_ = context.new_id()
-    context.execute(f"CREATE SCHEMA {quote(name)}", f"GRANT USAGE ON SCHEMA {quote(name)} TO root, dashboard")
+    context.execute(
+        f"CREATE SCHEMA {quote(name)}", f"GRANT USAGE ON SCHEMA {quote(name)} TO {readers(owner)}"
+    )
     context.connection.execute(
         "INSERT INTO engine.schemas (id, name, owner) VALUES (%s, %s, %s)", (id_, name, owner)
     )
@@ -119,6 +121,11 @@ def _existing(context: DdlContext, name: str) -> Schema:
     found = context.catalog.schemas.get(name)
     if found is None:
         raise UndefinedObject(f"schema not found: {name}", sqlstate="3F000", hint="SHOW SCHEMAS")
+    if not context.is_superuser and found.owner != context.user:
+        raise PermissionDenied(
+            f"Permission denied: {context.user} is not the owner of schema {name}",
+            hint="connect as its owner or as root",
+        )
     return found
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from engine.ddl.conflicts import Conflicts, is_older, merged
+from engine.ddl.context import readers, writers
 from engine.ddl.retention import EXPIRING
 from engine.ddl.table_definition import StoredColumn, over
 from engine.operators.base import Column, equal, equal_nulls, names, no_nulls, quote
@@ -48,8 +49,8 @@ class Storage:
         return tuple(c for c in self.columns if c.generated is not None)
 
 
-def create_storage(storage: Storage, name: ObjectName) -> list[str]:
-    """The statements of CREATE TABLE."""
+def create_storage(storage: Storage, name: ObjectName, owner: str) -> list[str]:
+    """The statements of CREATE TABLE by `owner`."""
     table, changes = storage.table, f"engine.changes_{storage.id}"
     parts = [column_clause(c) for c in storage.columns]
     if not storage.key:
@@ -62,16 +63,16 @@ def create_storage(storage: Storage, name: ObjectName) -> list[str]:
         f"CREATE TABLE {changes} ({logged}_w smallint NOT NULL)",
         *capture(storage, triggers=True),
         f"CREATE VIEW {name.sql} AS {visible_view(storage)}",
-        f"GRANT SELECT ON {name.sql} TO root, dashboard",
-        f"GRANT INSERT, UPDATE, DELETE ON {name.sql} TO root",
-        f"GRANT SELECT ON {table} TO root",  # queries that name _row_id
+        f"GRANT SELECT ON {name.sql} TO {readers(owner)}",
+        f"GRANT INSERT, UPDATE, DELETE ON {name.sql} TO {writers(owner)}",
+        f"GRANT SELECT ON {table} TO {writers(owner)}",  # queries that name _row_id
         *(not_null_trigger(storage, c.name) for c in storage.columns if c.not_null),
         *row_functions(storage),
         *_row_triggers(storage),
     ]
     if visible:
         statements.append(
-            f"GRANT INSERT ({visible}) ON {table} TO root"
+            f"GRANT INSERT ({visible}) ON {table} TO {writers(owner)}"
         )  # COPY FROM STDIN, which views do not take
     if storage.append_only:
         statements.append(

@@ -41,13 +41,23 @@ _RELATIONS = {
         " WHERE schemaname IN ('pg_catalog', 'information_schema', 'rw_catalog'))"
     ),
     "pg_matviews": (
-        "(SELECT schema_name::name AS schemaname, name::name AS matviewname, owner AS matviewowner,"
+        "(SELECT schema_name::name AS schemaname, name::name AS matviewname,"
+        " rw_catalog._owner_name(owner)::name AS matviewowner,"
         " NULL::name AS tablespace, false AS hasindexes, true AS ispopulated, definition"
         " FROM rw_catalog.rw_materialized_views)"
     ),
     "pg_indexes": (
         "(SELECT schema_name::name AS schemaname, relation_name::name AS tablename, name::name AS indexname,"
         " NULL::name AS tablespace, definition AS indexdef FROM rw_catalog.rw_indexes)"
+    ),
+    "pg_roles": (
+        "(SELECT id::oid AS oid, name::name AS rolname, is_super AS rolsuper, true AS rolinherit, create_user AS rolcreaterole,"
+        " create_db AS rolcreatedb, can_login AS rolcanlogin, is_super AS rolreplication, -1 AS rolconnlimit,"
+        " NULL::timestamptz AS rolvaliduntil, is_super AS rolbypassrls, '********' AS rolpassword FROM rw_catalog.rw_users)"
+    ),
+    "pg_user": (
+        "(SELECT id AS usesysid, name::name AS usename, create_db AS usecreatedb, is_super AS usesuper,"
+        " '********' AS passwd FROM rw_catalog.rw_users)"
     ),
     "pg_rewrite": "(SELECT * FROM pg_catalog.pg_rewrite WHERE rulename <> '_RETURN')",
     "pg_index": (
@@ -91,6 +101,7 @@ _CALLS = {
         " _shown.oid = {0} AND _shown.relkind = 'i'"
         " AND _shown.relnamespace::regnamespace::name = ANY (pg_catalog.current_schemas(true))))"
     ),
+    "pg_get_userbyid": "rw_catalog._owner_name(({0})::oid::integer)::name",
     "pg_get_viewdef": (
         "coalesce((SELECT _shown_text.definition FROM rw_catalog.pg_class AS _shown"
         " JOIN (SELECT schema_name, name, definition FROM rw_catalog.rw_views"

@@ -39,7 +39,9 @@ from tailrace.sql.types import ComposedType, expand_types
 _FIRST_WORD = re.compile(r"[\s(]*([A-Za-z_]+)")
 
 _BLANK = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)"
-_ABOUT_DATABASE = re.compile(rf"{_BLANK}*(?:CREATE|DROP|ALTER){_BLANK}+DATABASE\b", re.IGNORECASE | re.DOTALL)
+_ABOUT_CLUSTER = re.compile(
+    rf"{_BLANK}*(?:CREATE|DROP|ALTER){_BLANK}+(?:DATABASE|USER|ROLE)\b", re.IGNORECASE | re.DOTALL
+)
 
 _LONG = 10_000
 _READING = frozenset({"SELECT", "WITH"})
@@ -100,7 +102,7 @@ def classify(sql: str) -> Forward | RowIdQuery | CopyIn | Command:
     if plan is not None:
         return plan(sql)
     if word in _FOR_FLOW:
-        if _ABOUT_DATABASE.match(sql):
+        if _ABOUT_CLUSTER.match(sql):
             return DatabaseCommand(sql)
         return FlowCommand(sql, (Column("Id"),) if word == "CANCEL" else ())
     if word in _REFUSED:

@@ -132,7 +132,7 @@ class FlowCommand:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseCommand:
-    """CREATE, DROP or ALTER DATABASE, which no database's flow can carry out: see `engine.databases`."""
+    """CREATE, DROP or ALTER of a DATABASE or USER, which no database's flow can carry out: see `engine.databases`."""
 
     sql: str
     columns: tuple[Column, ...] = ()

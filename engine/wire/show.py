@@ -87,19 +87,9 @@ def plan_show(sql: str) -> Command:
         cursor.end()
         return ShowCursors(subscriptions=False, columns=(Column("Name"),))
     if cursor.accept("DATABASES"):
-        return _list_names(
-            cursor,
-            "pg_catalog.pg_database",
-            "datname",
-            "NOT datistemplate AND datname <> 'postgres' AND datname NOT LIKE 'tailrace %'",
-        )
+        return _list_names(cursor, "rw_catalog.rw_databases", "name", "true")
     if cursor.accept("SCHEMAS"):
-        return _list_names(
-            cursor,
-            "pg_catalog.pg_namespace",
-            "nspname",
-            "nspname NOT IN ('engine', 'rw') AND pg_catalog.has_schema_privilege(oid, 'USAGE')",
-        )
+        return _list_names(cursor, "rw_catalog.rw_schemas", "name", "true")
     if cursor.accept("JOBS"):
         cursor.end()
         return _list_jobs()

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 import psycopg
 import pytest
 
-from tailrace.errors import DependentObjects, DuplicateObject, PermissionDenied, UndefinedObject
+from tailrace.errors import (
+    DependentObjects,
+    DuplicateObject,
+    PermissionDenied,
+    UndefinedObject,
+    UnsupportedFeature,
+)
 from tests.support.flow import FlowUnderTest
 
 
@@ -136,6 +142,7 @@ def test_what_is_refused(engine: FlowUnderTest) -> None:
         "ALTER TABLE t SET SCHEMA nowhere": UndefinedObject,
         "ALTER SCHEMA a OWNER TO nobody": UndefinedObject,
         "ALTER SCHEMA rw_catalog RENAME TO mine": PermissionDenied,
+        "CREATE VIEW v AS SELECT * FROM elsewhere.public.t": UnsupportedFeature,
     }.items():
         with pytest.raises(error):
             engine.ddl(statement)

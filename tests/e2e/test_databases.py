@@ -91,3 +91,32 @@ def test_what_a_killed_engine_has_left_half_made_is_swept_away(tmp_path: Path) -
         with psycopg.connect(server.layout.dsn(), autocommit=True) as admin:
             left = admin.execute("SELECT count(*) FROM pg_database WHERE datname LIKE 'tailrace new %'")
             assert left.fetchone() == (0,)
+
+
+def test_users_come_and_go(server: EngineServer) -> None:
+    with connect(server) as dev:
+        notices: list[str | None] = []
+        dev.add_notice_handler(lambda notice: notices.append(notice.message_primary))
+        dev.execute("CREATE USER ann WITH CREATEDB PASSWORD 'secret'")
+        assert notices and "asks for no password" in str(notices[0])
+        with pytest.raises(psycopg.errors.DuplicateObject):
+            dev.execute("CREATE USER ann")
+        url = server.url.replace("root@", "ann@")
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            psycopg.connect(url)
+        dev.execute("GRANT CONNECT ON DATABASE dev TO ann")
+        with psycopg.connect(url, autocommit=True) as ann:
+            ann.execute("CREATE DATABASE hers")
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                ann.execute("CREATE USER bob")
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                dev.execute("DROP USER ann")  # who owns a database
+            ann.execute("DROP DATABASE hers")
+        dev.execute("ALTER USER ann WITH SUPERUSER NOCREATEDB")
+        with psycopg.connect(url, autocommit=True) as ann:
+            ann.execute("CREATE TABLE of_ann (k int)")
+            ann.execute("DROP TABLE of_ann")
+        query = "SELECT is_super, create_db FROM rw_users WHERE name = 'ann'"
+        assert dev.execute(query).fetchall() == [(True, False)]
+        dev.execute("DROP USER ann")
+        dev.execute("DROP USER IF EXISTS ann")

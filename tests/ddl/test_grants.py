@@ -1,0 +1,87 @@
+"""Users, owners and rights: PostgreSQL enforces what GRANT gives; statements about objects are their owners' and root's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tailrace.errors import InvalidStatement, PermissionDenied, UndefinedObject, UnsupportedFeature
+from tests.support.flow import FlowUnderTest
+
+USER = "ann of the tests"
+
+
+@pytest.fixture
+def user(engine: FlowUnderTest) -> Iterator[str]:
+    """A role such as CREATE USER makes; it may do what it is granted."""
+    role = sql.Identifier(USER)
+    with psycopg.connect(engine.server.dsn(dbname=engine.database), autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
+        try:
+            yield f'"{USER}"'
+        finally:
+            engine.clear()
+            admin.execute(sql.SQL("DROP OWNED BY {}").format(role))
+            admin.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+def may(engine: FlowUnderTest, relation: str, right: str) -> object:
+    return engine.client.execute("SELECT has_table_privilege(%s, %s, %s)", (USER, relation, right)).fetchone()
+
+
+def test_rights_on_relations_are_given_and_taken(engine: FlowUnderTest, user: str) -> None:
+    engine.ddl(
+        "CREATE TABLE t (k int)",
+        "CREATE MATERIALIZED VIEW m AS SELECT count(*) AS n FROM t",
+        f"GRANT SELECT, INSERT ON TABLE t TO {user} WITH GRANT OPTION GRANTED BY root",
+        f"GRANT ALL PRIVILEGES ON ALL MATERIALIZED VIEWS IN SCHEMA public TO {user}",
+    )
+    assert may(engine, "t", "SELECT WITH GRANT OPTION, UPDATE") == (True,)
+    assert may(engine, "t", "UPDATE") == (False,)
+    assert may(engine, "m", "SELECT") == (True,)
+    engine.ddl(
+        f"REVOKE GRANT OPTION FOR ALL ON t FROM {user}",
+        f"REVOKE SELECT ON ALL MATERIALIZED VIEWS IN SCHEMA public FROM {user}",
+    )
+    assert may(engine, "t", "SELECT WITH GRANT OPTION") == (False,)
+    assert may(engine, "t", "SELECT") == (True,)
+    assert may(engine, "m", "SELECT") == (False,)
+    for statement, error in {
+        f"GRANT INSERT ON m TO {user}": InvalidStatement,
+        f"GRANT SELECT ON nothing TO {user}": UndefinedObject,
+        "GRANT SELECT ON t TO nobody": UndefinedObject,
+        f"GRANT INSERT ON SCHEMA public TO {user}": InvalidStatement,
+        f"GRANT USAGE ON SECRET s TO {user}": UnsupportedFeature,
+    }.items():
+        with pytest.raises(error):
+            engine.ddl(statement)
+
+
+def test_statements_about_an_object_are_its_owners(engine: FlowUnderTest, user: str) -> None:
+    engine.ddl("CREATE TABLE t (k int)", "CREATE INDEX i ON t (k)")
+
+    def as_user(statement: str) -> None:
+        engine.flow.execute(statement, user=USER)
+
+    for statement in (
+        "CREATE TABLE u (k int)",
+        "CREATE VIEW v AS SELECT * FROM t",
+        "DROP TABLE t",
+        "ALTER TABLE t RENAME TO u",
+    ):
+        with pytest.raises(PermissionDenied):
+            as_user(statement)
+    engine.ddl(f"GRANT CREATE ON SCHEMA public TO {user}")
+    with pytest.raises(PermissionDenied, match="has no SELECT on table t"):
+        as_user("CREATE MATERIALIZED VIEW m AS SELECT * FROM t")
+    engine.ddl(f"ALTER TABLE t OWNER TO {user}")
+    as_user("CREATE MATERIALIZED VIEW m AS SELECT * FROM t")
+    assert may(engine, "m", "SELECT") == (True,)
+    assert engine.rows(
+        "SELECT c.relname, pg_get_userbyid(c.relowner) FROM rw_catalog.pg_class AS c "
+        "WHERE c.relname IN ('t', 'i', 'm') ORDER BY 1"
+    ) == [("i", USER), ("m", USER), ("t", USER)]
+    as_user("DROP TABLE t CASCADE")
