@@ -256,11 +256,11 @@ BEGIN
 END $$;
 CREATE FUNCTION engine.refuse_null() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE relation text;
+DECLARE relation text; schema_of text;
 BEGIN
-    SELECT name INTO relation FROM engine.objects WHERE id = substr(TG_TABLE_NAME, 7)::integer;
+    SELECT name, schema INTO relation, schema_of FROM engine.objects WHERE id = substr(TG_TABLE_NAME, 7)::integer;
     RAISE EXCEPTION 'null value in column "%" of relation "%" violates not-null constraint', TG_ARGV[0], relation
-        USING ERRCODE = '23502', COLUMN = TG_ARGV[0], TABLE = relation;
+        USING ERRCODE = '23502', COLUMN = TG_ARGV[0], TABLE = relation, SCHEMA = schema_of;
 END $$;
 """
 """What the triggers of tables raise (see `engine.ddl.table_storage`); functions among the objects."""

@@ -6,7 +6,7 @@ defines the column's alias.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -88,17 +88,23 @@ def is_scalar(subquery: exp.Expr) -> bool:
     return not isinstance(subquery.parent, (*rows, type(None))) and subquery.arg_key != "query"
 
 
-def gives_one_row(query: exp.Expr) -> bool:
-    """Is it sure that `query` gives at most one row?"""
+def gives_one_row(query: exp.Expr, single: Container[str] = ()) -> bool:
+    """Is it sure that `query` gives at most one row? `single` are the names of CTEs that do."""
     query = query.unnest()
     limit = query.args.get("limit")
     if limit is not None and isinstance(limit.expression, exp.Literal):
         return limit.expression.name in ("0", "1")
     if not isinstance(query, exp.Select) or query.args.get("group") is not None:
         return False
-    return (
-        bool(own_aggregates(query)) or query.args.get("from_") is None or query.args.get("having") is not None
-    )
+    source = query.args.get("from_")
+    if source is None or query.args.get("having") is not None or own_aggregates(query):
+        return True
+    item = source.this
+    if query.args.get("joins") or query.args.get("laterals"):
+        return False
+    if isinstance(item, exp.Subquery):
+        return gives_one_row(item, single)
+    return isinstance(item, exp.Table) and not item.db and item.name in single
 
 
 def uncorrelated(query: exp.Expr, fresh: Callable[[], int], *, exists: bool = False) -> Uncorrelated:

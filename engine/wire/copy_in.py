@@ -33,11 +33,9 @@ def lookup(plan: CopyIn) -> str:
         else exp.Literal.string(plan.schema).sql(dialect="postgres")
     )
     return (
-        "SELECT r.id, r.relation_type, c.name, coalesce(a.attgenerated <> '', false) "  # noqa: S608 - literals quoted
+        "SELECT r.id, r.relation_type, c.name, coalesce(c.is_generated, false) "  # noqa: S608 - literals quoted
         "FROM rw_catalog.rw_relations AS r "
         "LEFT JOIN rw_catalog.rw_columns AS c ON c.relation_id = r.id AND NOT c.is_hidden "
-        "LEFT JOIN pg_catalog.pg_class AS s ON s.relname = 'table_' || r.id AND s.relnamespace = 'engine'::regnamespace "
-        "LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = s.oid AND a.attname = c.name "
         f"WHERE r.name = {name} AND r.schema_name = {schema} ORDER BY c.position"
     )
 
@@ -66,6 +64,12 @@ def statement(plan: CopyIn, rows: Sequence[Sequence[str | None]]) -> str:
     for name in columns:
         if name not in known:
             raise InvalidStatement(f'column "{name}" of relation "{shown}" does not exist', sqlstate="42703")
+        if known[name]:
+            raise TailraceError(
+                f'column "{name}" is a generated column',
+                sqlstate="42P10",
+                hint="leave it out: it is computed",
+            )
     listed = ", ".join(exp.to_identifier(name, quoted=True).sql(dialect="postgres") for name in columns)
     return f"COPY engine.{storage(rows)} ({listed}) {plan.rest}"
 

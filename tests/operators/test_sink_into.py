@@ -197,7 +197,7 @@ def test_drop_and_what_the_catalog_says(engine: FlowUnderTest) -> None:
         " JOIN pg_namespace AS n ON n.oid = pronamespace WHERE nspname = 'engine' AND proname LIKE 'step%'"
     ).fetchall()
     assert left == []
-    assert _refused(engine, "ALTER SINK s SET sink_rate_limit = 5").sqlstate == "0A000"
+    assert _refused(engine, "ALTER SINK s SET sink_rate_limit = 5").sqlstate == "42P01"
 
 
 def test_explain_shows_the_operators(engine: FlowUnderTest) -> None:

@@ -192,9 +192,12 @@ def test_two_engines_on_one_data_directory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("found", "told"),
     [
-        ({"state_version": 0, "postgres_major": 18, "engine": "0.0.9"}, "state_version 0, wanted 2"),
+        (
+            {"state_version": 0, "postgres_major": 18, "engine": "0.0.9"},
+            f"state_version 0, wanted {state.STATE_VERSION}",
+        ),
         ({"state_version": 1, "postgres_major": 17, "engine": "0.1.0"}, "postgres_major 17, wanted 18"),
-        ({}, "state_version None, wanted 2"),
+        ({}, f"state_version None, wanted {state.STATE_VERSION}"),
     ],
 )
 def test_state_of_another_version(tmp_path: Path, found: dict[str, object], told: str) -> None:

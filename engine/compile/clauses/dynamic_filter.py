@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from engine.compile.cardinality import at_most_one_row
 from engine.compile.clauses.projection import project
 from engine.compile.expressions import check_scalars, describe_over, identifier
 from engine.compile.scope import (
@@ -17,11 +18,8 @@ from engine.compile.scope import (
     has_subquery,
     tables_of,
 )
-from engine.operators.aggregate import Aggregate
 from engine.operators.base import Operator
 from engine.operators.dynamic_filter import DynamicFilter
-from engine.operators.project import Filter, Project
-from engine.operators.top_n import TopN
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 
 _FORM = "write column > (SELECT max(x) FROM v), or >=, <, <=, ANDed with other conditions"
@@ -71,7 +69,7 @@ def _bound(planner: Planner, side: exp.Expr, subquery: exp.Subquery, ctes: Queri
     operator, _ = planner.query(subquery.this, ctes)
     if len(operator.visible) != 1:
         raise InvalidStatement("subquery must return only one column")
-    if not _at_most_one_row(operator):
+    if not at_most_one_row(operator):
         raise UnsupportedFeature(
             "a scalar subquery that might produce more than one row",
             hint="aggregate it without GROUP BY: (SELECT max(x) FROM v)",
@@ -81,14 +79,6 @@ def _bound(planner: Planner, side: exp.Expr, subquery: exp.Subquery, ctes: Queri
     name = operator.visible[0].name
     around = side.copy().transform(lambda n: identifier(name) if isinstance(n, exp.Subquery) else n)
     return project(planner, Scope(operator, {}), [exp.alias_(around, "bound")])
-
-
-def _at_most_one_row(operator: Operator) -> bool:
-    while isinstance(operator, Project | Filter):
-        operator = operator.input
-    if isinstance(operator, Aggregate):
-        return not operator.group
-    return isinstance(operator, TopN) and not operator.partition and operator.limit <= 1
 
 
 def _aligned(

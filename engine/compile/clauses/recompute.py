@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from sqlglot import exp
 
+from engine.compile.cardinality import of_one_row
 from engine.compile.clauses.from_clause import scan
 from engine.compile.correlation import gives_one_row, is_scalar
 from engine.compile.scalar_subqueries import MORE_THAN_ONE, ONE_ROW_HINT
@@ -25,7 +26,7 @@ def recompute(planner: Planner, block: exp.Expr, ctes: Queries, reason: Unsuppor
     """The block as a Recompute; raises `reason` where not even that maintains it."""
     tree = block.copy()
     tree.set("with_", None)
-    _check(planner, tree, reason)
+    _check(planner, tree, ctes, reason)
     inputs: dict[str, Operator] = {}
     if isinstance(tree, exp.Select):
         _plan_subqueries(planner, tree, ctes, inputs)
@@ -49,7 +50,7 @@ def recompute(planner: Planner, block: exp.Expr, ctes: Queries, reason: Unsuppor
     return Recompute(query, columns, operators, timed, reason.feature)
 
 
-def _check(planner: Planner, tree: exp.Expr, reason: UnsupportedFeature) -> None:
+def _check(planner: Planner, tree: exp.Expr, ctes: Queries, reason: UnsupportedFeature) -> None:
     """What would not give the same answer each time, or might fail at a barrier, stays refused."""
     if any(t.args.get("version") for t in tree.find_all(exp.Table)):
         raise reason
@@ -66,7 +67,7 @@ def _check(planner: Planner, tree: exp.Expr, reason: UnsupportedFeature) -> None
                 f"volatile function {name}() in a view", hint="a view must give the same answer each time"
             )
     for subquery in tree.find_all(exp.Subquery):
-        if is_scalar(subquery) and not gives_one_row(subquery.this):
+        if is_scalar(subquery) and not gives_one_row(subquery.this, of_one_row(ctes)):
             raise UnsupportedFeature(MORE_THAN_ONE, hint=ONE_ROW_HINT)
 
 

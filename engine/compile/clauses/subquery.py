@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from engine.compile.cardinality import of_one_row
 from engine.compile.clauses.dynamic_filter import dynamic_filter
 from engine.compile.clauses.join import combine, joined
 from engine.compile.correlation import Uncorrelated, gives_one_row, is_scalar, uncorrelated
@@ -216,7 +217,7 @@ def _value(planner: Planner, scope: Scope, query: exp.Expr, ctes: Queries) -> ex
 
 
 def _scalar(planner: Planner, query: exp.Expr, ctes: Queries) -> tuple[Uncorrelated, Scope]:
-    if not gives_one_row(query):
+    if not gives_one_row(query, of_one_row(ctes)):
         raise UnsupportedFeature(MORE_THAN_ONE, hint=ONE_ROW_HINT)
     plain = uncorrelated(query, planner.fresh)
     if plain.rest:
