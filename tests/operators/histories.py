@@ -34,7 +34,7 @@ _SETTINGS: dict[str, Any] = {
     ],
 }
 _NO_SHRINKING = [p for p in Phase if p not in (Phase.shrink, Phase.explain)]
-quick = settings(max_examples=6, phases=_NO_SHRINKING, **_SETTINGS)
+quick = settings(max_examples=3, phases=_NO_SHRINKING, **_SETTINGS)
 thorough = settings(max_examples=120, **_SETTINGS)
 
 
