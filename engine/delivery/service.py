@@ -63,6 +63,8 @@ class Service:
 
     def _arrange(self, connection: Connection) -> None:
         """Start workers for new sinks, stop those of dropped ones, start again what has ended by an error of its own."""
+        if connection.execute("SELECT to_regclass('engine.created') IS NULL").fetchone() == (True,):
+            return  # the flow has yet to make the catalog
         wanted = {sink.id: sink for sink in _read_sinks(connection)}
         for id_, (worker, done) in list(self._workers.items()):
             if id_ not in wanted:
