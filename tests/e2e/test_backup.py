@@ -94,6 +94,8 @@ def running(tmp_path: Path) -> Iterator[list[Up]]:
         up.end()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_backed_up_under_load_it_goes_on_elsewhere(tmp_path: Path, running: list[Up]) -> None:
     ports = (free_port(), free_port())
     first = Up.start(tmp_path / "first", ports)

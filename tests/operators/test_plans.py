@@ -135,11 +135,15 @@ def plans(engine: FlowUnderTest, module_plans: Plans) -> Plans:
     return module_plans
 
 
+LARGE = {"expand", "from_clause", "outer_join"}
+"""Many views with large results: among the slow tests, so that the quick ones stay quick."""
 OPERATORS = sorted(p.stem for p in (Path(__file__).parent / "views").glob("*.sql"))
 VALUES = "i / 10, chr(97 + i / 20), i % 500, i * 0.5, i * 0.25, '2026-01-01Z'::timestamptz + i * interval '1 second'"
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize(
+    "operator", [pytest.param(o, marks=pytest.mark.slow) if o in LARGE else o for o in OPERATORS]
+)
 def test_operators_probe_their_state(engine: FlowUnderTest, plans: Plans, operator: str) -> None:
     for table, columns in TABLES.items():
         engine.ddl(f"CREATE TABLE {table} ({columns}){' APPEND ONLY' if table == 'log' else ''}")

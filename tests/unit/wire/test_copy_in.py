@@ -51,11 +51,18 @@ def test_other_messages_are_a_violation(wrong: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("into", "columns"), [((), '"id", "G g"'), (("G g",), '"G g"'), (("twice", "id"), '"twice", "id"')]
+    ("into", "columns"), [((), '"id", "G g"'), (("G g",), '"G g"'), (("G g", "id"), '"G g", "id"')]
 )
 def test_the_statement_for_postgresql(into: tuple[str, ...], columns: str) -> None:
     plan = CopyIn(None, "t", into, "FROM STDIN csv")
     assert statement(plan, ROWS) == f"COPY engine.table_7 ({columns}) FROM STDIN csv"
+
+
+@pytest.mark.parametrize(("into", "sqlstate"), [("twice", "42P10"), ("none", "42703")])
+def test_a_column_that_takes_nothing_is_refused(into: str, sqlstate: str) -> None:
+    with pytest.raises(TailraceError) as caught:
+        statement(CopyIn(None, "t", (into,), "FROM STDIN"), ROWS)
+    assert caught.value.sqlstate == sqlstate
 
 
 @pytest.mark.parametrize(
