@@ -18,6 +18,7 @@ from engine.ddl.names import column_definition
 from engine.operators.base import quote
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql.batch import to_postgres
+from tailrace.sql.brackets import closing
 from tailrace.sql.dialect import TailraceSQL, parse_query, parse_statement
 from tailrace.sql.names import ObjectName, folded
 
@@ -209,13 +210,10 @@ def _name(text: str) -> ObjectName:
 
 
 def _closing(tokens: list[Token], opened: int) -> int:
-    depth = 0
-    for position in range(opened, len(tokens)):
-        kind = tokens[position].token_type
-        depth += (kind is TokenType.L_PAREN) - (kind is TokenType.R_PAREN)
-        if not depth:
-            return position
-    raise InvalidStatement("syntax error at end of input")
+    position = closing(tokens, opened)
+    if position is None:
+        raise InvalidStatement("syntax error at end of input")
+    return position
 
 
 def _split(text: str, tokens: list[Token]) -> list[str]:

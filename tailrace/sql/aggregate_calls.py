@@ -13,12 +13,11 @@ from collections.abc import Sequence
 from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from tailrace.sql.brackets import STEP, closing
 from tailrace.sql.dialect import TailraceSQL
 
 _NAMES = ("avg", "first_value", "last_value", "arg_min", "arg_max")
 _CALLED = re.compile(rf"\b(?:{'|'.join(_NAMES)})\s*\(", re.IGNORECASE)
-_STEP = {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}
-_BRACKETS = {**_STEP, TokenType.L_BRACKET: 1, TokenType.R_BRACKET: -1}
 
 
 def aggregate_calls(sql: str) -> str:
@@ -62,18 +61,18 @@ def _is_call(tokens: Sequence[Token], at: int) -> bool:
 
 def _rewritten(sql: str, tokens: Sequence[Token], at: int) -> str:
     """The text with the call at token `at` rewritten, up to its FILTER and OVER."""
-    name, close = tokens[at].text.lower(), _closing(tokens, at + 1)
+    name, close = tokens[at].text.lower(), closing(tokens, at + 1)
     if close is None:
         return sql
     condition, end = "", close
     if _words(tokens, end + 1, "FILTER"):
-        last = _closing(tokens, end + 2)
+        last = closing(tokens, end + 2)
         if last is None:
             return sql
         condition, end = sql[tokens[end + 4].start : tokens[last].start].strip(), last
     filter_end, over = end, _words(tokens, end + 1, "OVER")
     if over:
-        last = _closing(tokens, end + 2) if tokens[end + 2].token_type is TokenType.L_PAREN else end + 2
+        last = closing(tokens, end + 2) if tokens[end + 2].token_type is TokenType.L_PAREN else end + 2
         if last is None:
             return sql
         end = last
@@ -101,7 +100,7 @@ def _by_order(sql: str, tokens: Sequence[Token], at: int, close: int, condition:
     """arg_min(value, by ORDER BY more): the value of the first row in the order of `by`; None where it has not two arguments."""
     depth, commas, order = 0, [], close
     for i in range(at + 2, close):
-        depth += _BRACKETS.get(tokens[i].token_type, 0)
+        depth += STEP.get(tokens[i].token_type, 0)
         if depth == 0 and tokens[i].token_type is TokenType.COMMA and order == close:
             commas.append(i)
         if depth == 0 and tokens[i].token_type is TokenType.ORDER_BY:
@@ -117,16 +116,6 @@ def _by_order(sql: str, tokens: Sequence[Token], at: int, close: int, condition:
         [f"{value} IS NOT NULL", f"{by} IS NOT NULL", *([f"({condition})"] if condition else [])]
     )
     return f"rw.{name}({value} ORDER BY {sorts}) FILTER (WHERE {passing})"
-
-
-def _closing(tokens: Sequence[Token], opening: int) -> int | None:
-    """Where the parenthesis that opens at `opening` closes."""
-    depth = 0
-    for i in range(opening, len(tokens)):
-        depth += _STEP.get(tokens[i].token_type, 0)
-        if depth == 0:
-            return i
-    return None
 
 
 def _words(tokens: Sequence[Token], at: int, *words: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlglot.tokenizer_core import Token, TokenType
 
+from tailrace.sql.brackets import closing
 from tailrace.sql.dialect import TailraceSQL
 
 
@@ -50,10 +51,7 @@ def _name(token: Token) -> str:
 def _list(tokens: list[Token]) -> tuple[int, int]:
     """Where the list of columns opens and closes."""
     opened = next(i for i, t in enumerate(tokens) if t.token_type is TokenType.L_PAREN)
-    depth = 0
-    for position in range(opened, len(tokens)):
-        kind = tokens[position].token_type
-        depth += (kind is TokenType.L_PAREN) - (kind is TokenType.R_PAREN)
-        if not depth:
-            return opened, position
-    raise ValueError("no list of columns")
+    closed = closing(tokens, opened)
+    if closed is None:
+        raise ValueError("no list of columns")
+    return opened, closed

@@ -18,6 +18,7 @@ from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from tailrace.errors import InvalidStatement
+from tailrace.sql.brackets import STEP, closing
 
 RENAMED = frozenset(
     "acos acosd acosh asin asind atanh cos cosd cot cotd exp make_date make_time make_timestamp make_timestamptz "
@@ -28,8 +29,6 @@ RENAMED = frozenset(
 _LAMBDA = re.compile(r"\|\s*[a-z_][a-z0-9_]*\s*(?:,\s*[a-z_][a-z0-9_]*\s*)*\|", re.IGNORECASE)
 _SPELLED = re.compile(r"\baggregate\s*:|\]\s*\[|\bdouble\b", re.IGNORECASE)
 _CALLED = re.compile(rf"\b(?:{'|'.join(sorted(RENAMED))})\s*\(", re.IGNORECASE)
-_OPENING = {TokenType.L_PAREN: 1, TokenType.L_BRACKET: 1, TokenType.L_BRACE: 1}
-_CLOSING = {TokenType.R_PAREN: -1, TokenType.R_BRACKET: -1, TokenType.R_BRACE: -1}
 _TAKES_LAMBDA = frozenset({"array_transform"})
 
 
@@ -186,19 +185,16 @@ class _Rewriter:
 
     def _closing(self, opening: int) -> int:
         """The index behind the bracket that closes the one at `opening`."""
-        depth = 0
-        for index in range(opening, len(self.tokens)):
-            kind = self.tokens[index].token_type
-            depth += _OPENING.get(kind, 0) + _CLOSING.get(kind, 0)
-            if depth == 0:
-                return index + 1
-        raise InvalidStatement("syntax error at end of input: a bracket is not closed")
+        found = closing(self.tokens, opening)
+        if found is None:
+            raise InvalidStatement("syntax error at end of input: a bracket is not closed")
+        return found + 1
 
     def _comma(self, start: int, end: int) -> int | None:
         depth = 0
         for index in range(start, end):
             kind = self.tokens[index].token_type
-            depth += _OPENING.get(kind, 0) + _CLOSING.get(kind, 0)
+            depth += STEP.get(kind, 0)
             if kind is TokenType.COMMA and depth == 0:
                 return index
         return None
