@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
-from engine.compile.relations import Environment
+from engine.compile.relations import Environment, describe_over
 from engine.compile.rows import is_row, typed_rows
-from engine.operators.base import Column, Operator, quote
+from engine.operators.base import Column, Operator
 from engine.operators.project import Project, sql
 from tailrace.errors import UnsupportedFeature
 from tailrace.sql.windows import interval_us
@@ -38,15 +38,6 @@ _TRIED = frozenset(
 def identifier(name: str) -> exp.Column:
     """An unqualified, quoted column reference."""
     return exp.column(exp.to_identifier(name, quoted=True))
-
-
-def describe_over(environment: Environment, operator: Operator, expressions: Sequence[exp.Expr]) -> list[str]:
-    """The PostgreSQL types of `expressions` over the operator's columns."""
-    if not expressions:
-        return []
-    empty = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in operator.columns)
-    shown = ", ".join(f"{sql(e)} AS c{i}" for i, e in enumerate(expressions))
-    return [c.type for c in environment.describe(f"SELECT {shown} FROM (SELECT {empty}) AS i")]
 
 
 def check_scalars(environment: Environment, expressions: Sequence[exp.Expr]) -> None:

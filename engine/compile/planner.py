@@ -12,13 +12,13 @@ from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from engine.compile.clauses.recompute import recompute
 from engine.compile.clauses.select import select
 from engine.compile.clauses.union import union
-from engine.compile.relations import Environment, Relation
+from engine.compile.relations import Environment, Relation, refuse_repeated
 from engine.compile.resolve import UnresolvedName, relations_of, resolve
 from engine.compile.scalar_subqueries import laterals
 from engine.compile.scope import Queries, Rank
 from engine.operators.base import Column, Operator
 from engine.operators.shared import Shared
-from tailrace.errors import InvalidStatement, TailraceError, UndefinedObject, UnsupportedFeature
+from tailrace.errors import TailraceError, UndefinedObject, UnsupportedFeature
 from tailrace.sql.dialect import TailraceSQL, parse_query
 from tailrace.sql.names import ObjectName
 from tailrace.sql.system_relations import SYSTEM_SCHEMAS
@@ -34,11 +34,7 @@ def plan(query: exp.Query, environment: Environment) -> Operator:
     """
     planner = _Planner(environment)
     operator = planner.whole(query)
-    seen: set[str] = set()
-    for column in operator.visible:
-        if column.name in seen:
-            raise InvalidStatement(f'column "{column.name}" specified more than once', sqlstate="42701")
-        seen.add(column.name)
+    refuse_repeated(c.name for c in operator.visible)
     return operator
 
 

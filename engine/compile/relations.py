@@ -5,11 +5,15 @@ Both are passed in, so that compiling maps values to values; the flow provides t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from engine.operators.base import Column
+from sqlglot import exp
+
+from engine.operators.base import Column, Operator, nulls
+from engine.operators.project import sql
+from tailrace.errors import InvalidStatement
 from tailrace.sql.names import ObjectName
 from tailrace.sql.types import ComposedType
 
@@ -55,3 +59,21 @@ class Environment:
     describe: Describe
     function_kinds: FunctionKinds
     provide: Provide = lambda _types: None
+
+
+def describe_over(environment: Environment, operator: Operator, expressions: Sequence[exp.Expr]) -> list[str]:
+    """The PostgreSQL types of `expressions` over the operator's columns."""
+    if not expressions:
+        return []
+    shown = ", ".join(f"{sql(e)} AS c{i}" for i, e in enumerate(expressions))
+    described = environment.describe(f"SELECT {shown} FROM (SELECT {nulls(operator.columns)}) AS i")
+    return [c.type for c in described]
+
+
+def refuse_repeated(names: Iterable[str], hint: str | None = None) -> None:
+    """Raise InvalidStatement (42701) if a column's name stands twice among `names`."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InvalidStatement(f'column "{name}" specified more than once', sqlstate="42701", hint=hint)
+        seen.add(name)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from engine.compile.relations import Environment
-from engine.operators.base import Operator, quote
+from engine.compile.relations import Environment, describe_over
+from engine.operators.base import Operator, nulls
 from engine.operators.project import sql
 from tailrace.sql.types import struct_of
 
@@ -42,7 +42,7 @@ def _typed(environment: Environment, operator: Operator, node: exp.Expr) -> exp.
             continue
         beside = _beside(node, child)
         if beside is not None and is_row(child):
-            type_ = _type(environment, operator, beside)
+            type_ = describe_over(environment, operator, [beside])[0]
             new: exp.Expr = _cast(child, type_) if type_.startswith("rw.") else child
         else:
             new = _typed(environment, operator, child)
@@ -50,7 +50,7 @@ def _typed(environment: Environment, operator: Operator, node: exp.Expr) -> exp.
             child.replace(new)
     if not is_row(node):
         return node
-    fields = [_type(environment, operator, e) for e in node.expressions]
+    fields = describe_over(environment, operator, node.expressions)
     made = struct_of("character varying" if f in ("unknown", "text") else f for f in fields)
     environment.provide([made])
     return _cast(node, made.name)
@@ -64,11 +64,6 @@ def _beside(node: exp.Expr, child: exp.Expr) -> exp.Expr | None:
     return other if isinstance(other, exp.Expr) else None
 
 
-def _type(environment: Environment, operator: Operator, expression: exp.Expr) -> str:
-    empty = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in operator.columns)
-    return environment.describe(f"SELECT {sql(expression)} AS c FROM (SELECT {empty}) AS i")[0].type
-
-
 def _cast(node: exp.Expr, type_: str) -> exp.Expr:
     schema, name = type_.split(".")
     kind = exp.Dot(this=exp.to_identifier(schema), expression=exp.to_identifier(name))
@@ -77,8 +72,7 @@ def _cast(node: exp.Expr, type_: str) -> exp.Expr:
 
 def fields_of(environment: Environment, operator: Operator, struct: exp.Expr) -> list[str]:
     """The names of a struct's fields, in order; `struct` is over the operator's columns."""
-    empty = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in operator.columns)
-    query = f"SELECT (s).* FROM (SELECT {sql(struct)} AS s FROM (SELECT {empty}) AS i) AS i"
+    query = f"SELECT (s).* FROM (SELECT {sql(struct)} AS s FROM (SELECT {nulls(operator.columns)}) AS i) AS i"
     return [c.name for c in environment.describe(query)]
 
 

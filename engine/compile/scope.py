@@ -14,8 +14,8 @@ from typing import Protocol
 from sqlglot import exp
 
 from engine.compile.correlation import free_columns, queries_in
-from engine.compile.expressions import check_scalars, describe_over, identifier, soften
-from engine.compile.relations import Environment, Relation
+from engine.compile.expressions import check_scalars, identifier, soften
+from engine.compile.relations import Environment, Relation, describe_over
 from engine.operators.base import Column, Operator
 from engine.operators.project import Filter, Project
 from engine.operators.top_n import SortKey

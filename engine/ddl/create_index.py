@@ -18,7 +18,7 @@ from engine.ddl.context import DdlContext, Reply
 from engine.ddl.filling import Filling, start_job
 from engine.ddl.names import object_name
 from engine.ddl.table_definition import postgres_expression, quoted_columns
-from engine.operators.base import quote
+from engine.operators.base import nulls
 from engine.operators.project import sql
 from tailrace.errors import InvalidStatement, UndefinedObject, UnsupportedFeature
 from tailrace.sql.dialect import parse_query
@@ -105,7 +105,7 @@ def _key(context: DdlContext, target: CatalogObject, item: exp.Expr) -> _Key:
     for column in inner.find_all(exp.Column):
         _check_column(target, folded(column.this))
     expression = quoted_columns(postgres_expression(inner))
-    empty = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in target.columns if not c.hidden)
+    empty = nulls(c for c in target.columns if not c.hidden)
     context.environment.describe(f"SELECT {sql(expression)} FROM (SELECT {empty}) AS i")
     return _Key(sql(expression), expression, descending)
 

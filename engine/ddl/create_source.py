@@ -13,8 +13,9 @@ from typing import Any
 from sqlglot import exp
 
 from engine.catalog.objects import CatalogObject
-from engine.compile.expressions import describe_over, soften
+from engine.compile.expressions import soften
 from engine.compile.program import Program, ProgramBuilder, delta_name, temporary_table
+from engine.compile.relations import describe_over
 from engine.connectors.generator import GENERATORS
 from engine.connectors.source import Position, SourceColumn, SourceSpec, short_type
 from engine.connectors.sources import source_spec, start_positions

@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from engine.catalog.objects import CatalogObject
 from engine.compile.program import delta_name, temporary_table
+from engine.compile.relations import refuse_repeated
 from engine.ddl.conflicts import Conflicts, conflicts_of
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.names import ColumnDefinition, column_definition, object_name
@@ -37,7 +38,7 @@ from engine.ddl.watermark import (
     watermark_program,
     watermark_storage,
 )
-from engine.operators.base import Column, names, quote
+from engine.operators.base import Column, names, nulls, quote
 from engine.operators.project import sql
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 from tailrace.sql.batch import to_postgres
@@ -142,12 +143,7 @@ def _create_as(context: DdlContext, tree: exp.Create, name: ObjectName) -> None:
         StoredColumn(listed[i] if i < len(listed) else c.name, "varchar" if c.type == "text" else c.type)
         for i, c in enumerate(found)
     )
-    repeated = [c.name for i, c in enumerate(columns) if c.name in {o.name for o in columns[:i]}]
-    if repeated:
-        raise InvalidStatement(
-            f'column "{repeated[0]}" specified more than once', sqlstate="42701",
-            hint="name the columns with AS in the query",
-        )  # fmt: skip
+    refuse_repeated((c.name for c in columns), hint="name the columns with AS in the query")
     storage = _create(context, tree, name, TableDefinition((), (), is_append_only(tree)), columns)
     into = names([c.name for c in columns])
     context.execute(f"INSERT INTO {storage.table} ({into}) {batch}")
@@ -173,8 +169,7 @@ def _stored(context: DdlContext, definition: TableDefinition) -> tuple[StoredCol
     columns = definition.columns
     if not columns:
         return ()
-    shown = ", ".join(f"NULL::{d.type} AS {quote(d.name)}" for d in columns)
-    typed = context.environment.describe(f"SELECT {shown}")
+    typed = context.environment.describe(f"SELECT {nulls(columns)}")
     plain = [d for d in columns if d.generated is None]
     return tuple(stored_column(context, d, c.type, plain) for d, c in zip(columns, typed, strict=True))
 

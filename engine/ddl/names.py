@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from engine.operators.base import Column, quote
+from engine.operators.base import Column, nulls
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql.names import ObjectName, folded
 
@@ -29,7 +29,7 @@ def object_name(node: exp.Expr | None) -> ObjectName:
 
 def refusal(name: str, columns: Iterable[Column]) -> str:
     """The query of a visible view that has columns and refuses to be read: relation `name` is for materialized views."""
-    shown = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in columns if not c.hidden)
+    shown = nulls(c for c in columns if not c.hidden)
     return f"SELECT {shown} WHERE engine.refuse_source({exp.Literal.string(name).sql()})"
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from engine.compile.relations import refuse_repeated
 from engine.ddl.names import ColumnDefinition, column_definition
 from engine.ddl.watermark import TableWatermark, declared_watermark
-from engine.operators.base import quote
+from engine.operators.base import nulls
 from engine.operators.project import sql
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 from tailrace.sql.batch import to_postgres
@@ -113,8 +114,7 @@ def quoted_columns(expression: exp.Expr) -> exp.Expr:
 
 def empty_row(columns: Iterable[StoredColumn | ColumnDefinition]) -> str:
     """A FROM item with NULLs of these columns, for describing expressions over them."""
-    shown = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in columns)
-    return f"(SELECT {shown}) AS i"
+    return f"(SELECT {nulls(columns)}) AS i"
 
 
 def _elements(
@@ -136,7 +136,7 @@ def _elements(
             watermark = declared_watermark(element)
         else:
             raise UnsupportedFeature(f"{element.sql(dialect='postgres')} in CREATE TABLE")
-    _refuse_repeated([d.name for d in definitions])
+    refuse_repeated([d.name for d in definitions])
     declared = tuple(d.name for d in definitions if d.primary_key)
     if len(declared) > 1 or (declared and key):
         raise _several_keys()
@@ -153,12 +153,6 @@ def _several_keys() -> InvalidStatement:
     return InvalidStatement(
         "multiple primary keys are not allowed", sqlstate="42P16", hint="PRIMARY KEY (a, b) for a composite one"
     )  # fmt: skip
-
-
-def _refuse_repeated(found: list[str]) -> None:
-    for position, name in enumerate(found):
-        if name in found[:position]:
-            raise InvalidStatement(f'column "{name}" specified more than once', sqlstate="42701")
 
 
 def _check_generated(definitions: list[ColumnDefinition], key: tuple[str, ...]) -> None:

@@ -19,7 +19,7 @@ from sqlglot import exp
 from engine.compile.program import Program, delta_name
 from engine.ddl.context import DdlContext
 from engine.ddl.retention import EXPIRING
-from engine.operators.base import WEIGHT, Column, equal, equal_nulls, names, no_nulls, quote
+from engine.operators.base import WEIGHT, Column, equal, equal_nulls, names, no_nulls, nulls, quote
 from engine.operators.project import sql
 from tailrace.errors import InvalidStatement
 from tailrace.sql.names import folded
@@ -56,9 +56,8 @@ def check_watermark(
     column = next((c for c in columns if c.name == watermark.column), None)
     if column is None:
         raise InvalidStatement(f'watermark column "{watermark.column}" is not found', sqlstate="42703")
-    empty = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in columns)
     (found,) = context.environment.describe(
-        f"SELECT {sql(watermark.expression)} AS w FROM (SELECT {empty}) AS t"
+        f"SELECT {sql(watermark.expression)} AS w FROM (SELECT {nulls(columns)}) AS t"
     )
     if found.type != column.type:
         raise InvalidStatement(

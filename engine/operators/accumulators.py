@@ -123,10 +123,6 @@ class Accumulators:
         else:
             self.outputs.append("{p}" + self._whole(call))
 
-    def any_fresh(self) -> bool:
-        """Does some cell read the group's rows?"""
-        return any(c.fresh is not Fresh.NEVER for c in self.cells.values())
-
     def _counted(self, call: AggregateCall) -> str:
         return "_n" if call.argument is None and call.filter is None else self._count(call)
 

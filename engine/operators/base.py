@@ -10,10 +10,10 @@ Invariant: the rows of a content are unique by `key`, so a consolidated delta ha
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from engine.operators.watermark import Watermarks
 
@@ -139,6 +139,25 @@ def names(columns: Sequence[Column] | Sequence[str], prefix: str = "") -> str:
     'd."a", d."b"'
     """
     return ", ".join(prefix + quote(c if isinstance(c, str) else c.name) for c in columns)
+
+
+class Typed(Protocol):
+    """What has a name and a type: a column, a column's definition."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def type(self) -> str: ...
+
+
+def nulls(columns: Iterable[Typed]) -> str:
+    """NULLs of these columns, to be put behind SELECT: for describing what reads them.
+
+    >>> nulls([Column("a", "integer"), Column("b", "text")])
+    'NULL::integer AS "a", NULL::text AS "b"'
+    """
+    return ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in columns)
 
 
 def equal(left: str, right: str, columns: Sequence[str]) -> str:

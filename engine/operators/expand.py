@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.compile.program import ProgramBuilder
-from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
+from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names
 from engine.operators.watermark import Watermarks
 
 
@@ -65,8 +65,3 @@ class Expand(Operator):
 
     def describe(self) -> Description:
         return Description("Expand", self.rows, "delta", Cost.DELTA)
-
-
-def listed(columns: tuple[Column, ...]) -> str:
-    """The columns as a definition of NULLs, to describe what reads them."""
-    return ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in columns)

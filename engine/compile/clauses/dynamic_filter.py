@@ -6,7 +6,8 @@ from sqlglot import exp
 
 from engine.compile.cardinality import at_most_one_row
 from engine.compile.clauses.projection import project
-from engine.compile.expressions import check_scalars, describe_over, identifier
+from engine.compile.expressions import check_scalars, identifier
+from engine.compile.relations import describe_over
 from engine.compile.scope import (
     COMPARISONS,
     FLIPPED,

@@ -13,8 +13,8 @@ from sqlglot import exp
 
 from engine.compile.expressions import check_scalars, identifier
 from engine.compile.scope import Planner, Scope, bind
-from engine.operators.base import Column, Operator
-from engine.operators.expand import Expand, listed
+from engine.operators.base import Column, Operator, nulls
+from engine.operators.expand import Expand
 from tailrace.errors import UnsupportedFeature
 
 _CALL = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\(")
@@ -127,6 +127,6 @@ def _check(planner: Planner, calls: Sequence[exp.Expr]) -> None:
 
 
 def _described(planner: Planner, operator: Operator, rows: str) -> list[Column]:
-    over = f"(SELECT {listed(operator.columns)}) AS i"
+    over = f"(SELECT {nulls(operator.columns)}) AS i"
     found = planner.environment.describe(f"SELECT f.* FROM {over} CROSS JOIN LATERAL {rows} AS f")
     return [Column(c.name, "text" if c.type == "unknown" else c.type) for c in found]

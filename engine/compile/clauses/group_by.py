@@ -12,7 +12,8 @@ from sqlglot import exp
 
 from engine.compile.clauses.calls import Call, aggregates, read_call
 from engine.compile.clauses.grouping_sets import grouping, grouping_sets, repeated
-from engine.compile.expressions import check_scalars, describe_over, identifier, soften
+from engine.compile.expressions import check_scalars, identifier, soften
+from engine.compile.relations import describe_over
 from engine.compile.scope import Planner, Scope, bind, computed
 from engine.operators.accumulators import ACCUMULATED, AggregateCall
 from engine.operators.aggregate import Aggregate

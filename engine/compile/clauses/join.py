@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from engine.compile.clauses.asof import asof_join
-from engine.compile.expressions import check_scalars, describe_over, identifier
+from engine.compile.expressions import check_scalars, identifier
+from engine.compile.relations import describe_over
 from engine.compile.scope import Planner, Scope, bind, computed
 from engine.operators.base import Operator
 from engine.operators.join import Join

@@ -12,7 +12,8 @@ from sqlglot import exp
 
 from engine.compile.clauses.reach import function_name, function_of, reach
 from engine.compile.clauses.session import with_sessions, within_sessions, without_session
-from engine.compile.expressions import describe_over, identifier
+from engine.compile.expressions import identifier
+from engine.compile.relations import describe_over
 from engine.compile.scope import Planner, Scope, bind, computed
 from engine.operators.base import Column, Operator, names, quote
 from engine.operators.over_rows import OverRows

@@ -8,7 +8,8 @@ from dataclasses import replace
 from sqlglot import exp
 
 from engine.compile.clauses.expand import expand_calls
-from engine.compile.expressions import check_scalars, describe_over, identifier, soften
+from engine.compile.expressions import check_scalars, identifier, soften
+from engine.compile.relations import describe_over
 from engine.compile.rows import expanded_stars
 from engine.compile.scope import Planner, Scope, bind
 from engine.operators.base import Column, Operator

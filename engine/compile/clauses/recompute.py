@@ -13,12 +13,13 @@ from sqlglot import exp
 from engine.compile.cardinality import of_one_row
 from engine.compile.clauses.from_clause import scan
 from engine.compile.correlation import gives_one_row, is_scalar
+from engine.compile.relations import refuse_repeated
 from engine.compile.scalar_subqueries import MORE_THAN_ONE, ONE_ROW_HINT
 from engine.compile.scope import Planner, Queries
-from engine.operators.base import Column, Operator, quote
+from engine.operators.base import Column, Operator, nulls
 from engine.operators.recompute import Recompute, placeholder
 from engine.operators.temporal_filter import NOW
-from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tailrace.errors import UnsupportedFeature
 from tailrace.sql.aggregate_calls import aggregate_calls
 
 
@@ -119,15 +120,10 @@ def _relation(planner: Planner, table: exp.Table, ctes: Queries) -> Operator:
 def _described(planner: Planner, query: str, inputs: Iterable[Operator]) -> tuple[Column, ...]:
     """The columns that PostgreSQL says the query has, over empty inputs."""
     given = ", ".join(
-        f"{placeholder(n)} AS (SELECT {', '.join(f'NULL::{c.type} AS {quote(c.name)}' for c in i.visible) or 'NULL'} LIMIT 0)"
-        for n, i in enumerate(inputs)
+        f"{placeholder(n)} AS (SELECT {nulls(i.visible) or 'NULL'} LIMIT 0)" for n, i in enumerate(inputs)
     )
     now = f"(SELECT NULL::timestamptz AS {NOW}) AS barrier_time"
     query = f"SELECT q.* FROM {now} CROSS JOIN LATERAL ({query}) AS q"
     columns = planner.environment.describe(f"WITH {given} {query}" if given else query)
-    seen: set[str] = set()
-    for column in columns:
-        if column.name in seen:
-            raise InvalidStatement(f'column "{column.name}" specified more than once', sqlstate="42701")
-        seen.add(column.name)
+    refuse_repeated(c.name for c in columns)
     return tuple(Column(c.name, "text" if c.type == "unknown" else c.type) for c in columns)
