@@ -23,6 +23,7 @@ from engine.compile.program import ONE, ProgramBuilder
 from engine.operators.accumulators import SOURCE, Accumulators, AggregateCall, Cell, Fresh
 from engine.operators.base import (
     WEIGHT,
+    Along,
     Column,
     Cost,
     Description,
@@ -307,27 +308,10 @@ class Aggregate(Operator):
 
 
 @dataclass(eq=False)
-class _Lowered(Operator):
+class _Lowered(Along):
     """The rows of `input`, which has been lowered; `stream` holds some of its changes."""
 
-    input: Operator
     stream: Stream
-
-    @property
-    def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
-        return self.input.columns
-
-    @property
-    def key(self) -> tuple[str, ...]:  # type: ignore[override]
-        return self.input.key
-
-    @property
-    def append_only(self) -> bool:  # type: ignore[override]
-        return self.input.append_only
-
-    @property
-    def inputs(self) -> tuple[Operator, ...]:
-        return (self.input,)
 
     def lower(self, program: ProgramBuilder) -> Stream:
         return self.stream

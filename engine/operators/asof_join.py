@@ -21,7 +21,7 @@ from engine.operators.base import (
     Cost,
     Description,
     Operator,
-    Origin,
+    Stored,
     Stream,
     equal,
     equal_nulls,
@@ -36,7 +36,7 @@ _BEYOND = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
 @dataclass(eq=False)
-class AsofJoin(Operator):
+class AsofJoin(Stored):
     """`nearest` is (x, op, y): left column, comparison, right column. Column names of the two sides are disjoint."""
 
     left: Operator
@@ -45,7 +45,6 @@ class AsofJoin(Operator):
     nearest: tuple[str, str, str]
     outer: bool
     append_only = False
-    _state: str = ""
 
     @property
     def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
@@ -58,10 +57,6 @@ class AsofJoin(Operator):
     @property
     def inputs(self) -> tuple[Operator, ...]:
         return (self.left, self.right)
-
-    @property
-    def owns_content(self) -> bool:
-        return True
 
     @property
     def watermarks(self) -> Watermarks:
@@ -132,9 +127,6 @@ class AsofJoin(Operator):
 
     def _equal(self) -> str:
         return " AND ".join(f"l.{quote(a)} = r.{quote(b)}" for a, b in self.pairs)
-
-    def origin(self, column: str) -> Origin | None:
-        return Origin(self._state, quote(column))
 
     def describe(self) -> Description:
         x, op, y = self.nearest

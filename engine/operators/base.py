@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -115,6 +115,62 @@ class Operator(ABC):
             if column.name == name:
                 return column
         raise KeyError(name)
+
+
+@dataclass(eq=False)
+class Unary(Operator):
+    """An operator over one input."""
+
+    input: Operator
+
+    @property
+    def inputs(self) -> tuple[Operator, ...]:
+        return (self.input,)
+
+
+class Along(Unary):
+    """An operator whose rows are its input's, as far as it does not say otherwise: columns, key, append_only."""
+
+    @property
+    def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
+        return self.input.columns
+
+    @property
+    def key(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.input.key
+
+    @property
+    def append_only(self) -> bool:  # type: ignore[override]
+        return self.input.append_only
+
+
+class Linear(Along):
+    """An operator that looks at each row by itself and keeps nothing: watermarks pass, columns lie where they lay."""
+
+    @property
+    def watermarks(self) -> Watermarks:
+        return self.input.watermarks
+
+    @property
+    def probes_content(self) -> bool:
+        return False
+
+    def origin(self, column: str) -> Origin | None:
+        return self.input.origin(column)
+
+
+@dataclass(eq=False)
+class Stored(Operator):
+    """An operator whose output is a state table of its own, `_state` once lowered."""
+
+    _state: str = field(default="", init=False)
+
+    @property
+    def owns_content(self) -> bool:
+        return True
+
+    def origin(self, column: str) -> Origin | None:
+        return Origin(self._state, quote(column))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,27 +13,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.compile.program import ProgramBuilder, consolidate
-from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Stream, names, quote
+from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Stream, Unary, names, quote
 from tailrace.sql.changelog import OPERATION, ROW_ID
 
 INSERT, DELETE, UPDATE_INSERT, UPDATE_DELETE = 1, 2, 3, 4
 
 
 @dataclass(eq=False)
-class Changelog(Operator):
+class Changelog(Unary):
     """The changes of `input`."""
 
-    input: Operator
     append_only = True
     key = (ROW_ID,)
 
     @property
     def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
         return (*self.input.visible, Column(OPERATION, "smallint"), Column(ROW_ID, "bigint", hidden=True))
-
-    @property
-    def inputs(self) -> tuple[Operator, ...]:
-        return (self.input,)
 
     @property
     def probes_content(self) -> bool:

@@ -11,15 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.compile.program import ProgramBuilder
-from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Stream, exists_match, names
+from engine.operators.base import WEIGHT, Column, Cost, Description, Stream, Unary, exists_match, names
 from engine.operators.watermark import Watermarks
 
 
 @dataclass(eq=False)
-class Dedup(Operator):
+class Dedup(Unary):
     """`input` is append-only."""
 
-    input: Operator
     on: tuple[str, ...]
     append_only = True
 
@@ -30,10 +29,6 @@ class Dedup(Operator):
     @property
     def key(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.on
-
-    @property
-    def inputs(self) -> tuple[Operator, ...]:
-        return (self.input,)
 
     @property
     def watermarks(self) -> Watermarks:

@@ -17,30 +17,17 @@ from dataclasses import dataclass
 
 from engine.compile.program import ProgramBuilder
 from engine.operators.aggregate import Aggregate
-from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
+from engine.operators.base import WEIGHT, Along, Cost, Description, Origin, Stream, names, quote
 from engine.operators.top_n import TopN
 from engine.operators.watermark import Watermarks
 
 
 @dataclass(eq=False)
-class EmitOnClose(Operator):
+class EmitOnClose(Along):
     """`time` is a column of the input that has a watermark."""
 
-    input: Operator
     time: str
     append_only = True
-
-    @property
-    def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
-        return self.input.columns
-
-    @property
-    def key(self) -> tuple[str, ...]:  # type: ignore[override]
-        return self.input.key
-
-    @property
-    def inputs(self) -> tuple[Operator, ...]:
-        return (self.input,)
 
     @property
     def probes_content(self) -> bool:

@@ -11,15 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.compile.program import ProgramBuilder
-from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names
-from engine.operators.watermark import Watermarks
+from engine.operators.base import WEIGHT, Column, Cost, Description, Linear, Origin, Stream, names
 
 
 @dataclass(eq=False)
-class Expand(Operator):
+class Expand(Linear):
     """`rows` is PostgreSQL text of a FROM item over the input's columns, which gives `made` and then the row's number."""
 
-    input: Operator
     rows: str
     made: tuple[Column, ...]
     number: str
@@ -32,22 +30,6 @@ class Expand(Operator):
     @property
     def key(self) -> tuple[str, ...]:  # type: ignore[override]
         return (*self.input.key, self.number)
-
-    @property
-    def append_only(self) -> bool:  # type: ignore[override]
-        return self.input.append_only
-
-    @property
-    def inputs(self) -> tuple[Operator, ...]:
-        return (self.input,)
-
-    @property
-    def watermarks(self) -> Watermarks:
-        return self.input.watermarks
-
-    @property
-    def probes_content(self) -> bool:
-        return False
 
     def lower(self, program: ProgramBuilder) -> Stream:
         below = self.input.lower(program)

@@ -20,9 +20,9 @@ from engine.operators.base import (
     Column,
     Cost,
     Description,
-    Operator,
-    Origin,
+    Stored,
     Stream,
+    Unary,
     equal,
     equal_nulls,
     names,
@@ -36,15 +36,13 @@ _NUMBER = Column("_gap_n", "integer", hidden=True)
 
 
 @dataclass(eq=False)
-class GapFill(Operator):
+class GapFill(Stored, Unary):
     """`strategies` by visible column; `time` is one too."""
 
-    input: Operator
     time: str
     interval: exp.Expr
     strategies: dict[str, str]
     append_only = False
-    _state: str = ""
 
     @property
     def _anchor(self) -> tuple[Column, ...]:
@@ -61,14 +59,6 @@ class GapFill(Operator):
     @property
     def key(self) -> tuple[str, ...]:  # type: ignore[override]
         return (*(c.name for c in self._anchor), _NUMBER.name)
-
-    @property
-    def inputs(self) -> tuple[Operator, ...]:
-        return (self.input,)
-
-    @property
-    def owns_content(self) -> bool:
-        return True
 
     @property
     def watermarks(self) -> Watermarks:
@@ -134,9 +124,6 @@ class GapFill(Operator):
             f"SELECT {shown} FROM {rows} AS a LEFT JOIN LATERAL ({following}) AS f ON true "
             f"CROSS JOIN LATERAL {steps(between, *ends, self.interval)} CROSS JOIN LATERAL {points(*ends, self.interval)}"
         )
-
-    def origin(self, column: str) -> Origin:
-        return Origin(self._state, quote(column))
 
     def describe(self) -> Description:
         how = ", ".join(f"{s.lower()}({c})" for c, s in self.strategies.items())

@@ -23,9 +23,9 @@ from engine.operators.base import (
     Column,
     Cost,
     Description,
-    Operator,
     Origin,
     Stream,
+    Unary,
     equal,
     equal_nulls,
     names,
@@ -48,10 +48,9 @@ class Reach:
 
 
 @dataclass(eq=False)
-class OverOnClose(Operator):
+class OverOnClose(Unary):
     """`query` computes the functions over rows of `input`, which emits on window close by column `time`."""
 
-    input: Operator
     group: tuple[str, ...]
     columns: tuple[Column, ...]
     query: Callable[[str], str]
@@ -63,10 +62,6 @@ class OverOnClose(Operator):
     @property
     def key(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.input.key
-
-    @property
-    def inputs(self) -> tuple[Operator, ...]:
-        return (self.input,)
 
     def lower(self, program: ProgramBuilder) -> Stream:
         group, key, rows = self.group, self.input.key, names(self.input.columns)

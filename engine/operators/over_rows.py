@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from engine.compile.program import ProgramBuilder, consolidate
 from engine.operators.base import (
     WEIGHT,
+    Along,
     Column,
     Cost,
     Description,
-    Operator,
     Origin,
+    Stored,
     Stream,
     equal,
     equal_nulls,
@@ -50,10 +51,9 @@ ZERO = {
 
 
 @dataclass(eq=False)
-class OverRows(Operator):
+class OverRows(Stored, Along):
     """`items` are the windows as SQL over the input's columns, with their columns; `behind` and `ahead` are counts of rows."""
 
-    input: Operator
     partition: tuple[str, ...]
     order: tuple[str, ...]
     descending: bool
@@ -61,23 +61,10 @@ class OverRows(Operator):
     ahead: int
     items: tuple[tuple[str, Column], ...]
     append_only = False
-    _state: str = ""
 
     @property
     def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
         return (*self.input.columns, *(column for _, column in self.items))
-
-    @property
-    def key(self) -> tuple[str, ...]:  # type: ignore[override]
-        return self.input.key
-
-    @property
-    def inputs(self) -> tuple[Operator, ...]:
-        return (self.input,)
-
-    @property
-    def owns_content(self) -> bool:
-        return True
 
     @property
     def watermarks(self) -> Watermarks:
@@ -185,9 +172,6 @@ class OverRows(Operator):
             f"UNION ALL SELECT {inner}, {names(outputs, 'n.')}, 1 {joined}",
             f"UPDATE {self._state} AS s SET {sets}, _fresh = false FROM {now} AS n WHERE s.ctid = n._at AND {differs}",
         ]
-
-    def origin(self, column: str) -> Origin:
-        return Origin(self._state, quote(column))
 
     def describe(self) -> Description:
         shown = ", ".join(text for text, _ in self.items)

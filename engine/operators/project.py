@@ -12,7 +12,19 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from engine.compile.program import ProgramBuilder
-from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
+from engine.operators.base import (
+    WEIGHT,
+    Column,
+    Cost,
+    Description,
+    Linear,
+    Operator,
+    Origin,
+    Stream,
+    Unary,
+    names,
+    quote,
+)
 from engine.operators.watermark import Watermarks, carried
 
 
@@ -22,10 +34,9 @@ def sql(expression: exp.Expr) -> str:
 
 
 @dataclass(eq=False)
-class Project(Operator):
+class Project(Unary):
     """`items[i]` computes `columns[i]`; its columns are unqualified names of the input's columns."""
 
-    input: Operator
     items: tuple[exp.Expr, ...]
     columns: tuple[Column, ...]
     key: tuple[str, ...]
@@ -33,10 +44,6 @@ class Project(Operator):
     @property
     def append_only(self) -> bool:  # type: ignore[override]
         return self.input.append_only
-
-    @property
-    def inputs(self) -> tuple[Operator, ...]:
-        return (self.input,)
 
     @property
     def owns_content(self) -> bool:
@@ -81,39 +88,14 @@ class Project(Operator):
 
 
 @dataclass(eq=False)
-class Filter(Operator):
+class Filter(Linear):
     """Rows for which `condition` is true."""
 
-    input: Operator
     condition: exp.Expr
-
-    @property
-    def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
-        return self.input.columns
-
-    @property
-    def key(self) -> tuple[str, ...]:  # type: ignore[override]
-        return self.input.key
-
-    @property
-    def append_only(self) -> bool:  # type: ignore[override]
-        return self.input.append_only
-
-    @property
-    def inputs(self) -> tuple[Operator, ...]:
-        return (self.input,)
 
     @property
     def owns_content(self) -> bool:
         return self.input.owns_content
-
-    @property
-    def watermarks(self) -> Watermarks:
-        return self.input.watermarks
-
-    @property
-    def probes_content(self) -> bool:
-        return False
 
     def lower(self, program: ProgramBuilder) -> Stream:
         below = self.input.lower(program)
@@ -124,9 +106,6 @@ class Filter(Operator):
             None if below.content is None else f"(SELECT {columns} FROM {below.content} AS i WHERE {where})"
         )
         return Stream(delta, content)
-
-    def origin(self, column: str) -> Origin | None:
-        return self.input.origin(column)
 
     def describe(self) -> Description:
         return Description("Filter", sql(self.condition), "delta", Cost.DELTA)

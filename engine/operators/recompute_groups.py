@@ -16,16 +16,26 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from engine.compile.program import ProgramBuilder, apply_delta
-from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
+from engine.operators.base import (
+    WEIGHT,
+    Column,
+    Cost,
+    Description,
+    Origin,
+    Stored,
+    Stream,
+    Unary,
+    names,
+    quote,
+)
 from engine.operators.groups import rows_of_groups, touched_groups
 from engine.operators.watermark import Watermarks
 
 
 @dataclass(eq=False)
-class RecomputeGroups(Operator):
+class RecomputeGroups(Stored, Unary):
     """`group` are columns of input and output; `query` gives a SELECT of `columns` from a relation of the input's rows."""
 
-    input: Operator
     group: tuple[str, ...]
     columns: tuple[Column, ...]
     key: tuple[str, ...]
@@ -34,15 +44,6 @@ class RecomputeGroups(Operator):
     detail: str
     windows: tuple[exp.Window, ...] = ()  # the window functions, if that is what it computes
     append_only = False
-    _state: str = ""
-
-    @property
-    def inputs(self) -> tuple[Operator, ...]:
-        return (self.input,)
-
-    @property
-    def owns_content(self) -> bool:
-        return True
 
     @property
     def watermarks(self) -> Watermarks:
@@ -66,9 +67,6 @@ class RecomputeGroups(Operator):
         for statement in apply_delta(state, table, self, consolidated=True):
             program.step(statement)
         return Stream(table, state)
-
-    def origin(self, column: str) -> Origin:
-        return Origin(self._state, quote(column))
 
     def describe(self) -> Description:
         how, cost = ("per group", Cost.GROUP) if self.group else ("whole", Cost.STATE)

@@ -10,15 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.compile.program import ProgramBuilder
-from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
+from engine.operators.base import WEIGHT, Column, Cost, Description, Linear, Origin, Stream, names, quote
 from engine.operators.watermark import Watermark, Watermarks
 
 
 @dataclass(eq=False)
-class Repeat(Operator):
+class Repeat(Linear):
     """`number` names the integer column that is added."""
 
-    input: Operator
     number: str
     numbers: tuple[int, ...]
 
@@ -31,20 +30,8 @@ class Repeat(Operator):
         return (*self.input.key, self.number)
 
     @property
-    def append_only(self) -> bool:  # type: ignore[override]
-        return self.input.append_only
-
-    @property
-    def inputs(self) -> tuple[Operator, ...]:
-        return (self.input,)
-
-    @property
     def watermarks(self) -> Watermarks:
         return {**self.input.watermarks, self.number: Watermark(str(min(self.numbers)), moves=False)}
-
-    @property
-    def probes_content(self) -> bool:
-        return False
 
     def lower(self, program: ProgramBuilder) -> Stream:
         below = self.input.lower(program)

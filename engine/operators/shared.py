@@ -9,43 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from engine.compile.program import ProgramBuilder
-from engine.operators.base import Column, Cost, Description, Operator, Origin, Stream, quote
-from engine.operators.watermark import Watermarks
+from engine.operators.base import Cost, Description, Linear, Origin, Stream, quote
 
 
 @dataclass(eq=False)
-class Shared(Operator):
+class Shared(Linear):
     """`name` is what the query calls it."""
 
-    input: Operator
     name: str
     _stream: Stream | None = field(default=None, init=False)
     _kept: bool = field(default=False, init=False)
     _builder: ProgramBuilder | None = field(default=None, init=False)
-
-    @property
-    def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
-        return self.input.columns
-
-    @property
-    def key(self) -> tuple[str, ...]:  # type: ignore[override]
-        return self.input.key
-
-    @property
-    def append_only(self) -> bool:  # type: ignore[override]
-        return self.input.append_only
-
-    @property
-    def inputs(self) -> tuple[Operator, ...]:
-        return (self.input,)
-
-    @property
-    def watermarks(self) -> Watermarks:
-        return self.input.watermarks
-
-    @property
-    def probes_content(self) -> bool:
-        return False
 
     def lower(self, program: ProgramBuilder) -> Stream:
         if self._stream is None or self._builder is not program:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from engine.compile.program import ProgramBuilder
-from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
+from engine.operators.base import WEIGHT, Along, Cost, Description, Origin, Stream, names, quote
 from engine.operators.project import sql
 
 NOW = "barrier_now"
@@ -26,21 +26,12 @@ _OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
 
 
 @dataclass(eq=False)
-class TemporalFilter(Operator):
+class TemporalFilter(Along):
     """`column op bound`, where `bound` is an expression over now() that grows with it."""
 
-    input: Operator
     time: str
     op: str
     bound: exp.Expr
-
-    @property
-    def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
-        return self.input.columns
-
-    @property
-    def key(self) -> tuple[str, ...]:  # type: ignore[override]
-        return self.input.key
 
     @property
     def ages_out(self) -> bool:
@@ -50,10 +41,6 @@ class TemporalFilter(Operator):
     @property
     def append_only(self) -> bool:  # type: ignore[override]
         return self.input.append_only and not self.ages_out
-
-    @property
-    def inputs(self) -> tuple[Operator, ...]:
-        return (self.input,)
 
     def _cutoff(self, time: str) -> str:
         def at(node: exp.Expr) -> exp.Expr:

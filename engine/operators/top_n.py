@@ -20,9 +20,10 @@ from engine.operators.base import (
     Column,
     Cost,
     Description,
-    Operator,
     Origin,
+    Stored,
     Stream,
+    Unary,
     names,
     quote,
 )
@@ -64,10 +65,9 @@ def precedes(order: tuple[SortKey, ...], left: str, right: str) -> str:
 
 
 @dataclass(eq=False)
-class TopN(Operator):
+class TopN(Stored, Unary):
     """`rank` names the bigint column that carries the row number or rank, or None; `limit` is the highest that stays."""
 
-    input: Operator
     partition: tuple[str, ...]
     order: tuple[SortKey, ...]
     limit: int
@@ -75,7 +75,6 @@ class TopN(Operator):
     offset: int = 0
     function: str = ROW_NUMBER
     append_only = False
-    _state: str = ""
 
     @property
     def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
@@ -94,14 +93,6 @@ class TopN(Operator):
     @property
     def key(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.partition if self._single else self.input.key
-
-    @property
-    def inputs(self) -> tuple[Operator, ...]:
-        return (self.input,)
-
-    @property
-    def owns_content(self) -> bool:
-        return True
 
     @property
     def watermarks(self) -> Watermarks:
@@ -186,9 +177,6 @@ class TopN(Operator):
             return f" {self._order('c.')} LIMIT {self.limit}"
         ties = f" {self._order('c.')} FETCH FIRST {self.limit} ROWS WITH TIES"
         return ties if self.order else "" if self.limit else " LIMIT 0"
-
-    def origin(self, column: str) -> Origin | None:
-        return Origin(self._state, quote(column))
 
     def describe(self) -> Description:
         order = ", ".join(k.sql() for k in self.order)
