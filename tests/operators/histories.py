@@ -6,7 +6,7 @@ append-only. Values are few and NULL is among them, so that groups, joins and ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -125,26 +125,42 @@ def views(operator: str) -> dict[str, str]:
     return found
 
 
+def make_tables(engine: FlowUnderTest) -> None:
+    """TABLES, in an engine that has none."""
+    for table, columns in TABLES.items():
+        engine.ddl(f"CREATE TABLE {table} ({columns}){' APPEND ONLY' if table == 'log' else ''}")
+
+
+def run(
+    engine: FlowUnderTest, history: Sequence[Step], create: Callable[[], None], check: Callable[[], None]
+) -> None:
+    """Run a history, and two barriers more; `check` is called after every barrier, and after `create` has made the views."""
+    engine.clear()
+    make_tables(engine)
+    for step in (*history, barrier(), barrier(15)):
+        if step.create:
+            create()
+            check()
+        elif step.barrier:
+            engine.barrier(step.advance_s)
+            check()
+        else:
+            engine.run(step.sql, *step.parameters)
+
+
 Check = Callable[[FlowUnderTest], None]
 
 
 def play(
     engine: FlowUnderTest,
-    history: tuple[Step, ...],
+    history: Sequence[Step],
     views: Mapping[str, str],
     check: Check = FlowUnderTest.check,
 ) -> None:
     """Run a history; the views are checked after every barrier."""
-    engine.clear()
-    for table, columns in TABLES.items():
-        engine.ddl(f"CREATE TABLE {table} ({columns}){' APPEND ONLY' if table == 'log' else ''}")
-    for step in (*history, barrier(), barrier(15)):
-        if step.create:
-            for name, query in views.items():
-                engine.view(name, query)
-            check(engine)
-        elif step.barrier:
-            engine.barrier(step.advance_s)
-            check(engine)
-        else:
-            engine.run(step.sql, *step.parameters)
+
+    def create() -> None:
+        for name, query in views.items():
+            engine.view(name, query)
+
+    run(engine, history, create, lambda: check(engine))

@@ -3,28 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
 
 from tailrace.sql import to_postgres
-from tests.operators.histories import Step, histories, play, quick, thorough, views
 from tests.support.flow import FlowUnderTest
-
-VIEWS = views("hop")
-
-
-@quick
-@given(history=histories())
-def test_random_histories(engine: FlowUnderTest, history: tuple[Step, ...]) -> None:
-    play(engine, history, VIEWS)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-@thorough
-@given(history=histories())
-def test_many_random_histories(engine: FlowUnderTest, history: tuple[Step, ...]) -> None:
-    play(engine, history, VIEWS)
-
 
 WINDOWS = {
     "HOP(log, ts, INTERVAL '5 seconds', INTERVAL '10 seconds')": [("05", "15"), ("10", "20")],

@@ -19,7 +19,7 @@ import pytest
 import yaml
 from psycopg.errors import Diagnostic
 
-from tests.operators.histories import TABLES, views
+from tests.operators.histories import make_tables, views
 from tests.operators.sources import ReferenceSource, Row, no_broker, send
 from tests.sql.relations import RELATIONS
 from tests.support.flow import START, FlowUnderTest
@@ -145,11 +145,10 @@ VALUES = "i / 10, chr(97 + i / 20), i % 500, i * 0.5, i * 0.25, '2026-01-01Z'::t
     "operator", [pytest.param(o, marks=pytest.mark.slow) if o in LARGE else o for o in OPERATORS]
 )
 def test_operators_probe_their_state(engine: FlowUnderTest, plans: Plans, operator: str) -> None:
-    for table, columns in TABLES.items():
-        engine.ddl(f"CREATE TABLE {table} ({columns}){' APPEND ONLY' if table == 'log' else ''}")
+    make_tables(engine)
     for name, query in views(operator).items():
-        shown = engine.ddl(f"EXPLAIN CREATE MATERIALIZED VIEW {name} AS {query}").rows
-        if name not in SCANNING and not any(RECOMPUTED_WHOLE.match(line or "") for (line,) in shown):
+        shown = engine.explain(query)
+        if name not in SCANNING and not any(RECOMPUTED_WHOLE.match(line) for line in shown):
             engine.view(name, query)
     assert engine.queries
     keyed = "INSERT INTO {} SELECT i, " + VALUES + " FROM generate_series({}, {}) AS i"

@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import given
-
-from tests.operators.histories import Step, histories, play, quick, thorough, views
 from tests.support.flow import FlowUnderTest
-
-VIEWS = views("recompute")
-
-
-@quick
-@given(history=histories())
-def test_random_histories(engine: FlowUnderTest, history: tuple[Step, ...]) -> None:
-    play(engine, history, VIEWS)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-@thorough
-@given(history=histories())
-def test_many_random_histories(engine: FlowUnderTest, history: tuple[Step, ...]) -> None:
-    play(engine, history, VIEWS)
 
 
 def test_explain_announces_it(engine: FlowUnderTest) -> None:
     engine.ddl("CREATE TABLE t (id int PRIMARY KEY, i int)")
-    reply = engine.ddl(
-        "EXPLAIN CREATE MATERIALIZED VIEW v AS SELECT id, (SELECT count(*) FROM t AS o WHERE o.i < t.i) AS n FROM t"
-    )
-    assert any("Recompute" in line and "whole" in line and "O(state)" in line for (line,) in reply.rows)
+    lines = engine.explain("SELECT id, (SELECT count(*) FROM t AS o WHERE o.i < t.i) AS n FROM t")
+    assert any("Recompute" in line and "whole" in line and "O(state)" in line for line in lines)
 
 
 def test_only_the_block_that_needs_it(engine: FlowUnderTest) -> None:
@@ -40,8 +18,7 @@ def test_only_the_block_that_needs_it(engine: FlowUnderTest) -> None:
         "SELECT r.g, count(*) AS n FROM (SELECT s.g, (SELECT count(*) FROM t AS o WHERE o.i < s.n) AS p "
         "FROM (SELECT g, count(*) AS n FROM t GROUP BY g) AS s) AS r GROUP BY r.g"
     )
-    lines = [line for (line,) in engine.ddl(f"EXPLAIN CREATE MATERIALIZED VIEW v AS {query}").rows]
-    shown = [line.strip().split(" ")[0] for line in lines if not line.startswith("state: ")]
+    shown = [line.strip().split(" ")[0] for line in engine.explain(query) if not line.startswith("state: ")]
     assert shown == ["Project", "Aggregate", "Recompute", "Project", "Aggregate", "Scan", "Scan"]
 
 

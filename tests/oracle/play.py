@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tailrace.errors import UnsupportedFeature
-from tests.operators.histories import TABLES, Step, barrier
+from tests.operators.histories import Step, run
 from tests.support.flow import FlowUnderTest
-
-_ENDING = (barrier(), barrier(15))
 
 
 @dataclass(slots=True)
@@ -31,20 +29,13 @@ class DifferenceError(AssertionError):
 
 def play(engine: FlowUnderTest, history: Sequence[Step], queries: Sequence[str]) -> Outcome:
     """Run the history. Raises DifferenceError, or what the engine raised beyond refusals."""
-    engine.clear()
     outcome = Outcome()
-    for table, columns in TABLES.items():
-        engine.ddl(f"CREATE TABLE {table} ({columns}){' APPEND ONLY' if table == 'log' else ''}")
-    for step in (*history, *_ENDING):
-        if step.create:
-            for number, query in enumerate(queries):
-                _create(engine, f"v{number}", query, outcome)
-            _compare(engine, outcome)
-        elif step.barrier:
-            engine.barrier(step.advance_s)
-            _compare(engine, outcome)
-        else:
-            engine.run(step.sql, *step.parameters)
+
+    def create() -> None:
+        for number, query in enumerate(queries):
+            _create(engine, f"v{number}", query, outcome)
+
+    run(engine, history, create, lambda: _compare(engine, outcome))
     for name, query in list(engine.queries.items()):
         _create(engine, f"late_{name}", query, outcome)
     _compare(engine, outcome)

@@ -74,6 +74,14 @@ class FlowUnderTest:
         self.ddl(f"CREATE MATERIALIZED VIEW {name} AS {query}")
         self.queries[name] = query
 
+    def explain(self, query: str) -> list[str]:
+        """EXPLAIN of a materialized view with this query, line by line."""
+        return [
+            line
+            for (line,) in self.ddl(f"EXPLAIN CREATE MATERIALIZED VIEW explained AS {query}").rows
+            if line
+        ]
+
     def run(self, statement: str, *parameters: Any) -> None:
         """A client's DML."""
         self.client.execute(statement, parameters or None)
