@@ -121,15 +121,9 @@ CREATE VIEW rw_catalog.rw_connections AS
 CREATE VIEW rw_catalog.rw_secrets AS
     SELECT o.id, o.schema_id, o.name, o.owner, o.acl, o.schema_name FROM rw_catalog._objects AS o WHERE o.kind = 'secret';
 CREATE VIEW rw_catalog.rw_relations AS
-    SELECT id, name, 'table'::text AS relation_type, schema_id, owner, definition, acl, schema_name FROM rw_catalog.rw_tables
-    UNION ALL SELECT id, name, 'system table', schema_id, owner, definition, acl, schema_name FROM rw_catalog.rw_system_tables
-    UNION ALL SELECT id, name, 'source', schema_id, owner, definition, acl, schema_name FROM rw_catalog.rw_sources
-    UNION ALL SELECT id, name, 'index', schema_id, owner, definition, acl, schema_name FROM rw_catalog.rw_indexes
-    UNION ALL SELECT id, name, 'sink', schema_id, owner, definition, acl, schema_name FROM rw_catalog.rw_sinks
-    UNION ALL SELECT id, name, 'subscription', schema_id, owner, definition, acl, schema_name FROM rw_catalog.rw_subscriptions
-    UNION ALL SELECT id, name, 'materialized view', schema_id, owner, definition, acl, schema_name
-        FROM rw_catalog.rw_materialized_views
-    UNION ALL SELECT id, name, 'view', schema_id, owner, definition, acl, schema_name FROM rw_catalog.rw_views;
+    SELECT id, name, kind AS relation_type, schema_id, owner, definition, acl, schema_name FROM rw_catalog._objects
+    WHERE status = 'created' AND kind IN ('table', 'source', 'index', 'sink', 'subscription', 'materialized view', 'view')
+    UNION ALL SELECT id, name, 'system table', schema_id, owner, definition, acl, schema_name FROM rw_catalog.rw_system_tables;
 CREATE VIEW rw_catalog.rw_depend AS
     SELECT object_id AS objid, referenced_id AS refobjid FROM engine.dependencies;
 """

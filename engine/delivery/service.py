@@ -46,6 +46,7 @@ class Service:
         try:
             with open_session(self._dsn) as connection:
                 connection.execute(f"LISTEN {CHANNEL}")
+                self._await_catalog(connection)
                 while not self._stop.is_set():
                     self._arrange(connection)
                     for notice in connection.notifies(timeout=LOOK_S, stop_after=1):
@@ -56,6 +57,12 @@ class Service:
             for _, done in self._workers.values():
                 done.exception(timeout=15)
 
+    def _await_catalog(self, connection: Connection) -> None:
+        """Until the flow has made the catalog of a new database."""
+        there = "SELECT to_regclass('engine.created') IS NOT NULL"
+        while connection.execute(there).fetchone() != (True,) and not self._stop.wait(LOOK_S):
+            pass
+
     def _wake(self, payload: str) -> None:
         entry = self._workers.get(int(payload))
         if entry is not None:
@@ -63,8 +70,6 @@ class Service:
 
     def _arrange(self, connection: Connection) -> None:
         """Start workers for new sinks, stop those of dropped ones, start again what has ended by an error of its own."""
-        if connection.execute("SELECT to_regclass('engine.created') IS NULL").fetchone() == (True,):
-            return  # the flow has yet to make the catalog
         wanted = {sink.id: sink for sink in _read_sinks(connection)}
         for id_, (worker, done) in list(self._workers.items()):
             if id_ not in wanted:
