@@ -11,16 +11,15 @@ the engine was down is not made up for. A generator that falls behind by more th
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from engine.connectors.ahead import ReadsAhead
 from engine.connectors.datagen import DatagenRows
 from engine.connectors.decode import Decoded
 from engine.connectors.nexmark import NexmarkRows
-from engine.connectors.pending import Pending
 from engine.connectors.source import (
     INCLUDE_TYPES,
     Batch,
@@ -31,8 +30,6 @@ from engine.connectors.source import (
     short_type,
 )
 from tailrace.errors import UnsupportedFeature
-
-_log = logging.getLogger(__name__)
 
 _TICK_S: Final = 0.1
 _MOST_ROWS: Final = 5_000
@@ -111,7 +108,7 @@ def read_generated(
     yield Batch(positions=dict(end))
 
 
-class GeneratorReader:
+class GeneratorReader(ReadsAhead):
     """Generates from `positions` on, for ever or to the end. `wake` is set when rows wait."""
 
     def __init__(
@@ -122,36 +119,9 @@ class GeneratorReader:
         wake: threading.Event,
         max_pending_rows: int = 20_000,
     ) -> None:
-        self.spec = spec
         self._generator = rows_of(spec)
-        self._wake = wake
+        super().__init__(spec, _begun(spec, positions, self._generator.splits), wake)
         self._max_rows = max_pending_rows
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"source {spec.name}", daemon=True)
-        self._lock = threading.Lock()  # guards what follows
-        self._pending = Pending()
-        self._crash: BaseException | None = None
-        self._positions = _begun(spec, positions, self._generator.splits)
-
-    def start(self) -> None:
-        """Begin generating."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End generating and wait for the thread; what was not taken will be generated again."""
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-
-    def take(self, max_rows: int) -> Batch | None:
-        """What waits, up to `max_rows` rows; None when nothing does. Raises what ended the thread, if anything did."""
-        with self._lock:
-            if self._crash is not None:
-                raise self._crash
-            batch = self._pending.take(max_rows)
-            if self._pending:
-                self._wake.set()
-        return batch
 
     def ends(self, timeout_s: float = 1.0) -> dict[int, tuple[str, int]]:
         """By split, the offset up to which rows have been generated: there is no other end to lag behind."""
@@ -159,16 +129,7 @@ class GeneratorReader:
         with self._lock:
             return {split: (each.topic_id, each.offset) for split, each in self._positions.items()}
 
-    def _run(self) -> None:
-        try:
-            self._generate()
-        except BaseException as error:  # the flow must hear of it: take() raises it there
-            _log.exception("source %s: generating ended", self.spec.name)
-            with self._lock:
-                self._crash = error
-            self._wake.set()
-
-    def _generate(self) -> None:
+    def _read(self) -> None:
         paces = {split: (each.offset, time.monotonic()) for split, each in self._positions.items()}
         while not self._stopping.is_set():
             made = False

@@ -29,10 +29,10 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from engine.connectors.ahead import ReadsAhead
 from engine.connectors.decode import Decoded, Decoder
 from engine.connectors.gate import Gate
-from engine.connectors.pending import Pending
-from engine.connectors.source import Batch, NewGeneration, Position, SourceSpec
+from engine.connectors.source import NewGeneration, Position, SourceSpec
 from engine.connectors.topic import Topic, TopicState, open_consumer, refused
 from tailrace.errors import TailraceError
 
@@ -59,7 +59,7 @@ class PartitionStatus:
     high_offset: int | None
 
 
-class KafkaReader:
+class KafkaReader(ReadsAhead):
     """Reads from `positions` on; partitions not in it from their first offset. `wake` is set when input
     waits.
     """
@@ -73,47 +73,15 @@ class KafkaReader:
         max_pending_rows: int = 50_000,
         max_pending_bytes: int = 64 << 20,
     ) -> None:
-        self.spec = spec
-        self._wake = wake
+        super().__init__(spec, positions, wake)
         self._max_rows = max_pending_rows
         self._max_bytes = max_pending_bytes
         self._decoder = Decoder(spec)
         self._topic = Topic(spec)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"source {spec.name}", daemon=True)
-        self._lock = threading.Lock()  # guards what follows
-        self._pending = Pending()
-        self._positions = dict(positions)
-        self._high: dict[int, int] = {}
+        self._high: dict[int, int] = {}  # from here on guarded by the lock
         self._error: str | None = None
-        self._crash: BaseException | None = None
         self._unreported = 0
         self._reported_at = float("-inf")
-
-    def start(self) -> None:
-        """Begin reading."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End reading and wait for the thread; what was not taken will be read again from the flow's
-        positions.
-        """
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-
-    def take(self, max_rows: int) -> Batch | None:
-        """What has been read, up to `max_rows` rows, without waiting; None when nothing waits.
-
-        Sets `wake` again when more is left. Raises what ended the reading thread, if anything did.
-        """
-        with self._lock:
-            if self._crash is not None:
-                raise self._crash
-            batch = self._pending.take(max_rows)
-            if self._pending:
-                self._wake.set()
-        return batch
 
     def status(self) -> tuple[list[PartitionStatus], str | None]:
         """Each partition's progress, and what keeps reading from going on at the moment, if anything does."""
@@ -134,25 +102,19 @@ class KafkaReader:
         listed = self._topic.latest(topic_ids, timeout_s)
         return {number: (topic_ids[number], end) for number, end in listed.items()}
 
-    def _run(self) -> None:
+    def _read(self) -> None:
         failures = 0
-        try:
-            while not self._stopping.is_set():
-                begun = time.monotonic()
-                try:
-                    self._read_generation()
+        while not self._stopping.is_set():
+            begun = time.monotonic()
+            try:
+                self._read_generation()
+                failures = 0
+            except TailraceError as error:
+                if time.monotonic() - begun > _LASTED_S:
                     failures = 0
-                except TailraceError as error:
-                    if time.monotonic() - begun > _LASTED_S:
-                        failures = 0
-                    self._report(error)
-                    self._stopping.wait(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])
-                    failures += 1
-        except BaseException as error:  # the flow must hear of it: take() raises it there
-            _log.exception("source %s: reading ended", self.spec.name)
-            with self._lock:
-                self._crash = error
-            self._wake.set()
+                self._report(error)
+                self._stopping.wait(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])
+                failures += 1
 
     def _read_generation(self) -> None:
         """Look the topic up and read it with one consumer, until there is a reason to look it up again."""
@@ -173,7 +135,7 @@ class KafkaReader:
             end_check = _EndCheck(self.spec.topic, consumer, next_offset)
             while not self._stopping.is_set() and gate.broken is None:
                 wait_s = min(_POLL_S, gate.tick(time.monotonic()))
-                messages = self._read(consumer, gate, wait_s)
+                messages = self._poll(consumer, gate, wait_s)
                 if lost.is_set():
                     raise refused(self.spec, KafkaException(KafkaError(KafkaError._ALL_BROKERS_DOWN)))
                 if messages:
@@ -195,7 +157,7 @@ class KafkaReader:
         if gate.broken:
             _log.info("source %s: %s", self.spec.name, gate.broken)
 
-    def _read(self, consumer: Consumer, gate: Gate, wait_s: float) -> list[Message]:
+    def _poll(self, consumer: Consumer, gate: Gate, wait_s: float) -> list[Message]:
         """The messages that are there, waiting for the first at most `wait_s`; none while enough is
         pending.
         """
