@@ -1,10 +1,10 @@
 """Run one command so that it never outlives the process that wanted it.
 
-    python -m tailrace.guard [--stop-signal INT|TERM|QUIT] [--grace S] [--pid-fd N] -- CMD ARGS...
+    python -m tailrace.guard [--stop-signal INT|TERM|QUIT] [--grace S] [--orphan-grace S] [--pid-fd N] -- CMD ARGS...
 
 The parent starts the guard with stdin=PIPE and keeps the pipe open. Whatever ends the parent, kill -9
 included, closes the pipe: the guard reads EOF and stops the command (stop signal, then KILL after the grace
-time). A guard that is itself killed by -9 takes the command with it on Linux (PDEATHSIG); elsewhere the
+time, which may be another one then: what nobody waits for any more need not finish in order). A guard that is itself killed by -9 takes the command with it on Linux (PDEATHSIG); elsewhere the
 pipe is all there is.
 
 The command runs in its own session, so that Ctrl-C in a terminal reaches only the launcher, which stops its
@@ -48,7 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
     set_on_process = _prctl()
     if set_on_process is not None:
         set_on_process(_PR_SET_CHILD_SUBREAPER, 1)
-    guard = _Guard(options.command, _STOP_SIGNALS[options.stop_signal], options.grace, set_on_process)
+    orphan_grace_s = options.grace if options.orphan_grace is None else options.orphan_grace
+    stop_signal = _STOP_SIGNALS[options.stop_signal]
+    guard = _Guard(options.command, stop_signal, options.grace, orphan_grace_s, set_on_process)
     return guard.run(options.pid_fd)
 
 
@@ -61,6 +63,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         "--stop-signal", choices=sorted(_STOP_SIGNALS), default="TERM", help="sent first (TERM)"
     )
     parser.add_argument("--grace", type=float, default=10.0, metavar="S", help="seconds before KILL (10)")
+    parser.add_argument(
+        "--orphan-grace", type=float, metavar="S", help="the same when the parent is gone (as --grace)"
+    )
     parser.add_argument(
         "--pid-fd", type=int, metavar="N", help="write the command's pid to this descriptor, close it"
     )
@@ -76,11 +81,17 @@ class _Guard:
     """One command from start to end. `run` is called once."""
 
     def __init__(
-        self, command: list[str], stop_signal: int, grace_s: float, prctl: Callable[[int, int], None] | None
+        self,
+        command: list[str],
+        stop_signal: int,
+        grace_s: float,
+        orphan_grace_s: float,
+        prctl: Callable[[int, int], None] | None,
     ) -> None:
         self._command = command
         self._stop_signal = stop_signal
         self._grace_s = grace_s
+        self._orphan_grace_s = orphan_grace_s
         self._prctl = prctl
         self._pid = 0
         self._status: int | None = None
@@ -151,6 +162,7 @@ class _Guard:
                 self._handle_signals(os.read(wake_read, 256))
             if 0 in readable and not _read_or_eof():
                 waiting.remove(0)
+                self._grace_s = self._orphan_grace_s
                 self._stop(self._stop_signal)
             if self._kill_at is not None and time.monotonic() >= self._kill_at:
                 self._kill_at = None

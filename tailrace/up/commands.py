@@ -18,6 +18,8 @@ from tailrace.up.ground import DataDir
 from tailrace.up.options import Options
 
 READY = "engine ready: "
+_ORPHAN_S = 1.0
+"""What keeps nothing need not end in order when its launcher is gone: the loader would wait for a broker that is gone too."""
 
 
 def engine_command(data: DataDir, port: int) -> Command:
@@ -42,7 +44,14 @@ def dashboard_command(data: DataDir, port: int, sql_url: str, kafka: str) -> Com
     for name, value in settings.items():
         arguments += [f"--{name}", str(value)]
     environment = {config.SQL_URL_VARIABLE: sql_url, config.KAFKA_VARIABLE: kafka}
-    return Command("dashboard", arguments, data.logs / "dashboard.log", environment, grace_s=5.0)
+    return Command(
+        "dashboard",
+        arguments,
+        data.logs / "dashboard.log",
+        environment,
+        grace_s=5.0,
+        orphan_grace_s=_ORPHAN_S,
+    )
 
 
 def _page() -> Path:
@@ -65,13 +74,13 @@ def loader_command(data: DataDir, options: Options, seed: int, kafka: str) -> Co
     if options.burst is not None:
         arguments += ["--burst", str(options.burst)]
     arguments += ["--summary", str(data.summary), "--progress", "json"]
-    return Command("loader", arguments, data.logs / "loader.log", grace_s=20.0)
+    return Command("loader", arguments, data.logs / "loader.log", grace_s=20.0, orphan_grace_s=_ORPHAN_S)
 
 
 def monitor_command(data: DataDir, sql_url: str, kafka: str) -> Command:
     """The independent reader of freshness."""
     arguments = [sys.executable, "-m", "tailrace.monitor", "--kafka", kafka, "--sql-url", sql_url]
-    return Command("monitor", arguments, data.logs / "monitor.log", grace_s=5.0)
+    return Command("monitor", arguments, data.logs / "monitor.log", grace_s=5.0, orphan_grace_s=_ORPHAN_S)
 
 
 def as_role(sql_url: str, role: str) -> str:

@@ -45,11 +45,16 @@ class Command:
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_signal: str = "TERM"
     grace_s: float = 15.0
+    orphan_grace_s: float | None = None
+    """How long it may take to end when the launcher is gone, so that the next one can start. None: `grace_s`."""
 
     def guarded(self) -> list[str]:
         """The whole command line, guard included."""
         guard = [sys.executable, "-m", "tailrace.guard", "--stop-signal", self.stop_signal]
-        return [*guard, "--grace", f"{self.grace_s:g}", "--", *self.arguments]
+        guard += ["--grace", f"{self.grace_s:g}"]
+        if self.orphan_grace_s is not None:
+            guard += ["--orphan-grace", f"{self.orphan_grace_s:g}"]
+        return [*guard, "--", *self.arguments]
 
 
 class Component:

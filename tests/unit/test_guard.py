@@ -135,6 +135,14 @@ def test_deaf_command_is_killed_after_the_grace_time() -> None:
         assert not alive(pid)
 
 
+def test_orphans_have_a_grace_of_their_own() -> None:
+    with guarded("--grace", "600", "--orphan-grace", "0.3", script=DEAF) as (guard, pid):
+        assert guard.stdin is not None
+        guard.stdin.close()
+        assert guard.wait(10) == 128 + 9
+        assert not alive(pid)
+
+
 @LINUX
 def test_guard_killed() -> None:
     with guarded(script=DEAF) as (guard, pid):
