@@ -4,8 +4,8 @@
 
 The parent starts the guard with stdin=PIPE and keeps the pipe open. Whatever ends the parent, kill -9
 included, closes the pipe: the guard reads EOF and stops the command (stop signal, then KILL after the grace
-time, which may be another one then: what nobody waits for any more need not finish in order). A guard that is itself killed by -9 takes the command with it on Linux (PDEATHSIG); elsewhere the
-pipe is all there is.
+time, which may be another one then: what nobody waits for need not finish in order). A guard that is itself
+killed by -9 takes the command with it on Linux (PDEATHSIG); elsewhere the pipe is all there is.
 
 The command runs in its own session, so that Ctrl-C in a terminal reaches only the launcher, which stops its
 children in order. SIGTERM asks for the stop signal, SIGINT and SIGHUP likewise end the command. What the
