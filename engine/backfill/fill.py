@@ -1,8 +1,8 @@
 """The first fill of a view: everything its inputs hold in the transaction's snapshot goes through the view's step.
 
-Stored inputs come as one delta with `initial`, or, where no operator looks into an input's content (`Program.chunked`), slice
-by slice; sources are read again from their topics, chunk by chunk. Called inside a transaction by the flow for small fills and
-by the worker for large ones; the session has the delta tables of the view and of its inputs.
+Stored inputs come as one delta with `initial`, sources are read again from their topics, chunk by chunk. Called inside a
+transaction by the flow for small fills, and by the worker for large ones that cannot go step by step
+(`engine.backfill.stepwise`); the session has the delta tables of the view and of its inputs.
 """
 
 from __future__ import annotations
@@ -25,9 +25,6 @@ CatchUp = Callable[[CatalogObject], Iterator[int]]
 Progress = Callable[[int], None]
 """Told how many rows more have been taken in."""
 
-CHUNK_ROWS = 100_000
-_PAGE_BYTES = 8192
-
 
 def fill(
     connection: Connection,
@@ -49,17 +46,10 @@ def fill(
         connection.execute(step, (now, now, initial))
         clear_deltas(connection, view, inputs)
 
-    with _free_planner(connection):
-        if program.chunked:
-            advance(initial=True)
-            for item in stored:
-                for rows in _slices(connection, item):
-                    advance(initial=False)
-                    progress(rows)
-        else:
-            rows = sum(_whole(connection, item) for item in stored)
-            advance(initial=True)
-            progress(rows)
+    with free_planner(connection):
+        rows = sum(_whole(connection, item) for item in stored)
+        advance(initial=True)
+        progress(rows)
     for source in (i for i in read if i.kind == "source"):
         for rows in catch_up(source):
             advance(initial=False)
@@ -106,28 +96,8 @@ def _whole(connection: Connection, item: CatalogObject) -> int:
     return done.rowcount
 
 
-def _slices(connection: Connection, item: CatalogObject) -> Iterator[int]:
-    """The content in pieces: copied once, then taken by ranges of pages, which needs neither order nor index."""
-    columns, copy = names(item.columns), f"pg_temp.whole_{item.id}"
-    connection.execute(
-        f"CREATE TEMP TABLE whole_{item.id} ON COMMIT DROP AS SELECT {columns} FROM {item.relation().content} AS c"
-    )
-    found = connection.execute(
-        f"SELECT count(*), pg_relation_size('{copy}') / {_PAGE_BYTES} FROM {copy}"
-    ).fetchone()
-    rows, pages = found or (0, 0)
-    width = max(1, pages * CHUNK_ROWS // max(rows, 1))
-    for page in range(0, pages, width):
-        done = connection.execute(
-            f"INSERT INTO {delta_name(item.id)} ({columns}, _w) SELECT {columns}, 1 FROM {copy} "
-            f"WHERE ctid >= '({page},0)'::tid AND ctid < '({page + width},0)'::tid"
-        )
-        yield done.rowcount
-    connection.execute(f"DROP TABLE {copy}")
-
-
 @contextmanager
-def _free_planner(connection: Connection) -> Iterator[None]:
+def free_planner(connection: Connection) -> Iterator[None]:
     """These statements run once over everything: the planner sees how much there is, and may hash and scan."""
     for setting in ("enable_hashjoin", "enable_mergejoin", "enable_seqscan"):
         connection.execute(f"SET LOCAL {setting} = on")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
@@ -48,9 +49,21 @@ def application_name(object_id: int) -> str:
 
 def yield_to_barriers(connection: psycopg.Connection[Any]) -> None:
     """The worker and its backend take the processor that others leave; where that is not allowed, they share it."""
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+    _be_nice(0)
     row = connection.execute("SELECT pg_backend_pid(), inet_server_addr() IS NULL").fetchone()
     if row is not None and row[1]:  # a unix socket: the backend is a process of this machine
+        _be_nice(row[0])
+
+
+def _be_nice(pid: int) -> None:
+    """Lower the priority of a process, 0 for this one, and of its session where it is alone in it.
+
+    Linux with autogroup scheduling shares the processor out among sessions; each backend of PostgreSQL has one of its own, and
+    its nice value then counts for nothing (sched(7)).
+    """
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, _NICE)
+    if pid and hasattr(os, "getsid"):
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, row[0], _NICE)
+            if os.getsid(pid) == pid:
+                Path(f"/proc/{pid}/autogroup").write_text(str(_NICE))

@@ -2,8 +2,8 @@
 
 The first pass takes in everything the snapshot shows; each later one takes in what the flow kept since the pass before.
 A pass commits as a whole with the epoch it stands at, so a worker that is killed begins again behind the last
-commit; where only sources are read, the first pass commits chunk by chunk (`engine.backfill.source_fill`). The passes get
-shorter; the flow ends the job when little is left.
+commit; the first one commits step by step (`engine.backfill.stepwise`) unless that would cost too much: where an operator
+works through all that is stored at each step. The passes get shorter; the flow ends the job when little is left.
 
 A snapshot fits when no table input has changes that no barrier has taken yet: its content would show them, and a later
 barrier would bring them once more.
@@ -20,11 +20,12 @@ from typing import Any
 
 import psycopg
 
-from engine.backfill.fill import fill, reads, stored_rows
+from engine.backfill.copies import are_lost, drop_copies, fill_function, make_copies
+from engine.backfill.fill import fill, free_planner, reads, stored_rows
 from engine.backfill.index_builder import build
 from engine.backfill.job import LEFT_ROWS, NotCreatingError, application_name, yield_to_barriers
 from engine.backfill.pending import count_pending, forget_pending, load_pending
-from engine.backfill.source_fill import SourceFill
+from engine.backfill.stepwise import Stepwise
 from engine.catalog.objects import CatalogObject, load
 from engine.compile.program import borrowed_indexes, toastable
 from engine.connectors.source import SourceSpec
@@ -91,9 +92,9 @@ class Worker:
         ).fetchone()
         if row is None:
             raise NotCreatingError(f"object {self.view.id} is not being created")
-        filled, last, source_fill = row
-        if filled is None and self._reads_sources_alone:
-            self._fill_from_sources(SourceFill.from_json(source_fill) if source_fill else None)
+        filled, last, begun = row
+        if filled is None and program is not None and program.stepwise:
+            self._fill_stepwise(Stepwise.from_json(begun) if begun else None)
         else:
             with self._snapshot() as (epoch, now):
                 if filled is None:
@@ -104,15 +105,6 @@ class Worker:
         self._analyze()
         return count_pending(self.connection, self.view, self.inputs, LEFT_ROWS * 10)
 
-    @property
-    def _reads_sources_alone(self) -> bool:
-        program = self.view.program
-        return (
-            program is not None
-            and program.chunked
-            and all(i.kind == "source" for i in self.inputs if reads(program.function, i))
-        )
-
     def _stands_at(self, epoch: int, now: datetime) -> None:
         """Record, in the transaction that makes it so, that the view has everything up to `epoch`."""
         for item in self.inputs:
@@ -122,17 +114,47 @@ class Worker:
             (epoch, now, self.view.id),
         )
 
-    def _fill_from_sources(self, begun: SourceFill | None) -> None:
+    def _fill_stepwise(self, begun: Stepwise | None) -> None:
+        if begun is not None and are_lost(self.connection, self.view.id, begun.copies):
+            self._empty()
+            begun = None
         if begun is None:
-            with self._snapshot() as (epoch, now):
-                begun = SourceFill.begin(self.connection, epoch, now, self.sources)
-                self.connection.execute(f"SELECT engine.step_{self.view.id}(%s, %s, true, false)", (now, now))
-                begun.save(self.connection, self.view)
-            self._expect(begun.left_messages)
-        for source in self.sources:
-            begun.run(self.connection, self.view, source, self.specs[source.id], self._progress)
+            begun = self._begin_stepwise()
+        self._expect(begun.left_rows)
+        begun.run_copies(self.connection, self.view, self._progress)
+        for source in self._sources_read:
+            begun.run_source(self.connection, self.view, source, self.specs[source.id], self._progress)
         with self.connection.transaction():
+            for statement in drop_copies(self.view.id, [c.input_id for c in begun.copies]):
+                self.connection.execute(statement)
             self._stands_at(begun.epoch, begun.now)
+
+    @property
+    def _sources_read(self) -> list[CatalogObject]:
+        program = self.view.program
+        return [s for s in self.sources if program is not None and reads(program.function, s)]
+
+    def _begin_stepwise(self) -> Stepwise:
+        program = self.view.program
+        stored = [i for i in self.inputs if program and i.kind != "source" and reads(program.function, i)]
+        with self._snapshot() as (epoch, now):
+            begun = Stepwise(epoch, now, f"engine.step_{self.view.id}")
+            if stored:
+                begun.step = fill_function(self.view.id)
+                with free_planner(self.connection):
+                    begun.copies = make_copies(self.connection, self.view, stored)
+            begun.read_to(self.connection, self._sources_read)
+            begun.advance(self.connection, initial=True)
+            begun.save(self.connection, self.view)
+        return begun
+
+    def _empty(self) -> None:
+        """Forget what a fill has done so far."""
+        with self.connection.transaction():
+            for table in self._state_tables():
+                self.connection.execute(f"TRUNCATE {table}")
+            for statement in drop_copies(self.view.id, [i.id for i in self.inputs]):
+                self.connection.execute(statement)
 
     def _expect(self, rows: int) -> None:
         """Tell how much there is to do."""
@@ -206,12 +228,15 @@ class Worker:
 
     def _analyze(self) -> None:
         """The state is full now: later steps must not be planned for empty tables."""
+        for table in self._state_tables():
+            self.connection.execute(f"ANALYZE {table}")
+
+    def _state_tables(self) -> list[str]:
         found = self.connection.execute(
             "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'engine' AND tablename LIKE %s",
             (f"state\\_{self.view.id}\\_%",),
         ).fetchall()
-        for (table,) in found:
-            self.connection.execute(f"ANALYZE {table}")
+        return [table for (table,) in found]
 
 
 def _settled(connection: Connection, tables: list[CatalogObject]) -> tuple[int, datetime] | None:

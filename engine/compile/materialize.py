@@ -15,9 +15,9 @@ from engine.compile.program import (
     delta_name,
     temporary_table,
 )
-from engine.operators.base import WEIGHT, Operator, Origin, Stream, names, quote
+from engine.operators.base import WEIGHT, Cost, Operator, Origin, Stream, names, quote
 from engine.operators.project import Filter, Project
-from engine.operators.scan import Scan
+from engine.operators.temporal_join import TemporalJoin
 
 
 def materialize(operator: Operator, relation_id: int, *, expires: bool = False) -> Program:
@@ -49,21 +49,20 @@ def materialize(operator: Operator, relation_id: int, *, expires: bool = False) 
         content=content,
         storage={c: (o.table, o.expression) for c, o in origins.items() if o is not None},
         uses_now=builder.uses_now,
-        chunked=chunked(operator),
+        stepwise=stepwise(operator),
         explain=(*_kept(builder), *explain(operator)),
         follows_watermarks=builder.follows_watermarks,
         watermarks={c: w.sql for c, w in operator.watermarks.items() if w.moves},
     )
 
 
-def chunked(operator: Operator) -> bool:
-    """See `Program.chunked`; called when all is lowered."""
-    operators, scanned = [operator], []
+def stepwise(operator: Operator) -> bool:
+    """See `Program.stepwise`; called when all is lowered."""
+    operators = [operator]
     for each in operators:
         operators.extend(each.inputs)
-        if isinstance(each, Scan):
-            scanned.append(each.relation)
-    return not any(o.probes_content for o in operators) and len(set(scanned)) == len(scanned)
+    in_any_order = not any(isinstance(o, TemporalJoin) and o.probes_content for o in operators)
+    return in_any_order and all(o.describe().cost in (Cost.DELTA, Cost.DELTA_LOG) for o in operators)
 
 
 def _store(builder: ProgramBuilder, operator: Operator, stream: Stream, table: str, delta: str) -> None:

@@ -47,7 +47,7 @@ class Program:
     content: str  # SELECT of all columns, hidden ones included
     storage: dict[str, tuple[str, str]]  # column -> (table, expression), for indexes
     uses_now: bool
-    chunked: bool  # no relation is scanned twice and no operator probes content: inputs may be fed in pieces
+    stepwise: bool  # a barrier costs what changed, in whatever order inputs come: they may be filled in piece by piece
     explain: tuple[str, ...]
     follows_watermarks: bool = False  # changes when a watermark moves, whether or not an input does
     watermarks: dict[str, str] = field(default_factory=dict)  # column -> SQL expression of its watermark
@@ -70,7 +70,7 @@ class Program:
             storage={k: (v[0], v[1]) for k, v in value["storage"].items()},
             uses_now=value["uses_now"],
             explain=tuple(value["explain"]),
-            chunked=value.get("chunked", False),
+            stepwise=value.get("stepwise", False),
             follows_watermarks=value.get("follows_watermarks", False),
             watermarks=value.get("watermarks", {}),
         )

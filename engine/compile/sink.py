@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.compile.explain import explain
-from engine.compile.materialize import chunked
+from engine.compile.materialize import stepwise
 from engine.compile.program import Program, ProgramBuilder, consolidate
 from engine.operators.base import WEIGHT, Column, Operator, names
 
@@ -71,7 +71,7 @@ def sink_program(
         content="",
         storage={},
         uses_now=builder.uses_now,
-        chunked=chunked(operator),
+        stepwise=stepwise(operator),
         explain=tuple(explain(operator)),
     )
 

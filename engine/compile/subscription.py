@@ -47,7 +47,7 @@ def subscription_program(scan: Scan, id_: int) -> Program:
         content="",
         storage={},
         uses_now=False,
-        chunked=True,
+        stepwise=True,
         explain=(),
     )
 

@@ -243,7 +243,7 @@ def _computed(
         f"DECLARE low timestamptz;\nBEGIN {steps} RETURN (SELECT count(*) FROM {delta}); END $step$"
     )
     program = Program(
-        (), (), function, (), (ROW_ID.name,), True, "", {}, uses_now=False, chunked=False, explain=()
+        (), (), function, (), (ROW_ID.name,), True, "", {}, uses_now=False, stepwise=False, explain=()
     )
     return columns, program
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from engine.backfill.copies import drop_copies
 from engine.backfill.pending import drop_pending
 from engine.catalog.objects import CatalogObject, delete
 from engine.compile.program import borrowed_indexes
@@ -100,7 +101,8 @@ def drop_one(context: DdlContext, item: CatalogObject) -> None:
     if item.is_creating:
         context.stop_backfill(item.id)
         if item.kind != "index":
-            context.execute(*(drop_pending(item.id, i.id) for i in context.catalog.inputs_of(item)))
+            inputs = [i.id for i in context.catalog.inputs_of(item)]
+            context.execute(*(drop_pending(item.id, i) for i in inputs), *drop_copies(item.id, inputs))
     if item.kind == "index":
         context.execute(f"DROP INDEX IF EXISTS engine.{item.index_name}")
     elif item.kind == "function":

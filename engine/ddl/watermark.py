@@ -106,7 +106,7 @@ def watermark_program(
         f"  RETURN (SELECT count(*) FROM {delta});\nEND $step$"
     )
     return Program(
-        (), (), function, (), tuple(key), append_only, "", {}, uses_now=False, chunked=False, explain=()
+        (), (), function, (), tuple(key), append_only, "", {}, uses_now=False, stepwise=False, explain=()
     )
 
 

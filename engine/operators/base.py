@@ -90,8 +90,7 @@ class Operator(ABC):
     def probes_content(self) -> bool:
         """Does the delta rule read the stored content of an input (the look-up side of a temporal join apart)?
 
-        If none does, the view's inputs may be fed in pieces whose content the relations already hold. True unless an operator
-        says otherwise, so that a new one is safe.
+        True unless an operator says otherwise, so that a new one is safe.
         """
         return True
 

@@ -140,6 +140,78 @@ def test_a_pass_waits_for_changes_that_no_barrier_has_taken(filled: FlowUnderTes
     filled.check()
 
 
+class _Killed(Exception):
+    pass
+
+
+def _fill_until(worker: Worker, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kill the worker behind so many committed steps."""
+    taken: list[int] = []
+
+    def progress(rows: int) -> None:
+        taken.append(rows)
+        if len(taken) == steps:
+            raise _Killed
+
+    with monkeypatch.context() as patch, pytest.raises(_Killed):
+        patch.setattr(Worker, "_progress", lambda _self, rows: progress(rows))
+        worker.advance()
+    worker.close()
+
+
+def _empty_unlogged_tables(engine: FlowUnderTest) -> None:
+    """As PostgreSQL does when it recovers from a crash."""
+    with psycopg.connect(engine.server.dsn(dbname=engine.database), autocommit=True) as connection:
+        unlogged = "SELECT oid::regclass::text FROM pg_class WHERE relpersistence = 'u' AND relkind = 'r'"
+        for (table,) in connection.execute(unlogged).fetchall():
+            connection.execute(f"TRUNCATE {table}")
+
+
+@pytest.mark.parametrize("name", ["sums", "outer_pairs", "with_itself", "above"])
+@pytest.mark.parametrize("crashed", [False, True])
+def test_a_fill_goes_on_behind_its_last_step_or_anew_when_a_crash_has_emptied_the_copies(
+    filled: FlowUnderTest, monkeypatch: pytest.MonkeyPatch, name: str, crashed: bool
+) -> None:
+    monkeypatch.setattr("engine.backfill.copies.CHUNK_ROWS", 1)  # a page a step
+    filled.run("INSERT INTO t SELECT i, i % 7, i % 301, NULL FROM generate_series(2000, 2500) AS i")
+    filled.barrier()
+    reply = _start(filled, name)
+    assert reply.job is not None
+    _fill_until(_worker(filled, reply), 3, monkeypatch)
+    _change(filled, 1)
+    if crashed:
+        _empty_unlogged_tables(filled)
+    worker = _worker(filled, reply)
+    try:
+        worker.advance()
+        _change(filled, 2)
+        worker.advance()
+    finally:
+        worker.close()
+    filled.flow.finish_backfill(reply.job)
+    left = (
+        "SELECT relname FROM pg_class WHERE relname ~ '^(whole|seen|pending)_' "
+        "UNION SELECT proname FROM pg_proc WHERE proname ~ '^fill_'"
+    )
+    assert filled.rows(left) == []
+    filled.queries[name] = _VIEWS[name]
+    filled.check()
+    _change(filled, 3)
+    filled.check()
+
+
+def test_dropping_a_view_that_is_being_filled_removes_its_copies(
+    filled: FlowUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply = _start(filled, "pairs")
+    _fill_until(_worker(filled, reply), 1, monkeypatch)
+    copies = "SELECT relname FROM pg_class WHERE relname ~ '^(whole|seen)_[0-9_]*$'"
+    assert len(filled.rows(copies)) == 4
+    assert reply.job is not None
+    filled.flow.drop_creating(reply.job, "cancelled")
+    assert filled.rows(copies) == []
+
+
 def test_a_worker_that_is_lost_leaves_nothing_of_its_pass(filled: FlowUnderTest) -> None:
     reply = _start(filled, "sums")
     first = _worker(filled, reply)
