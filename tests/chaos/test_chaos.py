@@ -36,7 +36,7 @@ def test_kills_under_load_lose_nothing_and_repeat_nothing(tmp_path: Path) -> Non
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['seed']}-{case['number']}: {case['found']}")
 def test_what_once_failed(tmp_path: Path, case: dict[str, Any]) -> None:
-    steps = schedule(case["seed"], case["number"], named(case.get("only")))
+    steps = schedule(case["seed"], case["number"], named(case.get("only"), case.get("without")))
     small_disks = why_no_small_disks(tmp_path) is None
     settings = Settings(devices=200, rate=1000, seed=case["seed"])
     result = _run(tmp_path / "chaos", settings, steps, small_disks=small_disks)

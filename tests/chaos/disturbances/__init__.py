@@ -12,6 +12,7 @@ from tests.chaos.disturbances.pause import Pause
 from tests.chaos.disturbances.recreate_topic import RecreateTopic
 from tests.chaos.disturbances.registry_changes import RegistryChanges
 from tests.chaos.disturbances.sink_target import KillSinkTarget
+from tests.chaos.disturbances.slow_disk import SlowDisk
 from tests.chaos.disturbances.storm import Storm
 
 DISTURBANCES: tuple[Disturbance, ...] = (
@@ -41,9 +42,12 @@ DISTURBANCES: tuple[Disturbance, ...] = (
     RegistryChanges(),
     Storm(),
     KillSinkTarget(),
+    SlowDisk("engine"),
+    SlowDisk("broker"),
 )
 
 
-def named(text: str | None) -> list[Disturbance]:
-    """Those that have the text in their name; None: all."""
-    return [each for each in DISTURBANCES if text is None or text in each.name]
+def named(text: str | None, without: str | None = None) -> list[Disturbance]:
+    """Those that have `text` in their name and not `without`; None: all, and nothing left out."""
+    found = [each for each in DISTURBANCES if text is None or text in each.name]
+    return [each for each in found if without is None or without not in each.name]
