@@ -58,6 +58,8 @@ class Stack:
     ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
     up: subprocess.Popen[bytes] | None = None
     made_views: list[str] = field(default_factory=list)
+    glanced: dict[int, int] = field(default_factory=dict)
+    """Next offset by partition up to which the views were found right."""
     passed: bool = False
     """Set by `run`; otherwise what lies on the small disks is copied off them at the end."""
 
