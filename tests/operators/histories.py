@@ -60,7 +60,7 @@ _ids = st.integers(0, 6)
 _columns: dict[str, st.SearchStrategy[Any]] = {
     "id": _ids,
     "g": st.sampled_from([None, 0, 1, 2]),
-    "h": st.sampled_from([None, "a", "b", ""]),
+    "h": st.sampled_from([None, "a", "b", "", "1"]),
     "i": st.one_of(st.none(), st.integers(-3, 3)),
     "x": st.sampled_from([None, 0.0, 0.1, 0.2, -2.5, 1e6, 3.0, 1e-3]),
     "n": st.sampled_from([None, "0.1", "1.10", "-2", "12345678901234567890.5", "0"]),
@@ -112,6 +112,11 @@ def histories(draw: st.DrawFn) -> tuple[Step, ...]:
     steps = draw(st.lists(_steps, min_size=4, max_size=24))
     at = draw(st.sampled_from([0, 0, len(steps) // 2, len(steps)]))
     return (*steps[:at], CREATE, *steps[at:])
+
+
+def emptied() -> tuple[Step, ...]:
+    """What takes away all rows that can be taken away, so that another history follows over the same views."""
+    return (*(Step(f"DELETE FROM {table}") for table in TABLES if table != "log"), barrier())
 
 
 def views(operator: str) -> dict[str, str]:

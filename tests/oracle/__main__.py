@@ -1,7 +1,9 @@
 """`python -m tests.oracle --seed S -n N`, as `make oracle` calls it: N random histories, some queries each.
 
-Exit code 0: no difference. What differs is made smaller, printed as a case for `kept.yaml`, and counted; the search goes on with
-other histories, so that one run shows all it can find.
+A round makes the views once and plays several histories over them, one after the other, with all rows taken away in between.
+Each round has a seed of its own, one more than the last one's, so that it can be played alone. Exit code 0: no difference. What
+differs is made smaller, printed as a case for `kept.yaml`, and counted; the search goes on, so that one run shows all it can
+find.
 """
 
 from __future__ import annotations
@@ -17,21 +19,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis import strategies as st
+from hypothesis.control import BuildContext
+from hypothesis.errors import StopTest
+from hypothesis.internal.conjecture.data import ConjectureData
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tests.operators.histories import Step, histories
+from tests.operators.histories import Step, emptied, histories
 from tests.oracle.kept import Case, without, written
 from tests.oracle.play import Outcome, play
 from tests.oracle.queries import Query, queries
 from tests.support.flow import FlowUnderTest, running_flow
 from tests.support.postgres import PostgresServer, running_postgres
 
-QUERIES = 3
-BATCH = 100
-"""Histories drawn from one seed: a longer run of hypothesis draws from what it has seen, which gets slower and narrower."""
+QUERIES = 6
+HISTORIES = 5
+"""In a round: making a view costs as much as some twenty comparisons."""
+RENEWED = 100
+"""Rounds on one database: the catalogs of one in which thousands of tables came and went are slow."""
 
 
 class Search:
@@ -48,8 +53,8 @@ class Search:
         self.shapes: Counter[str] = Counter()
 
     def one(self, engine: FlowUnderTest, history: tuple[Step, ...], drawn: list[Query]) -> None:
-        """Play one example; query by query when something differs."""
-        self.histories += 1
+        """Play one round; query by query when something differs."""
+        self.histories += HISTORIES
         self.shapes.update(query.shape for query in drawn)
         try:
             self._count(play(engine, history, [query.text for query in drawn]))
@@ -66,7 +71,7 @@ class Search:
             if self.differences[kind] == 1:
                 steps = smaller(engine, history, query.text)
                 case = written(Case(f"{query.shape} {len(self.differences)}", query.text, steps))
-                self.console.print(f"\n[red]{error}[/]\n", highlight=False)
+                self.console.print(f"\n{error}\n", highlight=False, markup=False, style="red")
                 if self.keep is not None:
                     with self.keep.open("a") as kept:
                         kept.write(case)
@@ -107,42 +112,48 @@ def _gist(error: Exception) -> str:
     return "".join(c for c in line if not c.isdigit())[:90]
 
 
-def search(engine: FlowUnderTest, found: Search, start: int, number: int, progress: Progress) -> None:
-    """`number` histories from consecutive seeds."""
+def draw_round(start: int) -> tuple[tuple[Step, ...], list[Query]] | None:
+    """The round of a seed, drawn evenly (hypothesis, when it runs tests, repeats and changes what it has drawn before).
+
+    None where more was drawn than hypothesis allows.
+    """
+    data = ConjectureData(random=random.Random(start))
+    try:
+        with BuildContext(data, is_final=False, wrapped_test=draw_round):
+            steps = list(data.draw(histories()))
+            for _ in range(HISTORIES - 1):
+                steps += (*emptied(), *(step for step in data.draw(histories()) if not step.create))
+            return tuple(steps), [data.draw(queries()) for _ in range(QUERIES)]
+    except StopTest:
+        return None
+
+
+def search(server: PostgresServer, found: Search, start: int, number: int, progress: Progress) -> None:
+    """`number` histories, in rounds of consecutive seeds."""
     task = progress.add_task("histories", total=number)
     while found.histories < number:
-        count = min(BATCH, number - found.histories)
-
-        @seed(start)
-        @settings(
-            max_examples=count,
-            database=None,
-            deadline=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(history=histories(), drawn=st.lists(queries(), min_size=QUERIES, max_size=QUERIES))
-        def batch(history: tuple[Step, ...], drawn: list[Query]) -> None:
-            found.one(engine, history, drawn)
-            progress.update(
-                task,
-                completed=found.histories,
-                description=f"histories, {sum(found.differences.values())} differ",
-            )
-
-        batch()
-        start += 1
+        with running_flow(server) as engine:
+            for _ in range(RENEWED):
+                if found.histories >= number:
+                    break
+                if drawn := draw_round(start):
+                    found.one(engine, *drawn)
+                start += 1
+                progress.update(
+                    task,
+                    completed=found.histories,
+                    description=f"histories, {sum(found.differences.values())} differ",
+                )
 
 
 @contextmanager
-def _engine() -> Iterator[FlowUnderTest]:
+def _postgres() -> Iterator[PostgresServer]:
     with (
         tempfile.TemporaryDirectory(prefix="tailrace-oracle-") as directory,
         running_postgres(Path(directory)) as server,
     ):
         assert isinstance(server, PostgresServer)
-        with running_flow(server) as flow:
-            yield flow
+        yield server
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -157,15 +168,17 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     start = options.seed if options.seed is not None else secrets.randbelow(1_000_000)
-    random.seed(start)
     console = Console()
-    console.print(f"oracle: seed {start}, {options.number:,} histories of {QUERIES} queries")
+    console.print(
+        f"oracle: seed {start}, {options.number:,} histories, {QUERIES} queries for {HISTORIES} of them"
+    )
     found, began = Search(console, options.keep), time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress, _engine() as engine:
-        search(engine, found, start, options.number, progress)
+    with Progress(*columns, console=console) as progress, _postgres() as server:
+        search(server, found, start, options.number, progress)
     counts = f"{found.histories:,} histories, {found.views:,} views, {found.comparisons:,} comparisons"
-    console.print(f"{counts} in {time.monotonic() - began:,.0f} s")
+    took_s = time.monotonic() - began
+    console.print(f"{counts} in {took_s:,.0f} s: {found.histories / took_s:.1f} histories a second")
     console.print("shapes: " + ", ".join(f"{name} {count}" for name, count in found.shapes.most_common()))
     for title, kinds in (("refused", found.refused), ("different", found.differences)):
         for what, count in kinds.most_common():

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -134,11 +135,20 @@ class FlowUnderTest:
 
 def as_batch(query: str, now: datetime) -> str:
     """PostgreSQL's text of a view's query, with TUMBLE expanded and now() replaced by a literal."""
-    tree = expand_asof(expand_windows(parse_statement(query)))
+    tree, text = _expanded(query)
+    if text is not None:
+        return text
     literal = exp.cast(exp.Literal.string(now.isoformat()), "timestamptz", dialect="postgres")
     return tree.transform(lambda n: literal.copy() if isinstance(n, exp.CurrentTimestamp) else n).sql(
         "postgres"
     )
+
+
+@lru_cache(maxsize=256)
+def _expanded(query: str) -> tuple[exp.Expr, str | None]:
+    """The tree, and its text where the time does not matter: a query is run again at every barrier."""
+    tree = expand_asof(expand_windows(parse_statement(query)))
+    return tree, None if tree.find(exp.CurrentTimestamp) else tree.sql("postgres")
 
 
 def assert_same(found: Iterable[Row], expected: Iterable[Row], name: str = "view") -> None:
