@@ -19,6 +19,7 @@ from typing import Any, Final
 import orjson
 from psycopg.types.json import Jsonb
 
+from engine.connectors.intervals import Interval, read_interval
 from engine.connectors.source import Composites
 
 Convert = Callable[[Any], object]
@@ -214,6 +215,14 @@ def _time(value: Any) -> dt.time:
     raise _unfit(value, "time HH:MM:SS or microseconds of the day")
 
 
+def _interval(value: Any) -> Interval:
+    if type(value) is str:
+        found = read_interval(value)
+        if abs(found.months) < 2**31 and abs(found.days) < 2**31 and abs(found.us) < 2**63:
+            return found
+    raise _unfit(value, "interval, PostgreSQL's text or ISO 8601's")
+
+
 CONVERTERS: Final[dict[str, Convert]] = {
     "smallint": integer_within(-(2**15), 2**15 - 1),
     "integer": integer_within(-(2**31), 2**31 - 1),
@@ -229,6 +238,7 @@ CONVERTERS: Final[dict[str, Convert]] = {
     "timestamptz": _timestamptz,
     "date": _date,
     "time": _time,
+    "interval": _interval,
     "jsonb": json_document,
 }
 

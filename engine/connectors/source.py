@@ -35,6 +35,7 @@ FIELD_TYPES: Final = frozenset(
         "timestamptz",
         "date",
         "time",
+        "interval",
         "jsonb",
     }
 )

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 
 from engine.catalog.objects import CatalogObject
+from engine.connectors.intervals import teach_intervals
 from engine.connectors.source import Batch, Position, SourceSpec
 from engine.connectors.sources import read_range
 from engine.ddl import create_source as sources
@@ -31,6 +32,7 @@ def copy_rows(
     columns = names([c.name for c in spec.columns])
     statement = f"COPY {sources.input_name(source)} ({columns}) FROM STDIN (FORMAT BINARY)"
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        teach_intervals(cursor)
         copy.set_types(spec.types())
         write = copy.write_row
         for row in rows:

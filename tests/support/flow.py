@@ -31,6 +31,7 @@ from tests.support.processes import wait_until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 Row = tuple[Any, ...]
+_ATTEMPTS = 20
 
 
 @dataclass(slots=True)
@@ -64,10 +65,16 @@ class FlowUnderTest:
         printer.text(repr(self))
 
     def ddl(self, *statements: str) -> Reply:
-        """Run DDL through the flow; the last reply."""
+        """Run DDL through the flow; the last reply. A lock that somebody holds is tried again, as the flow's loop does."""
         reply = Reply("NONE")
         for statement in statements:
-            reply = self.flow.execute(statement)
+            for left in reversed(range(_ATTEMPTS)):
+                try:
+                    reply = self.flow.execute(statement)
+                    break
+                except psycopg.errors.LockNotAvailable:  # autovacuum, say
+                    if not left:
+                        raise
         return reply
 
     def view(self, name: str, query: str) -> None:

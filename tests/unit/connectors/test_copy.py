@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.connectors.decode import Decoder
+from engine.connectors.intervals import teach_intervals
 from engine.connectors.source import FIELD_TYPES, SourceColumn, source_spec
 from engine.ddl.composites import composites_of, register
 from tests.unit.connectors.messages import OPTIONS, Recorded, source
@@ -83,6 +84,7 @@ def copied(connection: psycopg.Connection[Any], messages: list[Recorded]) -> Non
         assert len(decoded.rows) == len(decoded.offsets) == len(decoded.partitions)
         with connection.cursor() as cursor:
             with cursor.copy(f"COPY {name} FROM STDIN (FORMAT binary)") as copy:
+                teach_intervals(cursor)
                 copy.set_types(spec.types())
                 for row in decoded.rows:
                     assert len(row) == len(spec.columns)
@@ -150,6 +152,7 @@ def test_structs_and_arrays_are_read_from_objects_and_lists(connection: psycopg.
     connection.execute("CREATE TEMP TABLE t (e rw.event, n integer[], many rw.place[])")
     with connection.cursor() as cursor:
         with cursor.copy("COPY t FROM STDIN (FORMAT binary)") as copy:
+            teach_intervals(cursor)
             copy.set_types(spec.types())
             for row in decoded.rows:
                 copy.write_row(row)

@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 
 from engine.connectors.decode import Decoder
+from engine.connectors.intervals import Interval
 from tests.unit.connectors.messages import Recorded, source
 
 UTC = dt.UTC
@@ -60,6 +61,9 @@ FITS = [
     ("time", '"23:16:17.5Z"', dt.time(23, 16, 17, 500000)),
     ("time", '"04:05"', dt.time(4, 5)),
     ("time", "1000000", dt.time(0, 0, 1)),
+    ("interval", '"1 year 2 mons 3 days -04:05:06.5"', Interval(14, 3, -14_706_500_000)),
+    ("interval", '"P1Y2M3DT4H5M6S"', Interval(14, 3, 14_706_000_000)),
+    ("interval", '"1.5 hours 3min"', Interval(0, 0, 5_580_000_000)),
 ]
 
 UNFIT = [
@@ -109,6 +113,12 @@ UNFIT = [
     ("date", '"2026-W48-1"'),
     ("time", '"25:00"'),
     ("time", "86400000000"),
+    ("interval", "5"),
+    ("interval", '""'),
+    ("interval", '"P"'),
+    ("interval", '"3 days of rain"'),
+    ("interval", '"1.5 months"'),
+    ("interval", '"999999999999 years"'),
     ("time", '"10:00+01:00"'),
 ]
 

@@ -69,7 +69,7 @@ def test_refuses_options_by_name(change: dict[str, str], sqlstate: str, says: st
         ([], "bytes", "exactly one column of type bytea"),
         ([("a", "bytea", "field"), ("b", "bytea", "field")], "bytes", "exactly one column of type bytea"),
         ([("a", "varchar", "field")], "bytes", "exactly one column of type bytea"),
-        ([("a", "interval", "field")], "json", "type interval of source column a is not supported"),
+        ([("a", "point", "field")], "json", "type point of source column a is not supported"),
         ([("a", "int[]", "field")], "json", "supported: bigint, boolean"),
         ([("a", "bytea", "field"), ("h", "jsonb", "header")], "bytes", "INCLUDE header is not supported"),
         ([("a", "bytea", "field"), ("x", "jsonb", "payload")], "bytes", "the bytea column holds it already"),
