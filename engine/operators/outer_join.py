@@ -11,14 +11,14 @@ number that says which side is padded, since keys may hold NULL themselves. Cost
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
 
 from engine.compile.program import ProgramBuilder
 from engine.operators.base import WEIGHT, Column, Description, Operator, Origin, Stream, names, quote
 from engine.operators.join import Join, cost
 from engine.operators.matching import changes, is_matched
 from engine.operators.watermark import Watermarks
-
-SIDE = "_side"
 
 
 @dataclass(eq=False)
@@ -27,18 +27,24 @@ class OuterJoin(Join):
 
     full: bool = False
 
+    @cached_property
+    def _side(self) -> str:
+        """The column that says which side is padded: a full join of a full join has two."""
+        taken = {c.name for c in (*self.left.columns, *self.right.columns)}
+        return next(name for n in count() if (name := f"_side{n or ''}") not in taken)
+
     @property
     def append_only(self) -> bool:  # type: ignore[override]
         return False
 
     @property
     def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
-        side = (Column(SIDE, "smallint", hidden=True),) if self.full else ()
+        side = (Column(self._side, "smallint", hidden=True),) if self.full else ()
         return (*self.left.columns, *self.right.columns, *side)
 
     @property
     def key(self) -> tuple[str, ...]:  # type: ignore[override]
-        return (*self.left.key, *self.right.key, *((SIDE,) if self.full else ()))
+        return (*self.left.key, *self.right.key, *((self._side,) if self.full else ()))
 
     @property
     def watermarks(self) -> Watermarks:
@@ -92,7 +98,7 @@ class OuterJoin(Join):
 
     def _columns(self, side: int | str) -> str:
         both = f"{names(self.left.columns, 'l.')}, {names(self.right.columns, 'r.')}"
-        return f"{both}, {side} AS {quote(SIDE)}" if self.full else both
+        return f"{both}, {side} AS {quote(self._side)}" if self.full else both
 
     def _padded(self, kept: Operator, side: int) -> str:
         """The columns of an unmatched row l of the side `kept`."""
@@ -101,7 +107,7 @@ class OuterJoin(Join):
             for each in (self.left, self.right)
             for c in each.columns
         ]
-        return ", ".join([*shown, *([f"{side} AS {quote(SIDE)}"] if self.full else [])])
+        return ", ".join([*shown, *([f"{side} AS {quote(self._side)}"] if self.full else [])])
 
     def _content(self, left: Stream, right: Stream, on: str) -> str:
         if not self.full:

@@ -23,6 +23,7 @@ from sqlglot import exp
 from engine.ddl.context import Reply
 from engine.flow.barrier import Flow
 from engine.roles import grant_database
+from tailrace.errors import TailraceError
 from tailrace.sql import parse_statement
 from tailrace.sql.asof import expand_asof
 from tailrace.sql.windows import expand_windows
@@ -31,6 +32,7 @@ from tests.support.processes import wait_until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 Row = tuple[Any, ...]
+LOCK_NOT_AVAILABLE = "55P03"
 _ATTEMPTS = 20
 
 
@@ -72,8 +74,8 @@ class FlowUnderTest:
                 try:
                     reply = self.flow.execute(statement)
                     break
-                except psycopg.errors.LockNotAvailable:  # autovacuum, say
-                    if not left:
+                except (TailraceError, psycopg.Error) as error:
+                    if error.sqlstate != LOCK_NOT_AVAILABLE or not left:  # autovacuum holds it, say
                         raise
         return reply
 

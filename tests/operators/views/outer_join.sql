@@ -44,3 +44,11 @@ SELECT t.id AS a, u.id AS b FROM t LEFT JOIN u ON t.g = u.g AND t.x::int > 0 AND
 
 -- grouped_over
 SELECT t.g, count(u.id) AS n, count(*) AS m FROM t FULL JOIN u ON t.g = u.g GROUP BY t.g;
+
+-- of_a_full_join
+SELECT t.id AS a, u.id AS b, bag.i, bag.h FROM t FULL JOIN u ON t.g = u.i FULL JOIN bag ON u.g = bag.g;
+
+-- of_two_full_joins
+SELECT a.x, a.y, b.x AS z, b.y AS w
+    FROM (SELECT t.id AS x, u.id AS y FROM t FULL JOIN u ON t.g = u.i) AS a
+    FULL JOIN (SELECT u.id AS x, t.g AS y FROM u FULL JOIN t ON t.id = u.id) AS b ON a.y = b.x;
