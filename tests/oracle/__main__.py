@@ -35,8 +35,8 @@ from tests.support.postgres import PostgresServer, running_postgres
 QUERIES = 6
 HISTORIES = 5
 """In a round: making a view costs as much as some twenty comparisons."""
-RENEWED = 100
-"""Rounds on one database: the catalogs of one in which thousands of tables came and went are slow."""
+RENEWED = 10
+"""Rounds on one database: its session keeps the plans of functions that are gone, and looks at all of them at every change."""
 
 
 class Search:
