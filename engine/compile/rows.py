@@ -14,6 +14,8 @@ from sqlglot import exp
 from engine.compile.relations import Environment, describe_over
 from engine.operators.base import Operator, nulls
 from engine.operators.project import sql
+from tailrace.sql.batch import to_postgres
+from tailrace.sql.dialect import TailraceSQL, parse_query
 from tailrace.sql.types import struct_of
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
@@ -68,6 +70,34 @@ def _cast(node: exp.Expr, type_: str) -> exp.Expr:
     schema, name = type_.split(".")
     kind = exp.Dot(this=exp.to_identifier(schema), expression=exp.to_identifier(name))
     return exp.Cast(this=node.copy(), to=exp.DataType(this=exp.DType.USERDEFINED, kind=kind))
+
+
+def with_structs(environment: Environment, query: str) -> str:
+    """A plain view's query whose select list has no anonymous record: PostgreSQL makes no view with a column of such a type."""
+    tree = parse_query(query)
+    if not isinstance(tree, exp.Select) or not any(is_row(item.unalias()) for item in tree.expressions):
+        return query
+    for item in tree.expressions:
+        row = item.unalias()
+        if not is_row(row):
+            continue
+        fields = exp.Select(expressions=[f.copy() for f in row.expressions])
+        for clause in ("with_", "from_", "joins", "group"):
+            fields.set(clause, copied(tree.args.get(clause)))
+        types = [c.type for c in environment.describe(to_postgres(fields.sql(dialect=TailraceSQL)))]
+        if "record" in types:
+            continue
+        made = struct_of("character varying" if t in ("unknown", "text") else t for t in types)
+        environment.provide([made])
+        row.replace(_cast(row, made.name))
+    return tree.sql(dialect=TailraceSQL)
+
+
+def copied(part: exp.Expr | Sequence[exp.Expr] | None) -> exp.Expr | list[exp.Expr] | None:
+    """A clause of a query once more."""
+    if part is None or isinstance(part, exp.Expr):
+        return part if part is None else part.copy()
+    return [p.copy() for p in part]
 
 
 def fields_of(environment: Environment, operator: Operator, struct: exp.Expr) -> list[str]:

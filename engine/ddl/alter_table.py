@@ -26,6 +26,7 @@ from engine.ddl.table_storage import (
     no_row_function,
     not_null_trigger,
     row_functions,
+    visible_defaults,
     visible_view,
 )
 from engine.ddl.words import Words
@@ -69,6 +70,7 @@ def add_column(context: DdlContext, table: CatalogObject, words: Words) -> None:
         f"ALTER TABLE {after.table} ADD COLUMN {column_clause(new)}",
         f"ALTER TABLE engine.changes_{table.id} ADD COLUMN {logged}",
         f"CREATE OR REPLACE VIEW {table.visible} AS {visible_view(after)}",
+        *visible_defaults(replace(after, columns=(new,)), table.visible),
         f"GRANT INSERT ({quote(new.name)}) ON {after.table} TO {writers(table.owner)}",
         *([not_null_trigger(after, new.name)] if new.not_null else ()),
     )
@@ -120,6 +122,7 @@ def drop_column(context: DdlContext, table: CatalogObject, words: Words) -> None
         )
     context.execute(
         f"CREATE VIEW {table.visible} AS {visible_view(after)}",
+        *visible_defaults(after, table.visible),
         *(not_null_trigger(after, c.name) for c in after.columns if c.not_null),
         *keep_generated(after),
         *(_recreated(v) for v in views),

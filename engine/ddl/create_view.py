@@ -14,6 +14,7 @@ from engine.compile.close_windows import close_windows
 from engine.compile.materialize import materialize
 from engine.compile.planner import plan, relations_of
 from engine.compile.program import Program, delta_name, own_state
+from engine.compile.rows import with_structs
 from engine.ddl.context import SYSTEM_SCHEMAS, DdlContext, Reply, readers
 from engine.ddl.create_function import inline_functions
 from engine.ddl.filling import Filling, fill_or_start
@@ -22,6 +23,7 @@ from engine.ddl.retention import check_may_forget, retention_of
 from engine.operators.base import Column, names
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql.batch import to_postgres
+from tailrace.sql.column_lists import drive
 from tailrace.sql.dialect import EmitOnWindowCloseProperty, TailraceSQL, parse_query
 from tailrace.sql.names import folded
 from tailrace.sql.system_relations import qualify_system
@@ -36,7 +38,10 @@ def create_view(context: DdlContext, tree: exp.Create) -> Reply:
         )
     if not context.is_new(name, if_not_exists=bool(tree.args.get("exists"))):
         return Reply(tag, notices=context.notices)
-    query = _query_text(context, tree)
+    query = drive(
+        _query_text(context, tree), lambda q: [c.name for c in context.environment.describe(to_postgres(q))]
+    )
+    query = with_structs(context.environment, query)
     try:
         columns = _planned(context, query)
     except UnsupportedFeature:

@@ -63,6 +63,7 @@ def create_storage(storage: Storage, name: ObjectName, owner: str) -> list[str]:
         f"CREATE TABLE {changes} ({logged}_w smallint NOT NULL)",
         *capture(storage, triggers=True),
         f"CREATE VIEW {name.sql} AS {visible_view(storage)}",
+        *visible_defaults(storage, name.sql),
         f"GRANT SELECT ON {name.sql} TO {readers(owner)}",
         f"GRANT INSERT, UPDATE, DELETE ON {name.sql} TO {writers(owner)}",
         f"GRANT SELECT ON {table} TO {writers(owner)}",  # queries that name _row_id
@@ -85,6 +86,15 @@ def create_storage(storage: Storage, name: ObjectName, owner: str) -> list[str]:
 def visible_view(storage: Storage) -> str:
     """The query of what clients see."""
     return f"SELECT {names([c.name for c in storage.columns])} FROM {storage.table}"
+
+
+def visible_defaults(storage: Storage, visible: str) -> list[str]:
+    """The defaults once more, of what clients see: UPDATE ... SET c = DEFAULT looks there."""
+    return [
+        f"ALTER VIEW {visible} ALTER COLUMN {quote(c.name)} SET DEFAULT {c.default}"
+        for c in storage.columns
+        if c.default is not None
+    ]
 
 
 def drop_storage(id_: int) -> list[str]:

@@ -94,17 +94,17 @@ CREATE OR REPLACE FUNCTION pg_catalog.hex_to_int256(digits text) RETURNS rw_int2
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
     hex text := regexp_replace(lower(digits), '^0x', '');
-    total numeric := 0;
+    total rw_int256 := 0::integer::rw_int256;  -- not a numeric, whose arithmetic ends at 28 digits
 BEGIN
     IF hex !~ '^[0-9a-f]{1,64}$' THEN
         RAISE EXCEPTION 'Parse error: failed to parse %', digits USING ERRCODE = '22P02';
     END IF;
     hex := lpad(hex, 64, '0');
     FOR place IN 0..15 LOOP  -- four digits at a time
-        total := total * 65536 + ('x' || lpad(substr(hex, place * 4 + 1, 4), 8, '0'))::bit(32)::integer;
+        total := total * 65536::rw_int256 + (('x' || lpad(substr(hex, place * 4 + 1, 4), 8, '0'))::bit(32)::integer)::rw_int256;
     END LOOP;
-    IF total >= 2::numeric ^ 255 THEN
-        total := total - 2::numeric ^ 256;
+    IF hex >= '8' THEN  -- less 2^256
+        total := total - '115792089237316195423570985008687907853269984665640564039457584007913129639936'::rw_int256;
     END IF;
-    RETURN trunc(total)::text::rw_int256;
+    RETURN total;
 END $$;

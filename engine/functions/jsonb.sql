@@ -26,6 +26,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
         WHEN isfinite($1) THEN to_json((to_json($1 AT TIME ZONE 'UTC') #>> '{}') || '+00:00')::jsonb
         ELSE pg_catalog.to_jsonb($1) END
 $$;
+CREATE OR REPLACE FUNCTION rw.to_jsonb(rw_int256) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT coalesce(pg_catalog.to_jsonb($1::text), 'null'::jsonb) $$;
 DO $$
 DECLARE
     kind regtype;

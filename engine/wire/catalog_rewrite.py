@@ -59,6 +59,21 @@ _RELATIONS = {
         "(SELECT id AS usesysid, name::name AS usename, create_db AS usecreatedb, is_super AS usesuper,"
         " '********' AS passwd FROM rw_catalog.rw_users)"
     ),
+    "pg_shadow": (
+        "(SELECT name::name AS usename, id AS usesysid, create_db AS usecreatedb, is_super AS usesuper, is_super AS userepl,"
+        " is_super AS usebypassrls, NULL::text AS passwd, NULL::timestamptz AS valuntil, NULL::text[] AS useconfig"
+        " FROM rw_catalog.rw_users)"
+    ),
+    **{
+        name: f"(SELECT * FROM pg_catalog.{name} WHERE false)"  # noqa: S608 - a constant
+        for name in ("pg_conversion", "pg_locks", "pg_opclass", "pg_operator", "pg_sequence", "pg_sequences")
+    },
+    "pg_collation": "(SELECT *, NULL::text AS colliculocale FROM pg_catalog.pg_collation WHERE false)",
+    "pg_settings": (
+        "(SELECT name, CASE name WHEN 'server_version_num' THEN '130014' WHEN 'server_version' THEN "
+        f"'{SERVER_VERSION}' ELSE setting END AS setting, unit, category, short_desc, extra_desc, context, vartype, source,"
+        " min_val, max_val, enumvals, boot_val, reset_val, sourcefile, sourceline, pending_restart FROM pg_catalog.pg_settings)"
+    ),
     "pg_rewrite": "(SELECT * FROM pg_catalog.pg_rewrite WHERE rulename <> '_RETURN')",
     "pg_index": (
         "(SELECT i.indexrelid, coalesce(shown.oid, i.indrelid) AS indrelid, i.indnatts, i.indnkeyatts, i.indisunique,"
@@ -93,7 +108,7 @@ _INFORMATION = {
 """Relations of information_schema; PostgreSQL's own list what a role has rights on, the tables behind relations included."""
 _VERSION_CALL = f"(SELECT version FROM (VALUES ('{_VERSION}'::text)) AS v (version))"  # noqa: S608 - a constant
 
-# An index lies in a schema that is not searched, and a view's text is about storage. {0} is the argument, as written;
+# An index lies in a schema that is not searched, and a view's text is about storage. {0} is the first argument, as written, {1} the others with the comma before them;
 # names that start with _shown cannot hide what it refers to.
 _CALLS = {
     "pg_table_is_visible": (
@@ -103,13 +118,19 @@ _CALLS = {
     ),
     "pg_get_userbyid": "rw_catalog._owner_name(({0})::oid::integer)::name",
     "pg_get_viewdef": (
-        "coalesce((SELECT _shown_text.definition FROM rw_catalog.pg_class AS _shown"
+        "coalesce((SELECT pg_catalog.regexp_replace(_shown_text.definition, '^\\s*create\\s.*?\\sas\\s+', '', 'i')"
+        " FROM rw_catalog.pg_class AS _shown"
         " JOIN (SELECT schema_name, name, definition FROM rw_catalog.rw_views"
         " UNION ALL SELECT schema_name, name, definition FROM rw_catalog.rw_materialized_views) AS _shown_text"
         " ON _shown_text.name = _shown.relname AND _shown_text.schema_name::regnamespace = _shown.relnamespace"
         " WHERE _shown.oid = {0}),"
         " pg_catalog.pg_get_viewdef({0}, true))"
     ),
+    "pg_get_indexdef": "rw_catalog.pg_get_indexdef({0}{1})",
+    "pg_table_size": "rw_catalog.pg_table_size({0})",
+    "pg_relation_size": "rw_catalog.pg_relation_size({0}{1})",
+    "pg_indexes_size": "rw_catalog.pg_indexes_size({0})",
+    "pg_total_relation_size": "rw_catalog.pg_total_relation_size({0})",
 }
 
 _WORDS = "|".join((*(_RELATIONS.keys() - RW_CATALOG), *_CALLS))
@@ -202,7 +223,7 @@ def _edit_call(sql: str, found: list[Token], opening: int, start: int, template:
             argument_end = token.start
         if depth == 0:
             argument = rewrite_catalog(sql[found[opening].end : argument_end].strip())
-            return _Edit(start, token.end, template.format(argument))
+            return _Edit(start, token.end, template.format(argument, sql[argument_end : token.start]))
     return None
 
 

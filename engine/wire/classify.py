@@ -11,12 +11,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import TypeGuard
 
 from engine.wire.catalog_rewrite import rewrite_catalog
 from engine.wire.cursor_statements import plan_close, plan_declare_subscription, plan_fetch
 from engine.wire.plans import (
     QUERY_PLAN,
     Begin,
+    ColumnsQuery,
     Command,
     CopyIn,
     DatabaseCommand,
@@ -33,7 +35,7 @@ from engine.wire.show import plan_describe, plan_show
 from engine.wire.tokens import Cursor, Kind, tokens
 from engine.wire.variables import plan_discard, plan_reset, plan_set
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
-from tailrace.sql import to_postgres
+from tailrace.sql import column_lists, to_postgres
 from tailrace.sql.types import ComposedType, expand_types
 
 _FIRST_WORD = re.compile(r"[\s(]*([A-Za-z_]+)")
@@ -46,6 +48,7 @@ _ABOUT_CLUSTER = re.compile(
 _LONG = 10_000
 _READING = frozenset({"SELECT", "WITH"})
 _QUERIES = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE"})
+_WRITING = frozenset({"INSERT", "UPDATE", "DELETE"})
 _FOR_FLOW = frozenset({"CREATE", "DROP", "ALTER", "COMMENT", "WAIT", "CANCEL", "RECOVER", "GRANT", "REVOKE"})
 _REFUSED = {
     "ANALYZE": "the engine keeps statistics itself",
@@ -91,10 +94,12 @@ def first_word(sql: str) -> str:
     return ""
 
 
-def classify(sql: str) -> Forward | RowIdQuery | CopyIn | Command:
+def classify(sql: str) -> Forward | RowIdQuery | ColumnsQuery | CopyIn | Command:
     """The plan for one statement. Raises TailraceError for what is refused or malformed."""
     word = first_word(sql)
     if word in _QUERIES:
+        if column_lists.NAMED.search(sql):
+            return ColumnsQuery(sql)
         return RowIdQuery(sql) if word in _READING and NAMED.search(sql) else _query(sql)
     if not word:
         return _wordless(sql)
@@ -113,6 +118,16 @@ def classify(sql: str) -> Forward | RowIdQuery | CopyIn | Command:
 def with_row_ids(plan: RowIdQuery, rows: Sequence[Sequence[str | None]]) -> Forward:
     """The query over the tables that `row_ids.lookup` has found."""
     return replace(_query(rewrite(plan.sql, rows)), rewritten=True)
+
+
+def about_columns(question: str) -> str:
+    """What to run to see the names of a query's columns."""
+    return f"SELECT * FROM ({_query(question).sql}) AS q LIMIT 0"  # noqa: S608 - the client's own query
+
+
+def with_columns(sql: str) -> Forward:
+    """A statement whose columns are written out by now."""
+    return replace(_query(sql), rewritten=True)
 
 
 def _wordless(sql: str) -> Forward:
@@ -179,13 +194,22 @@ def _end(sql: str) -> Command:
 
 
 def _declare(sql: str) -> Forward | Command:
-    before = ""
-    for token in tokens(sql):
+    """DECLARE of a cursor, which belongs to the session as in RisingWave: with or without a transaction.
+
+    >>> _declare("DECLARE c CURSOR FOR SELECT 1").sql
+    'DECLARE c CURSOR WITH HOLD FOR SELECT 1'
+    """
+    found = list(tokens(sql))
+    for index, token in enumerate(found[:-1]):
         if token.word == "SUBSCRIPTION":
             return plan_declare_subscription(sql)
-        if before == "FOR":
-            return _with_prefix(sql, token.start)
-        before = token.word
+        if token.word == "FOR":
+            query = _with_prefix(sql, found[index + 1].start)
+            held = [t for t in found[:index] if t.word in {"WITH", "WITHOUT"}]
+            if held and held[0].word == "WITH":
+                return query
+            end = held[0].start if held else token.start
+            return replace(query, sql=f"{sql[:end]}WITH HOLD {query.sql[token.start :]}", rewritten=True)
     return Forward(sql)
 
 
@@ -267,16 +291,21 @@ def _skip_parentheses(cursor: Cursor) -> int:
             return token.start
 
 
-def not_in_transaction(plan: Command | CopyIn, failed: bool) -> TailraceError | None:
-    """Why a command cannot run in a READ ONLY transaction, or None if it can."""
+def writes(plan: Forward | RowIdQuery | ColumnsQuery | CopyIn | Command) -> TypeGuard[Forward | ColumnsQuery]:
+    """Does it change a table?"""
+    return isinstance(plan, Forward | ColumnsQuery) and first_word(plan.sql) in _WRITING
+
+
+def not_in_transaction(plan: Forward | ColumnsQuery | Command | CopyIn, failed: bool) -> TailraceError | None:
+    """Why a statement cannot run in a READ ONLY transaction, or None if it can: one that writes does not end it."""
     if failed and not isinstance(plan, End):
         return TailraceError(
             "current transaction is aborted, commands ignored until end of transaction block",
             sqlstate="25P02",
             hint="ROLLBACK ends it",
         )
-    if isinstance(plan, Flush | FlowCommand | DatabaseCommand):
-        name = "FLUSH" if isinstance(plan, Flush) else first_word(plan.sql)
+    if isinstance(plan, FlowCommand | DatabaseCommand) or writes(plan):
+        name = first_word(plan.sql)
         return TailraceError(
             f"cannot execute {name} in a read-only transaction",
             sqlstate="25006",

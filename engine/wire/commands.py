@@ -32,6 +32,7 @@ NO_TRANSACTION_NOTICE = "there is no transaction in progress"
 
 IDLE = ord("I")
 FAILED = ord("E")
+IN_TRANSACTION = ord("T")
 
 IDLE_IN_TRANSACTION = "idle_in_transaction_session_timeout"
 IDLE_IN_TRANSACTION_MS = 30_000
@@ -50,10 +51,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What PostgreSQL said to a query of our own: rows as text, and the command tag."""
+    """What PostgreSQL said to a query of our own: rows as text with the names of their columns, and the command tag."""
 
     tag: str
     rows: list[list[str | None]]
+    names: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from sqlglot import exp
 from engine.subscription_log import OPS, subscription_log
 from engine.wire.plans import (
     CloseSubscription,
+    ColumnsQuery,
     Command,
     CopyIn,
     DeclareSubscription,
@@ -65,8 +66,8 @@ class Cursors:
     _cursors: dict[str, SubscriptionCursor] = field(default_factory=dict)
 
     def resolve(
-        self, plan: Forward | RowIdQuery | CopyIn | Command
-    ) -> Forward | RowIdQuery | CopyIn | Command:
+        self, plan: Forward | RowIdQuery | ColumnsQuery | CopyIn | Command
+    ) -> Forward | RowIdQuery | ColumnsQuery | CopyIn | Command:
         """What a FETCH or CLOSE means here: of a subscription cursor, or of one that PostgreSQL has."""
         if isinstance(plan, FetchSubscription):
             cursor = self._cursors.get(plan.name)

@@ -52,6 +52,15 @@ _PHRASES: tuple[tuple[bytes, re.Pattern[bytes], bytes], ...] = tuple(
             rb"^cannot cast type (.*) to (.*)$",
             rb'cannot cast type "\1" to "\2" in Explicit context',
         ),
+        (b"42704", rb'^(role "(.*)" does not exist)$', rb"\1: Invalid parameter user: User \2 not found"),
+        (
+            b"3F000",
+            rb'^(schema "(.*)" does not exist)$',
+            rb"\1: Invalid parameter schema: schema not found: \2",
+        ),
+        (b"3D000", rb'^(database "(.*)" does not exist)$', rb"\1: database not found: \2"),
+        (b"22023", rb"^(unrecognized privilege type: .*)$", rb"Invalid parameter privilege: \1"),
+        (b"22023", rb"^(new bit must be 0 or 1)$", rb"value is invalid, \1"),
         (b"42P01", rb'^(relation "(.*)" does not exist)$', rb"\1: table or source not found: \2"),
     )
 )

@@ -34,6 +34,13 @@ class RowIdQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnsQuery:
+    """A statement with `* EXCEPT (...)` or CORRESPONDING: text for PostgreSQL, once the names of columns have been asked for."""
+
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
 class Begin:
     """BEGIN READ ONLY, which is real, or any other BEGIN, which starts nothing, as in RisingWave."""
 

@@ -216,6 +216,16 @@ def decode_data_row(body: bytes) -> list[str | None]:
     return row
 
 
+def decode_column_names(body: bytes) -> list[str]:
+    """The names in a RowDescription."""
+    position, names = 2, []
+    for _ in range(_INT16.unpack_from(body)[0]):
+        end = body.index(0, position)
+        names.append(body[position:end].decode())
+        position = end + 19  # the table's oid, the attribute's number, type, length, modifier and format
+    return names
+
+
 def encode_error(error: TailraceError, severity: str = "ERROR") -> bytes:
     """ErrorResponse; severity FATAL means that the connection ends with it."""
     return encode(b"E", _encode_fields(severity, error.sqlstate, error.message, error.detail, error.hint))

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine.wire.phrases import rephrased
-from engine.wire.protocol import decode_data_row, encode, naming, without_fields
+from engine.wire.protocol import decode_column_names, decode_data_row, encode, naming, without_fields
 from engine.wire.row_text import Fix, fixed_row, fixes_of
 
 _LENGTH = struct.Struct("!i").unpack_from
@@ -51,6 +51,8 @@ class Collected:
     """The answer to a query of the relay's own; none of it goes to the client, but for notices and parameter changes."""
 
     rows: list[list[str | None]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    """What the columns of the rows are called."""
     tag: str = ""
     error: bytes | None = None
 
@@ -170,6 +172,8 @@ class ReplyStream:
             if collected is None:
                 return None
             collected.tag = tag.decode()
+        elif kind == 0x54 and collected is not None:  # T
+            collected.names = decode_column_names(data[position + 5 : end])
         elif kind == 0x44 and collected is not None:  # D
             collected.rows.append(decode_data_row(data[position + 5 : end]))
         elif kind in b"SNA":

@@ -15,11 +15,18 @@ from enum import Enum
 from typing import Any, Protocol
 
 from engine.wire import commands, copy_in, protocol
-from engine.wire.classify import classify, not_in_transaction, with_row_ids
+from engine.wire.classify import (
+    about_columns,
+    classify,
+    not_in_transaction,
+    with_columns,
+    with_row_ids,
+    writes,
+)
 from engine.wire.commands import Answer, Context, RelayedError, Reply
 from engine.wire.copy_in import CopyStream
 from engine.wire.cursors import Cursors
-from engine.wire.plans import Command, CopyIn, Forward, RowIdQuery
+from engine.wire.plans import ColumnsQuery, Command, CopyIn, Forward, RowIdQuery
 from engine.wire.prepared import Portal, Prepared
 from engine.wire.replies import PASS_ON, Expectation, ReplyStream
 from engine.wire.row_ids import lookup
@@ -28,6 +35,7 @@ from engine.wire.startup import Login
 from engine.wire.tokens import split_statements
 from engine.wire.upstream import Greeting
 from tailrace.errors import PermissionDenied, TailraceError, UnsupportedFeature
+from tailrace.sql.column_lists import written_out
 
 _HEADER = struct.Struct("!ci").unpack_from
 _EXTENDED = b"PBDEC"
@@ -198,7 +206,7 @@ class Session:
         await self._await_ready(sql)
         if collected.error is not None:
             raise RelayedError(protocol.without_fields(collected.error, b"PW"))
-        return Answer(collected.tag, collected.rows)
+        return Answer(collected.tag, collected.rows, collected.names)
 
     async def _await_ready(self, sql: str) -> bool:
         """Send a query of which the client must not see ReadyForQuery; true if it failed."""
@@ -223,6 +231,7 @@ class Session:
             statements = _statements(_decode_text(body[:-1]))
             if len(statements) == 1 and not self.replies.track_writes:
                 plan = self._cursors.resolve(classify(statements[0]))
+                self._check_read_only(plan)
                 if isinstance(plan, Forward) and not plan.types:
                     return self._forward_query(plan)
         except TailraceError as error:
@@ -231,6 +240,13 @@ class Session:
             return Outcome.DONE
         self._hold(self._run_statements(statements))
         return Outcome.DONE
+
+    def _check_read_only(self, plan: Forward | RowIdQuery | ColumnsQuery | CopyIn | Command) -> None:
+        """Refuse what writes in a READ ONLY transaction before PostgreSQL does, which would abort the transaction."""
+        if self.replies.status == commands.IN_TRANSACTION and writes(plan):
+            refusal = not_in_transaction(plan, failed=False)
+            if refusal is not None:
+                raise refusal
 
     def _forward_query(self, plan: Forward) -> Outcome:
         """The hot path: one statement, PostgreSQL's own answer."""
@@ -247,13 +263,14 @@ class Session:
         try:
             for sql in statements:
                 plan = self._cursors.resolve(classify(sql))
+                self._check_read_only(plan)
                 if isinstance(plan, CopyIn):
                     if await self._copy_in(plan):
                         break
                     await self._implicit_flush()
                     continue
-                if isinstance(plan, RowIdQuery):
-                    plan = with_row_ids(plan, (await self._ask(lookup(plan.sql))).rows)
+                if isinstance(plan, RowIdQuery | ColumnsQuery):
+                    plan = await self._looked_up(plan)
                 if not isinstance(plan, Forward):
                     self._send_reply(await self._carry_out(plan), described=False)
                     continue
@@ -274,6 +291,7 @@ class Session:
         text, after = protocol.take_cstring(body, after)
         try:
             plan = self._cursors.resolve(classify(_without_end(_decode_text(text))))
+            self._check_read_only(plan)
         except TailraceError as error:
             return self._refuse(error)
         if isinstance(plan, Forward):
@@ -291,8 +309,8 @@ class Session:
             return Outcome.DONE
         if not self._drained():
             return Outcome.WAIT
-        if isinstance(plan, RowIdQuery):
-            self._hold(self._parse_row_ids(name, plan, body[after:]))
+        if isinstance(plan, RowIdQuery | ColumnsQuery):
+            self._hold(self._parse_looked_up(name, plan, body[after:]))
             return Outcome.DONE
         self._rim.send(self._prepared.parse(name, plan))
         return Outcome.DONE
@@ -308,10 +326,22 @@ class Session:
             self._skipping = True
         self._release()
 
-    async def _parse_row_ids(self, name: bytes, plan: RowIdQuery, types: bytes) -> None:
-        """Parse of a query that names `_row_id`."""
+    async def _looked_up(self, plan: RowIdQuery | ColumnsQuery) -> Forward:
+        """The text of a query that depends on the catalog. Raises TailraceError or RelayedError."""
+        if isinstance(plan, RowIdQuery):
+            return with_row_ids(plan, (await self._ask(lookup(plan.sql))).rows)
+        steps = written_out(plan.sql)
         try:
-            forward = with_row_ids(plan, (await self._ask(lookup(plan.sql))).rows)
+            question = next(steps)
+            while True:
+                question = steps.send((await self._ask(about_columns(question))).names)
+        except StopIteration as end:
+            return with_columns(end.value)
+
+    async def _parse_looked_up(self, name: bytes, plan: RowIdQuery | ColumnsQuery, types: bytes) -> None:
+        """Parse of a query that depends on the catalog."""
+        try:
+            forward = await self._looked_up(plan)
             await self._context.flow.provide(forward.types)
             self._unsynced = True
             self._prepared.replace(name)

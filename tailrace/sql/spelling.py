@@ -9,7 +9,7 @@ parser for what becomes a tree. No I/O.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -27,8 +27,18 @@ RENAMED = frozenset(
 """Functions of schema `rw` that take the place of PostgreSQL's of the same name."""
 
 _LAMBDA = re.compile(r"\|\s*[a-z_][a-z0-9_]*\s*(?:,\s*[a-z_][a-z0-9_]*\s*)*\|", re.IGNORECASE)
-_SPELLED = re.compile(r"\baggregate\s*:|\]\s*\[|\bdouble\b", re.IGNORECASE)
+_SPELLED = re.compile(
+    r"\baggregate\s*:|\]\s*\[|\bdouble\b|\bjsonb_(?:agg|object_agg|build_array|build_object)\s*\(",
+    re.IGNORECASE,
+)
 _CALLED = re.compile(rf"\b(?:{'|'.join(sorted(RENAMED))})\s*\(", re.IGNORECASE)
+_MAKES_JSON: dict[str, Callable[[int], bool]] = {
+    "jsonb_agg": lambda at: at == 0,
+    "jsonb_object_agg": lambda at: at == 1,
+    "jsonb_build_array": lambda at: True,
+    "jsonb_build_object": lambda at: at % 2 == 1,
+}
+"""Which arguments become JSON's values, by RisingWave's `to_jsonb`."""
 _TAKES_LAMBDA = frozenset({"array_transform"})
 
 
@@ -39,6 +49,8 @@ def respelled(sql: str) -> str:
     'SELECT array_sum(array_agg(v)) FROM t'
     >>> respelled("SELECT ARRAY[1, 2][1], 1::double")
     'SELECT (ARRAY[1, 2])[1], 1::double precision'
+    >>> respelled("SELECT jsonb_agg(v ORDER BY w) FROM t")
+    'SELECT jsonb_agg(rw.to_jsonb(v) ORDER BY w) FROM t'
 
     Raises InvalidStatement for a malformed lambda.
     """
@@ -132,6 +144,8 @@ class _Rewriter:
             return self._aggregate(index)
         if _names(token, _TAKES_LAMBDA) and self._types(index + 1, TokenType.L_PAREN):
             return self._transform(index)
+        if _names(token, _MAKES_JSON) and self._types(index + 1, TokenType.L_PAREN):
+            return self._json(index)
         if _names(token, {"array"}) and self._types(index + 1, TokenType.L_BRACKET):
             end = self._closing(index + 1)
             if self._types(end, TokenType.L_BRACKET):
@@ -159,6 +173,35 @@ class _Rewriter:
             return None, index + 1
         end = self._closing(index + 3)
         return f"{self.tokens[index + 2].text}(array_agg({self._inner(index + 3, end)}))", end
+
+    def _json(self, index: int) -> tuple[str | None, int]:
+        """A call that makes JSON at `index`, its values made by `rw.to_jsonb`; one with DISTINCT or VARIADIC stays."""
+        end = self._closing(index + 1)
+        if self._word(index + 2, "distinct") or self._word(index + 2, "variadic"):
+            return None, index + 1
+        order = next(
+            (i for i in self._outside(index + 2, end - 1) if self._types(i, TokenType.ORDER_BY)), end - 1
+        )
+        commas = [i for i in self._outside(index + 2, order) if self._types(i, TokenType.COMMA)]
+        parts: list[str] = []
+        start = index + 2
+        for at, stop in enumerate((*commas, order)):
+            argument = self.between(start, stop).strip() if stop > start else ""
+            made = argument.lower().startswith("rw.to_jsonb(")
+            typed = _MAKES_JSON[self.tokens[index].text.lower()](at) and argument and not made
+            parts.append(f"rw.to_jsonb({argument})" if typed else argument)
+            start = stop + 1
+        ordered = f" {self.between(order, end - 1).strip()}" if order < end - 1 else ""
+        return f"{self.tokens[index].text}({', '.join(parts)}{ordered})", end
+
+    def _outside(self, start: int, end: int) -> list[int]:
+        """The tokens from `start` up to `end` that stand in no bracket."""
+        depth, found = 0, []
+        for index in range(start, end):
+            depth += STEP.get(self.tokens[index].token_type, 0)
+            if depth == 0:
+                found.append(index)
+        return found
 
     def _transform(self, index: int) -> tuple[str | None, int]:
         """`array_transform(array, |x| body)` at `index`: NULL stays NULL, and the elements keep their order."""

@@ -36,7 +36,7 @@ from tailrace.errors import TailraceError
         "insert into t values (1)",
         "UPDATE t SET a = 1",
         "delete from t",
-        "DECLARE c CURSOR FOR SELECT 1",
+        "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
         "EXPLAIN SELECT 1",
         "EXPLAIN (ANALYZE, COSTS off) SELECT 1",
         "explain analyze insert into t values (1)",
@@ -187,7 +187,7 @@ def test_copy_in(sql: str, plan: CopyIn) -> None:
     assert classify(sql) == plan
 
 
-@pytest.mark.parametrize("prefix", ["", "EXPLAIN ", "DECLARE c CURSOR FOR "])
+@pytest.mark.parametrize("prefix", ["", "EXPLAIN ", "DECLARE c CURSOR WITH HOLD FOR "])
 def test_windows_are_expanded_wherever_a_query_stands(prefix: str) -> None:
     plan = classify(f"{prefix}SELECT window_start FROM TUMBLE(readings, ts, INTERVAL '10 seconds')")
     assert isinstance(plan, Forward)
