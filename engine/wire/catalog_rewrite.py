@@ -70,8 +70,8 @@ _RELATIONS = {
     },
     "pg_collation": "(SELECT *, NULL::text AS colliculocale FROM pg_catalog.pg_collation WHERE false)",
     "pg_settings": (
-        "(SELECT name, CASE name WHEN 'server_version_num' THEN '130014' WHEN 'server_version' THEN "
-        f"'{SERVER_VERSION}' ELSE setting END AS setting, unit, category, short_desc, extra_desc, context, vartype, source,"
+        "(SELECT name, CASE name WHEN 'server_version_num' THEN '130014' "  # noqa: S608 - constants
+        f"WHEN 'server_version' THEN '{SERVER_VERSION}' ELSE setting END AS setting, unit, category, short_desc, extra_desc, context, vartype, source,"
         " min_val, max_val, enumvals, boot_val, reset_val, sourcefile, sourceline, pending_restart FROM pg_catalog.pg_settings)"
     ),
     "pg_rewrite": "(SELECT * FROM pg_catalog.pg_rewrite WHERE rulename <> '_RETURN')",
@@ -108,7 +108,8 @@ _INFORMATION = {
 """Relations of information_schema; PostgreSQL's own list what a role has rights on, the tables behind relations included."""
 _VERSION_CALL = f"(SELECT version FROM (VALUES ('{_VERSION}'::text)) AS v (version))"  # noqa: S608 - a constant
 
-# An index lies in a schema that is not searched, and a view's text is about storage. {0} is the first argument, as written, {1} the others with the comma before them;
+# An index lies in a schema that is not searched, and a view's text is about storage. {0} is the first argument, as written,
+# {1} the others with the comma before them;
 # names that start with _shown cannot hide what it refers to.
 _CALLS = {
     "pg_table_is_visible": (

@@ -329,7 +329,9 @@ class _Union:
             token = self.tokens[index]
             step = STEP.get(token.token_type, 0)
             depth += step
-            if depth < 0 or (depth == 0 and not step and token.text.upper() in _AFTER_OPERAND):
+            if depth < 0 or (
+                depth == 0 and not step and token.text.upper().partition(" ")[0] in _AFTER_OPERAND
+            ):
                 return index - 1
         return len(self.tokens) - 1
 

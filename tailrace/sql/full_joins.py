@@ -26,8 +26,8 @@ _ENDS = _JOIN_WORDS | frozenset(
 def comparable_full_joins(sql: str) -> str:
     """`sql` with FULL JOINs that PostgreSQL runs; the same object where nothing has to change.
 
-    >>> comparable_full_joins("SELECT * FROM t FULL JOIN u ON t.a < u.b WHERE true")
-    'SELECT * FROM t FULL JOIN u ON ((t.* IS NULL) IS NOT NULL) = ((u.* IS NULL) IS NOT NULL) AND (t.a < u.b) WHERE true'
+    >>> comparable_full_joins("SELECT * FROM t FULL JOIN u ON t.a < u.b ORDER BY 1")
+    'SELECT * FROM t FULL JOIN u ON ((t.* IS NULL) IS NOT NULL) = ((u.* IS NULL) IS NOT NULL) AND (t.a < u.b) ORDER BY 1'
     >>> comparable_full_joins("SELECT * FROM t FULL JOIN u ON t.a = u.a AND t.b < u.b")
     'SELECT * FROM t FULL JOIN u ON t.a = u.a AND t.b < u.b'
     """
@@ -72,7 +72,10 @@ def _until(tokens: list[Token], at: int, words: frozenset[str]) -> int:
 
 
 def _is_word(token: Token, words: frozenset[str]) -> bool:
-    return token.token_type not in (TokenType.IDENTIFIER, TokenType.STRING) and token.text.upper() in words
+    """Is it one of these? The tokenizer takes ORDER BY and GROUP BY for one token each."""
+    if token.token_type in (TokenType.IDENTIFIER, TokenType.STRING):
+        return False
+    return token.text.upper().partition(" ")[0] in words
 
 
 def _left(tokens: list[Token], at: int) -> int:
