@@ -71,7 +71,8 @@ _RELATIONS = {
     "pg_collation": "(SELECT *, NULL::text AS colliculocale FROM pg_catalog.pg_collation WHERE false)",
     "pg_settings": (
         "(SELECT name, CASE name WHEN 'server_version_num' THEN '130014' "  # noqa: S608 - constants
-        f"WHEN 'server_version' THEN '{SERVER_VERSION}' ELSE setting END AS setting, unit, category, short_desc, extra_desc, context, vartype, source,"
+        f"WHEN 'server_version' THEN '{SERVER_VERSION}' ELSE setting END AS setting,"
+        " unit, category, short_desc, extra_desc, context, vartype, source,"
         " min_val, max_val, enumvals, boot_val, reset_val, sourcefile, sourceline, pending_restart FROM pg_catalog.pg_settings)"
     ),
     "pg_rewrite": "(SELECT * FROM pg_catalog.pg_rewrite WHERE rulename <> '_RETURN')",
