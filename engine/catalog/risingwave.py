@@ -95,43 +95,6 @@ CREATE VIEW rw_catalog.rw_indexes AS
             FROM rw_catalog._index_columns AS c WHERE c.id = o.id AND NOT c.is_key) AS shown_include,
         coalesce(quote_ident(o.body -> 'keys' -> 0 ->> 0), o.body ->> 'indexed') AS shown_distribution
     FROM rw_catalog._objects AS o WHERE o.kind = 'index' AND o.status = 'created';
-CREATE FUNCTION rw_catalog.pg_get_indexdef(index oid) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT coalesce((SELECT 'CREATE INDEX ' || quote_ident(i.name) || ' ON ' || quote_ident(i.relation_name) || '('
-            || replace(i.shown_key, ' ASC', '') || ')' || coalesce(' INCLUDE(' || i.shown_include || ')', '')
-        FROM pg_catalog.pg_class AS c JOIN rw_catalog.rw_indexes AS i ON c.relname = 'index_' || i.id
-        WHERE c.oid = index AND c.relnamespace = 'engine'::regnamespace), pg_catalog.pg_get_indexdef(index))
-$$;
-CREATE FUNCTION rw_catalog.pg_get_indexdef(index oid, place integer, pretty boolean DEFAULT false) RETURNS text
-LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN place = 0 THEN rw_catalog.pg_get_indexdef(index)
-        ELSE coalesce((SELECT k.name FROM (SELECT x.name, row_number() OVER (ORDER BY x.place) AS at
-            FROM pg_catalog.pg_class AS c JOIN rw_catalog._index_columns AS x ON c.relname = 'index_' || x.id
-            WHERE c.oid = index AND c.relnamespace = 'engine'::regnamespace) AS k WHERE k.at = place), '') END
-$$;
-CREATE FUNCTION rw_catalog._size(what text, relation regclass, fork text) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT coalesce((SELECT CASE WHEN fork <> 'main' THEN 0 WHEN what = 'indexes' THEN coalesce(s.bytes, 0)
-            WHEN what = 'total' THEN r.state_bytes + coalesce(s.bytes, 0) ELSE r.state_bytes END
-        FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-        JOIN rw_catalog.rw_relations AS o ON o.name = c.relname AND o.schema_name = n.nspname
-        JOIN rw_catalog.rw_relation_storage AS r ON r.id = o.id
-        LEFT JOIN LATERAL (SELECT sum(pg_catalog.pg_relation_size(x.oid)) AS bytes
-            FROM rw_catalog.rw_depend AS d JOIN pg_catalog.pg_class AS x ON x.relname = 'index_' || d.objid
-            WHERE d.refobjid = o.id AND x.relnamespace = 'engine'::regnamespace) AS s ON true
-        WHERE c.oid = relation), CASE what WHEN 'table' THEN pg_catalog.pg_relation_size(relation, fork)
-        WHEN 'indexes' THEN pg_catalog.pg_indexes_size(relation) ELSE pg_catalog.pg_total_relation_size(relation) END)
-$$;
-CREATE FUNCTION rw_catalog.pg_table_size(relation regclass) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT rw_catalog._size('table', relation, 'main')
-$$;
-CREATE FUNCTION rw_catalog.pg_relation_size(relation regclass, fork text DEFAULT 'main') RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT rw_catalog._size('table', relation, fork)
-$$;
-CREATE FUNCTION rw_catalog.pg_indexes_size(relation regclass) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT rw_catalog._size('indexes', relation, 'main')
-$$;
-CREATE FUNCTION rw_catalog.pg_total_relation_size(relation regclass) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT rw_catalog._size('total', relation, 'main')
-$$;
 CREATE VIEW rw_catalog.rw_sinks AS
     SELECT o.id, o.name, o.schema_id, o.owner, o.body -> 'options' ->> 'connector' AS connector,
         upper(replace(o.body -> 'sink' ->> 'type', '-', '_')) AS sink_type, NULL::integer AS connection_id, o.definition,
@@ -320,6 +283,47 @@ CREATE VIEW rw_catalog._columns AS
 """
 """Primary keys, and information_schema's relations over all of this; `engine.wire.catalog_rewrite` puts them in the places."""
 
+CALLS = """
+CREATE FUNCTION rw_catalog.pg_get_indexdef(index oid) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT coalesce((SELECT 'CREATE INDEX ' || quote_ident(i.name) || ' ON ' || quote_ident(i.relation_name) || '('
+            || replace(i.shown_key, ' ASC', '') || ')' || coalesce(' INCLUDE(' || i.shown_include || ')', '')
+        FROM pg_catalog.pg_class AS c JOIN rw_catalog.rw_indexes AS i ON c.relname = 'index_' || i.id
+        WHERE c.oid = index AND c.relnamespace = 'engine'::regnamespace), pg_catalog.pg_get_indexdef(index))
+$$;
+CREATE FUNCTION rw_catalog.pg_get_indexdef(index oid, place integer, pretty boolean DEFAULT false) RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN place = 0 THEN rw_catalog.pg_get_indexdef(index)
+        ELSE coalesce((SELECT k.name FROM (SELECT x.name, row_number() OVER (ORDER BY x.place) AS at
+            FROM pg_catalog.pg_class AS c JOIN rw_catalog._index_columns AS x ON c.relname = 'index_' || x.id
+            WHERE c.oid = index AND c.relnamespace = 'engine'::regnamespace) AS k WHERE k.at = place), '') END
+$$;
+CREATE FUNCTION rw_catalog._size(what text, relation regclass, fork text) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT coalesce((SELECT CASE WHEN fork <> 'main' THEN 0 WHEN what = 'indexes' THEN coalesce(s.bytes, 0)
+            WHEN what = 'total' THEN r.state_bytes + coalesce(s.bytes, 0) ELSE r.state_bytes END
+        FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        JOIN rw_catalog.rw_relations AS o ON o.name = c.relname AND o.schema_name = n.nspname
+        JOIN rw_catalog.rw_relation_storage AS r ON r.id = o.id
+        LEFT JOIN LATERAL (SELECT sum(pg_catalog.pg_relation_size(x.oid)) AS bytes
+            FROM rw_catalog.rw_depend AS d JOIN pg_catalog.pg_class AS x ON x.relname = 'index_' || d.objid
+            WHERE d.refobjid = o.id AND x.relnamespace = 'engine'::regnamespace) AS s ON true
+        WHERE c.oid = relation), CASE what WHEN 'table' THEN pg_catalog.pg_relation_size(relation, fork)
+        WHEN 'indexes' THEN pg_catalog.pg_indexes_size(relation) ELSE pg_catalog.pg_total_relation_size(relation) END)
+$$;
+CREATE FUNCTION rw_catalog.pg_table_size(relation regclass) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT rw_catalog._size('table', relation, 'main')
+$$;
+CREATE FUNCTION rw_catalog.pg_relation_size(relation regclass, fork text DEFAULT 'main') RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT rw_catalog._size('table', relation, fork)
+$$;
+CREATE FUNCTION rw_catalog.pg_indexes_size(relation regclass) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT rw_catalog._size('indexes', relation, 'main')
+$$;
+CREATE FUNCTION rw_catalog.pg_total_relation_size(relation regclass) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT rw_catalog._size('total', relation, 'main')
+$$;
+"""
+"""Functions of PostgreSQL's about relations, over the objects that clients see; `engine.wire.catalog_rewrite` calls them instead."""
+
 _EMPTY = {
     "rw_actor_infos": "actor_id integer, fragment_id integer, node jsonb, dispatcher jsonb",
     "rw_actor_splits": "actor_id integer, split_id text, source_id integer, fragment_id integer, fragment_type text",
@@ -343,7 +347,7 @@ def visible() -> str:
         f"CREATE VIEW rw_catalog.{name} AS SELECT {_nulls(columns)} WHERE false;\n"
         for name, columns in _EMPTY.items()
     )
-    return OBJECTS + JOBS + CLUSTER + KEYS + empty
+    return OBJECTS + JOBS + CLUSTER + KEYS + CALLS + empty
 
 
 def _nulls(columns: str) -> str:

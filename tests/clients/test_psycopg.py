@@ -63,6 +63,9 @@ def test_read_only_transactions_are_real_and_see_one_snapshot(catalog: Relay, be
             connection.execute("CREATE TABLE t (a int)")
         with pytest.raises(errors.ReadOnlySqlTransaction):
             connection.execute("DELETE FROM devices")
+        assert connection.execute("SELECT count(*) FROM devices").fetchone() == (0,)  # neither ends it
+        with pytest.raises(errors.DivisionByZero):
+            connection.execute("SELECT 1 / 0")
         with pytest.raises(errors.InFailedSqlTransaction):
             connection.execute("SHOW TABLES")
         assert connection.execute("COMMIT").statusmessage == "ROLLBACK"
