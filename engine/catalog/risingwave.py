@@ -322,7 +322,7 @@ CREATE FUNCTION rw_catalog.pg_total_relation_size(relation regclass) RETURNS big
     SELECT rw_catalog._size('total', relation, 'main')
 $$;
 """
-"""PostgreSQL's functions about relations, over the objects that clients see; `engine.wire.catalog_rewrite` calls these instead."""
+"""PostgreSQL's functions about relations over the objects that clients see; `engine.wire.catalog_rewrite` calls them instead."""
 
 _EMPTY = {
     "rw_actor_infos": "actor_id integer, fragment_id integer, node jsonb, dispatcher jsonb",
