@@ -25,6 +25,7 @@ from engine.operators.project import Filter, Project
 from engine.operators.recompute_groups import RecomputeGroups
 from engine.operators.repeat import Repeat
 from engine.operators.scan import Scan
+from engine.operators.semi_join import SemiJoin
 from engine.operators.temporal_filter import TemporalFilter
 from engine.operators.temporal_join import TemporalJoin
 from engine.operators.top_n import TopN
@@ -38,10 +39,12 @@ _KEPT = (
     Expand,
     Filter,
     GapFill,
+    Join,
     Project,
     TopN,
     Repeat,
     Scan,
+    SemiJoin,
     TemporalJoin,
     UnionAll,
 )
@@ -71,8 +74,7 @@ def _closing(operator: Operator, *, probed: bool = False) -> Operator:
         )
     if isinstance(operator, OverRows) or (isinstance(operator, RecomputeGroups) and operator.windows):
         return _closed_over(operator)
-    plain_join = isinstance(operator, Join) and not isinstance(operator, OuterJoin)
-    if not plain_join and not isinstance(operator, _KEPT):
+    if not isinstance(operator, _KEPT):
         raise UnsupportedFeature(
             f"{operator.describe().operator} in Emit-On-Window-Close mode",
             hint="put it into a second view over this one",
@@ -80,8 +82,8 @@ def _closing(operator: Operator, *, probed: bool = False) -> Operator:
     if isinstance(operator, GapFill):
         return _closed_gaps(operator)
     changed = _with_inputs(operator, probed=probed or operator.probes_content)
-    if plain_join and not probed:
-        return replace(changed, forgets=True)  # type: ignore[type-var]
+    if isinstance(changed, Join) and not probed:
+        return replace(changed, forgets=True)
     if not isinstance(changed, Aggregate | TopN):
         return changed
     for column in changed.group if isinstance(changed, Aggregate) else changed.partition:
@@ -158,5 +160,9 @@ def _is_closed(operator: Operator) -> bool:
     """Does everything that it puts out come from closed windows?"""
     if isinstance(operator, EmitOnClose):
         return True
+    if isinstance(
+        operator, OuterJoin | SemiJoin
+    ):  # a row of one side may come a barrier before its match closes
+        return False
     inputs = operator.inputs[:1] if isinstance(operator, TemporalJoin) else operator.inputs
     return bool(inputs) and all(_is_closed(i) for i in inputs)

@@ -29,7 +29,8 @@ from engine.operators.base import (
     no_nulls,
     quote,
 )
-from engine.operators.watermark import Watermarks, least
+from engine.operators.matching import Match
+from engine.operators.watermark import Watermarks
 
 _BEYOND = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 """How a left row lies to a right one that is not its match."""
@@ -60,9 +61,7 @@ class AsofJoin(Stored):
 
     @property
     def watermarks(self) -> Watermarks:
-        left, right = self.left.watermarks, self.right.watermarks
-        both = {(a, b): least([left[a], right[b]]) for a, b in self.pairs if a in left and b in right}
-        return {name: w for (a, b), w in both.items() for name in (a, b)}
+        return Match(self.pairs).watermarks(self.left.watermarks, self.right.watermarks)
 
     def lower(self, program: ProgramBuilder) -> Stream:
         x, _, y = self.nearest

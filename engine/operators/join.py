@@ -3,7 +3,8 @@
 Meaning: L JOIN R ON l.a = r.b AND condition. Delta rule (bilinear; primes are contents after the barrier):
     d out = dL >< R' + L' >< dR - dL >< dR
 State: both contents, indexed by the join columns (a stored relation's own storage serves). NULL joins nothing. In a view that
-emits on window close, rows below the watermark of a join column that has one on both sides are deleted: no match can come.
+emits on window close, rows below the watermark of a column that the other side bounds (equal columns, l.t >= r.t - interval) are
+deleted: no match can come.
 Key: both keys together. Cost: O(delta log n) plus the matches; without equal columns each changed row is compared with every
 row of the other side.
 """
@@ -17,7 +18,7 @@ from sqlglot import exp
 from engine.compile.program import ProgramBuilder, consolidate
 from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
 from engine.operators.matching import Match
-from engine.operators.watermark import Watermarks, least
+from engine.operators.watermark import Watermarks
 
 
 def join_condition(pairs: tuple[tuple[str, str], ...], condition: exp.Expr | None) -> str:
@@ -57,9 +58,7 @@ class Join(Operator):
 
     @property
     def watermarks(self) -> Watermarks:
-        left, right = self.left.watermarks, self.right.watermarks
-        both = {(a, b): least([left[a], right[b]]) for a, b in self.pairs if a in left and b in right}
-        return {name: w for (a, b), w in both.items() for name in (a, b)}
+        return self._met
 
     @property
     def inputs(self) -> tuple[Operator, ...]:
@@ -99,15 +98,22 @@ class Join(Operator):
         return Stream(table, content)
 
     def _forget(self, program: ProgramBuilder, left: Stream, right: Stream) -> None:
-        known = self.watermarks
-        found = next(((a, b) for a, b in self.pairs if a in known and known[a].moves), None)
-        if found is None:
-            return
-        stands = program.watermark(known[found[0]].sql, self.left.column(found[0]).type)
-        for table, column in ((left.content, found[0]), (right.content, found[1])):
-            if table in program.stored:
-                program.index([Origin(str(table), quote(column))])
-                program.step(f"DELETE FROM {table} AS s WHERE s.{quote(column)} < {stands}")
+        for side, table in ((self.left, left.content), (self.right, right.content)):
+            column = next(iter(self._passed(side)), None)
+            if column is None or table not in program.stored:
+                continue
+            stands = program.watermark(self._met[column].sql, side.column(column).type)
+            program.index([Origin(str(table), quote(column))])
+            program.step(f"DELETE FROM {table} AS s WHERE s.{quote(column)} < {stands}")
+
+    def _passed(self, side: Operator) -> list[str]:
+        """The columns of `side` below whose watermarks its rows meet nothing new."""
+        return [c.name for c in side.columns if c.name in self._met and self._met[c.name].moves]
+
+    @property
+    def _met(self) -> Watermarks:
+        """Below what nothing new matches, by column of either side."""
+        return self.match.watermarks(self.left.watermarks, self.right.watermarks)
 
     def origin(self, column: str) -> Origin | None:
         side = self.left if any(c.name == column for c in self.left.columns) else self.right

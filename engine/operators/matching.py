@@ -6,6 +6,7 @@ changed m. The matches of l before the barrier are those after it less the weigh
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -13,6 +14,7 @@ from sqlglot import exp
 from engine.compile.program import ProgramBuilder
 from engine.operators.base import WEIGHT, Column, Operator, Stream, names, quote
 from engine.operators.project import sql
+from engine.operators.watermark import Watermark, Watermarks, at_least, least
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -62,6 +64,23 @@ class Match:
         safe = frozenset(b for a, b in self.pairs if a in self.null_safe)
         return Match(tuple((b, a) for a, b in self.pairs), condition, safe)
 
+    def watermarks(self, left: Watermarks, right: Watermarks) -> Watermarks:
+        """Below what no later match of two rows lies, by column of either side that the other side bounds.
+
+        A new match has a new left row or a new right one. Where x >= f(y) must hold, x lies above its own watermark in the
+        first case, and above f of y's in the second: the least of both is the watermark of x. Equal columns bound each other.
+        """
+        found: dict[str, Watermark] = {}
+        for a, b in self.pairs:
+            if a in left and b in right:
+                found.update(dict.fromkeys((a, b), least([left[a], right[b]])))
+        for larger, smaller in _inequalities(self.condition):
+            for own, other in ((left, right), (right, left)):
+                bound = at_least(larger, smaller, own, other)
+                if bound is not None:
+                    found.setdefault(*bound)
+        return found
+
     def same_keys(self, left: str, keys: str) -> str:
         """The match of a left row with a row of the left join columns."""
         return (
@@ -73,6 +92,21 @@ class Match:
         if column not in self.null_safe:
             return f"{one} = {other}"
         return f"({one} = {other} OR ({one} IS NULL AND {other} IS NULL))"
+
+
+def _inequalities(condition: exp.Expr | None) -> Iterator[tuple[exp.Expr, exp.Expr]]:
+    """The pairs (larger, smaller) of what a condition asks for in any case."""
+    part = condition.unnest() if condition is not None else None
+    if isinstance(part, exp.And):
+        yield from _inequalities(part.this)
+        yield from _inequalities(part.expression)
+    if isinstance(part, exp.GTE | exp.GT | exp.EQ):
+        yield part.this, part.expression
+    if isinstance(part, exp.LTE | exp.LT | exp.EQ):
+        yield part.expression, part.this
+    if isinstance(part, exp.Between):
+        yield part.this, part.args["low"]
+        yield part.args["high"], part.this
 
 
 def is_matched(match: Match, right: Stream) -> str:

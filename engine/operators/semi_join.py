@@ -42,7 +42,9 @@ class SemiJoin(Operator):
 
     @property
     def watermarks(self) -> Watermarks:
-        return self.left.watermarks
+        of_left = {c.name for c in self.columns}  # a right row may show or hide left rows of any time
+        found = self.match.watermarks(self.left.watermarks, self.right.watermarks)
+        return {c: w for c, w in found.items() if c in of_left}
 
     def lower(self, program: ProgramBuilder) -> Stream:
         left = program.searchable(self.left, self.match.left)

@@ -61,6 +61,29 @@ def carried(item: exp.Expr, watermarks: Watermarks) -> Watermark | None:
     return Watermark(text, any(watermarks[name].moves for name in found))
 
 
+def at_least(
+    larger: exp.Expr, smaller: exp.Expr, own: Watermarks, other: Watermarks
+) -> tuple[str, Watermark] | None:
+    """The column of `larger` and the watermark that it has since `larger >= smaller` holds; None if none follows.
+
+    `larger` is a column of `own`, or one shifted by an interval of a fixed length; `smaller` rises with columns of `other`.
+
+    >>> import sqlglot
+    >>> larger, smaller = sqlglot.parse_one("r.b + INTERVAL '10 SECONDS'", read="postgres"), sqlglot.parse_one("l.a")
+    >>> at_least(larger, smaller, {"b": Watermark("v")}, {"a": Watermark("w")})[1].sql
+    "CASE WHEN v IS NOT NULL AND w - INTERVAL '10 SECONDS' IS NOT NULL THEN least(v, w - INTERVAL '10 SECONDS') END"
+    """
+    larger, smaller = larger.unnest(), smaller.copy()
+    while isinstance(larger, exp.Add | exp.Sub) and interval_us(larger.expression) is not None:
+        back = exp.Sub if isinstance(larger, exp.Add) else exp.Add
+        smaller = back(this=smaller, expression=larger.expression.copy())
+        larger = larger.this.unnest()
+    if not isinstance(larger, exp.Column) or larger.name not in own:
+        return None
+    below = carried(smaller, other)
+    return None if below is None else (larger.name, least([own[larger.name], below]))
+
+
 def _rising(node: exp.Expr, watermarks: Watermarks) -> set[str]:
     """The columns that `node` rises with; empty if it may fall, or reads anything that has no watermark."""
     if isinstance(node, exp.Paren):

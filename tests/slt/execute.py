@@ -32,6 +32,7 @@ from tests.slt.substitution import Variables
 WRONG_RESULT = "wrong result"
 NO_ERROR = "an error was expected"
 OTHER_ERROR = "the error has another text"
+UNBOUND = "a variable is not bound"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +170,13 @@ class FileRun:
             if attempt:
                 time.sleep(retry.backoff_s)
             judged = self._judged(record)
-            if judged.cause is None or time.monotonic() > deadline or self.missing.cause_of(judged.got):
+            if judged.cause is None or time.monotonic() > deadline or self._is_final(judged):
                 break
         return judged
+
+    def _is_final(self, judged: _Judged) -> bool:
+        """Is it of no use to wait: does the record need what an earlier one should have made?"""
+        return judged.cause == UNBOUND or self.missing.cause_of(judged.got) is not None
 
     def _judged(self, record: Executed) -> _Judged:
         if isinstance(record, System):
@@ -181,7 +186,7 @@ class FileRun:
             try:
                 text = self.variables.in_sql(text)
             except KeyError as error:
-                return _Judged("a variable is not bound", got=f"variable {error.args[0]} is not bound")
+                return _Judged(UNBOUND, got=f"variable {error.args[0]} is not bound")
         session = self.sessions.setdefault(record.connection, Session(self.url, self.options.record_limit_s))
         answer = session.run(text)
         if isinstance(record, Let):
