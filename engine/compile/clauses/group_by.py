@@ -215,7 +215,8 @@ def _over_groups(
                 f'column "{node.table}.{node.name}" must appear in the GROUP BY clause or be used in an aggregate function',
                 sqlstate="42803",
             )
-        for child in list(node.iter_expressions()):
+        # an alias is a name, not a column, though it may be called like a key
+        for child in [node.this] if isinstance(node, exp.Alias) else list(node.iter_expressions()):
             new = walk(child)
             if new is not child:
                 child.replace(new)
