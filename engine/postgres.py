@@ -53,6 +53,8 @@ SETTINGS: Mapping[str, str] = {
     "checkpoint_timeout": "15min",
     "max_wal_size": "4GB",
     "synchronous_commit": "on",
+    # For _rw_timestamp: when the transaction committed that wrote a row.
+    "track_commit_timestamp": "on",
     "random_page_cost": "1.1",
     "jit": "off",
     # Parallel plans would take the core that the flow works on, and shared memory that containers are short

@@ -7,7 +7,7 @@ from sqlglot.errors import OptimizeError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.optimizer.qualify import qualify
 
-from engine.compile.scope import Planner
+from engine.compile.scope import Planner, nameable
 from tailrace.errors import InvalidStatement
 from tailrace.sql.changelog import OPERATION, ROW_ID, SUFFIX, inline_changelogs
 from tailrace.sql.dialect import TailraceSQL
@@ -34,7 +34,7 @@ def resolve(planner: Planner, query: exp.Query) -> exp.Query:
             continue
         relation = planner.relation(table.name, table.db)
         table.set("db", exp.to_identifier(relation.schema, quoted=True))
-        columns = {c.name: "text" for c in planner.visible(relation)}
+        columns = {c.name: "text" for c in (*planner.visible(relation), *nameable(relation.columns))}
         if GAP_FILL in table.meta:
             table.set("this", exp.to_identifier(table.name + GAP_FILL, quoted=True))
         if is_changelog(table):

@@ -20,6 +20,7 @@ from engine.operators.base import Column, Operator
 from engine.operators.project import Filter, Project
 from engine.operators.top_n import SortKey
 from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tailrace.sql.dialect import TailraceSQL
 
 COMPARISONS: dict[type[exp.Expr], str] = {exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<="}
 FLIPPED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
@@ -72,6 +73,11 @@ class Rank:
     order: tuple[SortKey, ...]
     operator: Operator
     function: str
+
+
+def nameable(columns: Sequence[Column]) -> list[Column]:
+    """The hidden columns that a query may name all the same, and that no star shows: the keys that the engine itself gives."""
+    return [c for c in columns if c.hidden and c.name.upper() in TailraceSQL.PSEUDOCOLUMNS]
 
 
 def bind(scope: Scope, expression: exp.Expr) -> exp.Expr:

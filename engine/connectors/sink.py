@@ -36,12 +36,12 @@ _PRODUCER_PROPERTIES: Final = CLIENT_PROPERTIES | frozenset(
 """librdkafka properties that `properties.<name>` hands on unchanged (librdkafka's CONFIGURATION.md)."""
 
 _ALIASES: Final = {"kafka.brokers": "properties.bootstrap.server", "kafka.topic": "topic"}
-_COMMON: Final = ("connector", "type", "force_append_only", "snapshot", "primary_key")
+_COMMON: Final = ("connector", "type", "force_append_only", "snapshot", "primary_key", "ignore_delete")
 _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "kafka": (*_COMMON, "topic", "properties.bootstrap.server"),
     "fs": (*_COMMON, "fs.path", "rollover_seconds", "max_row_count"),
     "blackhole": _COMMON,
-    "table": ("type", "force_append_only", "snapshot", "primary_key"),
+    "table": ("type", "force_append_only", "snapshot", "primary_key", "ignore_delete"),
 }
 _KNOWN_BUT_UNSUPPORTED: Final = {
     "properties.enable.idempotence": "leave it out: the producer is always idempotent",
@@ -83,6 +83,8 @@ class SinkSpec:
     """'json' or 'parquet'; '' for a table."""
     primary_key: tuple[str, ...] = ()
     force_append_only: bool = False
+    ignore_delete: bool = False
+    """Rows that go are not told of, nor what an update takes away."""
     snapshot: bool = True
     key_encode: str = "json"
     """'json', 'text' or 'bytes'."""
@@ -139,6 +141,7 @@ def sink_spec(statement: CreateSink, columns: Sequence[Column], *, append_only: 
         encode,
         key,
         force_append_only=force and not append_only,
+        ignore_delete=_flag(given, "ignore_delete"),
         snapshot=snapshot,
         key_encode=_key_encode(statement, key, columns),
         timestamptz_mode=_choice(

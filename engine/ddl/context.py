@@ -88,7 +88,10 @@ class DdlContext:
             )
         if schema not in self.catalog.schemas:
             raise UndefinedObject(
-                f'schema "{schema}" does not exist', sqlstate="3F000", hint=f"CREATE SCHEMA {schema}"
+                f"schema not found: {schema}",
+                sqlstate="3F000",
+                detail=f'schema "{schema}" does not exist',
+                hint=f"CREATE SCHEMA {schema}",
             )
         if not self.is_superuser and self.catalog.schemas[schema].owner != self.user:
             self._check_right("has_schema_privilege", schema, "CREATE", f"schema {schema}")

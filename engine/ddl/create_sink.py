@@ -53,7 +53,9 @@ def create_sink(context: DdlContext, filling: Filling) -> Reply:
         check_types(operator.visible)
         (check_topic if spec.connector == "kafka" else check_directory)(statement.name, spec)
     id_ = context.new_id()
-    program = sink_program(operator, id_, key, force_append_only=spec.force_append_only)
+    # what comes is all that is left of the changes then: an upsert of each
+    only_rows = spec.force_append_only or (spec.ignore_delete and not operator.append_only)
+    program = sink_program(operator, id_, key, force_append_only=only_rows)
     context.execute(*own_state(program, id_), *program.temporaries, program.function)
     body = {
         "columns": list(program.columns),

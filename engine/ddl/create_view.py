@@ -15,12 +15,13 @@ from engine.compile.materialize import materialize
 from engine.compile.planner import plan, relations_of
 from engine.compile.program import Program, delta_name, own_state
 from engine.compile.rows import with_structs
+from engine.compile.scope import nameable
 from engine.ddl.context import SYSTEM_SCHEMAS, DdlContext, Reply, readers
 from engine.ddl.create_function import inline_functions
 from engine.ddl.filling import Filling, fill_or_start
 from engine.ddl.names import object_name, refusal
 from engine.ddl.retention import check_may_forget, retention_of
-from engine.operators.base import Column, names
+from engine.operators.base import Column, names, quote
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql.batch import to_postgres
 from tailrace.sql.column_lists import drive
@@ -85,6 +86,7 @@ def create_materialized_view(context: DdlContext, tree: exp.Create, filling: Fil
         *program.temporaries,
         program.function,
         f"CREATE VIEW engine.content_{id_} AS {program.content}",
+        *_rows(program, id_, context.user),
     )
     body = {
         "columns": list(program.columns),
@@ -101,6 +103,23 @@ def create_materialized_view(context: DdlContext, tree: exp.Create, filling: Fil
     if fill_or_start(context, new, filling, reply):
         publish(context, new)
     return reply
+
+
+def _rows(program: Program, id_: int, owner: str) -> list[str]:
+    """The statements for engine.rows_<id>: the content with the hidden columns that clients may name (`engine.wire.row_ids`).
+
+    `_rw_timestamp` is there where the content is one table as it is stored.
+    """
+    columns = program.output_columns()
+    shown = names([*(c for c in columns if not c.hidden), *nameable(columns)])
+    stored = {table for table, _ in program.storage.values()}
+    plain = len(stored) == 1 and program.content.endswith(f" FROM {min(stored)} AS c")
+    if plain and all(expression == quote(c) for c, (_, expression) in program.storage.items()):
+        stamp = "pg_xact_commit_timestamp(c.xmin) AS _rw_timestamp"
+        query = f"SELECT {', '.join(filter(None, (shown, stamp)))} FROM {stored.pop()} AS c"
+    else:
+        query = f"SELECT {shown} FROM ({program.content}) AS c"
+    return [f"CREATE VIEW engine.rows_{id_} AS {query}", *_grants(f"engine.rows_{id_}", owner)]
 
 
 def publish(context: DdlContext, view: CatalogObject) -> None:
@@ -180,33 +199,54 @@ def _emits_on_close(tree: exp.Create) -> bool:
 
 def _query_text(context: DdlContext, tree: exp.Create) -> str:
     """The query of AS, its relations with their schemas."""
-    if not isinstance(tree.expression, exp.Query | exp.Subquery):
-        raise InvalidStatement("CREATE VIEW needs AS SELECT ...")
     query = tree.expression.unnest() if isinstance(tree.expression, exp.Subquery) else tree.expression
+    if isinstance(query, exp.Values):
+        query = _over_values(query)
+    if not isinstance(query, exp.Query):
+        raise InvalidStatement("CREATE VIEW needs AS SELECT ...")
     qualify_system(query)
     context.qualify(query)
     inline_functions(context, query)
     listed = [folded(e if isinstance(e, exp.Identifier) else e.this) for e in _listed_columns(tree)]
     if listed:
-        _name_columns(query, listed)
+        query = _name_columns(context, query, listed)
     return query.sql(dialect=TailraceSQL)
 
 
-def _name_columns(query: exp.Expr, listed: list[str]) -> None:
-    """CREATE VIEW v (a, b): the names of the first columns, put into the query itself."""
+def _over_values(values: exp.Values) -> exp.Select:
+    """VALUES as the query of a view; its columns are column1, column2, ... as PostgreSQL has it."""
+    first = values.expressions[0]
+    width = len(first.expressions) if isinstance(first, exp.Tuple) else 1
+    columns = [exp.to_identifier(f"column{n}") for n in range(1, width + 1)]
+    inner = values.copy()
+    inner.set("alias", exp.TableAlias(this=exp.to_identifier("listed"), columns=columns))
+    return exp.select("*").from_(inner)
+
+
+def _name_columns(context: DdlContext, query: exp.Query, listed: list[str]) -> exp.Query:
+    """CREATE VIEW v (a, b): the names put into the query itself, around it where a star stands for columns.
+
+    Raises InvalidStatement unless there is a name for each column.
+    """
     select: exp.Expr = query
     while isinstance(select, exp.SetOperation | exp.Subquery):
         select = select.this
     items = select.expressions if isinstance(select, exp.Select) else []
-    if len(items) < len(listed):
-        raise InvalidStatement(f"{len(listed)} column names for a query of {len(items)} columns")
-    if any(item.is_star for item in items[: len(listed)]) or not items:
-        raise UnsupportedFeature("a column list over SELECT *", hint="name the columns with AS in the SELECT")
-    named = [
-        exp.alias_(item.unalias(), exp.to_identifier(name, quoted=True))
-        for item, name in zip(items, listed, strict=False)
-    ]
-    select.set("expressions", [*named, *items[len(listed) :]])
+    starred = not items or any(item.is_star for item in items)
+    text = query.sql(dialect=TailraceSQL)
+    width = len(_planned(context, text)) if starred else len(items)
+    if width != len(listed):
+        raise InvalidStatement(
+            f"number of column names does not match number of columns: {len(listed)} names for {width} columns",
+            hint="name every column, or none",
+        )
+    names_ = [exp.to_identifier(name, quoted=True) for name in listed]
+    if starred:
+        return exp.select("*").from_(
+            query.subquery(exp.TableAlias(this=exp.to_identifier("listed"), columns=names_))
+        )
+    select.set("expressions", [exp.alias_(i.unalias(), n) for i, n in zip(items, names_, strict=True)])
+    return query
 
 
 def _references(context: DdlContext, query: str) -> tuple[int, ...]:

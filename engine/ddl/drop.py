@@ -119,7 +119,7 @@ def drop_one(context: DdlContext, item: CatalogObject) -> None:
         context.execute(f"DROP FUNCTION engine.step_{item.id}")
         context.execute(*(f"DROP INDEX IF EXISTS engine.{i}" for i in borrowed_indexes(program, item.id)))
     if item.kind == "materialized view":
-        context.execute(f"DROP VIEW engine.content_{item.id}")
+        context.execute(f"DROP VIEW engine.content_{item.id}", f"DROP VIEW IF EXISTS engine.rows_{item.id}")
     if item.kind in ("materialized view", "sink"):
         tables = context.connection.execute(
             "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'engine' AND tablename LIKE %s",

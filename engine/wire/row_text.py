@@ -43,6 +43,8 @@ def fix_clock(text: bytes) -> bytes:
         text, offset = text[:-3], text[-3:] + b":00"
     elif size > 22 and text[-6] in b"+-":
         text, offset = text[:-6], text[-6:]
+    elif size > 25 and text[-9] in b"+-":  # local mean time, of which RisingWave leaves the seconds out
+        text, offset = text[:-9], text[-9:-3]
     point = text.find(b".")
     if point > 0:
         fraction = len(text) - point - 1

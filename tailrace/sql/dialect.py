@@ -107,7 +107,8 @@ class TailraceSQL(RisingWave):
     Parser = _Parser
     Generator = _Generator
     PSEUDOCOLUMNS = {  # noqa: RUF012 - as upstream declares it
-        "_CHANGELOG_ROW_ID"
+        "_CHANGELOG_ROW_ID",
+        "_ROW_ID",
     }
     """Columns that exist, and that a star leaves out."""
     EXCLUDES_PSEUDOCOLUMNS_FROM_STAR = True

@@ -88,6 +88,8 @@ def interval_us(interval: exp.Expr) -> int | None:
         literal = interval.this
     elif isinstance(interval, exp.Cast) and interval.to.is_type("interval"):
         literal = interval.this
+    elif isinstance(interval, exp.Literal) and interval.is_string:
+        literal = interval
     else:
         return None
     if not isinstance(literal, exp.Literal):
@@ -99,7 +101,10 @@ def interval_us(interval: exp.Expr) -> int | None:
         total += (int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3] or 0)) * 1_000_000
         text = text.replace(clock[0], "")
     rest = re.sub(r"([+-]?\d+(?:\.\d+)?)\s*([a-z]+)", "", text)
-    if rest.strip():
+    bare = re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*", rest)
+    if bare:  # a number without a unit counts seconds
+        total += float(bare[1]) * 1_000_000
+    elif rest.strip():
         return None
     for number, word in re.findall(r"([+-]?\d+(?:\.\d+)?)\s*([a-z]+)", text):
         factor = _UNITS_US.get(word, _UNITS_US.get(word.removesuffix("s")))
@@ -129,7 +134,8 @@ def _arguments(name: str, given: Sequence[exp.Expr]) -> tuple[exp.Column, exp.Co
             )
         if length <= 0 and position < least - 2:
             raise InvalidStatement(f"the sizes of {name} must be positive")
-    return given[0], given[1], list(given[2:])
+    sizes = [exp.cast(g.copy(), "interval") if isinstance(g, exp.Literal) else g for g in given[2:]]
+    return given[0], given[1], sizes
 
 
 def _tumble(source: exp.Column, time: exp.Column, intervals: Sequence[exp.Expr]) -> exp.Select:

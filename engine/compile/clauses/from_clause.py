@@ -19,7 +19,17 @@ from engine.compile.clauses.where import where
 from engine.compile.correlation import Uncorrelated, free_columns, uncorrelated
 from engine.compile.program import delta_name
 from engine.compile.relations import Relation
-from engine.compile.scope import Planner, Queries, Scope, bind, computed, conjuncts, has_subquery, tables_of
+from engine.compile.scope import (
+    Planner,
+    Queries,
+    Scope,
+    bind,
+    computed,
+    conjuncts,
+    has_subquery,
+    nameable,
+    tables_of,
+)
 from engine.operators.base import Operator
 from engine.operators.changelog import Changelog
 from engine.operators.one_row import OneRow
@@ -332,7 +342,8 @@ def _item(planner: Planner, item: exp.Expr, ctes: Queries) -> Scope:
         return Scope(operator, {alias: {c.name: c.name for c in operator.columns}})
     relation = planner.relation(item.name, item.db)
     operator = scan(planner, relation)
-    return Scope(operator, {alias: {c.name: c.name for c in operator.visible}})
+    shown = (*nameable(operator.columns), *operator.visible)
+    return Scope(operator, {alias: {c.name: c.name for c in shown}})
 
 
 def scan(planner: Planner, relation: Relation) -> Operator:
