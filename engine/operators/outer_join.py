@@ -11,7 +11,6 @@ keys may hold NULL themselves. Cost: O(delta log n) plus the matches.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
@@ -34,12 +33,6 @@ class OuterJoin(Join):
         """The column that says which side is padded: a full join of a full join has two."""
         taken = {c.name for c in (*self.left.columns, *self.right.columns)}
         return next(name for n in count() if (name := f"_side{n or ''}") not in taken)
-
-    @property
-    def _side(self) -> str:
-        """The column that says which side is padded, by a name that no column of a full join below has."""
-        taken = {c.name for side in (self.left, self.right) for c in side.columns}
-        return next(n for n in (f"_side{'_' * more}" for more in itertools.count()) if n not in taken)
 
     @property
     def append_only(self) -> bool:  # type: ignore[override]
