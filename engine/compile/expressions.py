@@ -149,7 +149,7 @@ def _compound(node: exp.Expr) -> bool:
 
 def _guarded(node: exp.Expr) -> list[exp.Expr]:
     """The operands that the soft form of `node` would compute twice."""
-    if isinstance(node, exp.Cast) and not _literal_cast(node):
+    if isinstance(node, exp.Cast) and not is_literal_cast(node):
         return [node.this]
     if isinstance(node, exp.Func) and _called(node) in _DOMAINS:
         return _arguments(node)[:1]
@@ -165,7 +165,8 @@ def _arguments(node: exp.Func) -> list[exp.Expr]:
     return list(node.expressions) if isinstance(node, exp.Anonymous) else [node.this]
 
 
-def _literal_cast(node: exp.Cast) -> bool:
+def is_literal_cast(node: exp.Cast) -> bool:
+    """Does the cast only say the type of a literal, or of a row whose fields have been cast by themselves?"""
     return (
         is_row(node.this)
         or isinstance(node.this, exp.Literal | exp.Null | exp.Boolean)
@@ -185,7 +186,7 @@ def _soften_level(
     environment: Environment, operator: Operator, expressions: Sequence[exp.Expr]
 ) -> list[exp.Expr]:
     """Replace each soft node, whose operands are simple by now, by its guarded form."""
-    casts = [n for e in expressions for n in e.find_all(exp.Cast) if not _literal_cast(n)]
+    casts = [n for e in expressions for n in e.find_all(exp.Cast) if not is_literal_cast(n)]
     types = dict(
         zip(map(id, casts), describe_over(environment, operator, [n.this for n in casts]), strict=True)
     )
@@ -196,8 +197,8 @@ def _soften_level(
             if isinstance(n, exp.Cast) and id(n) in types
             else None
         ),
-        _soft_division,
-        _soft_function,
+        soft_division,
+        soft_function,
     ]
 
     def apply(node: exp.Expr) -> exp.Expr:
@@ -242,7 +243,8 @@ def _soft_cast(node: exp.Cast, source: str, target: str) -> exp.Expr | None:
     return None
 
 
-def _soft_division(node: exp.Expr) -> exp.Expr | None:
+def soft_division(node: exp.Expr) -> exp.Expr | None:
+    """The division with a divisor that is never zero; None if it has one, or is none."""
     if not isinstance(node, exp.Div | exp.Mod) or isinstance(node.expression, exp.Nullif):
         return None
     divisor = node.expression.unnest()
@@ -253,7 +255,8 @@ def _soft_division(node: exp.Expr) -> exp.Expr | None:
     return softened
 
 
-def _soft_function(node: exp.Expr) -> exp.Expr | None:
+def soft_function(node: exp.Expr) -> exp.Expr | None:
+    """The call as one that gives NULL where the function fails; None for what does not fail."""
     if isinstance(node, exp.Anonymous) and node.name.lower() == "convert_from":
         return exp.Anonymous(this="engine.convert_from", expressions=[e.copy() for e in node.expressions])
     if not isinstance(node, exp.Func):

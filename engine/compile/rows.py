@@ -1,7 +1,8 @@
 """Rows and structs in the expressions of views: each ROW(...) gets a type of its own, `(s).*` its fields.
 
 PostgreSQL's anonymous record cannot be stored. So a row becomes a struct of its fields' types, or takes the type of what it is
-compared with; rows on both sides of a comparison stay as they are, since PostgreSQL compares those field by field.
+compared with; rows on both sides of a comparison stay as they are, since PostgreSQL compares those field by field. The cast of a
+row to a struct casts its fields, each where it can be seen, so that one that fails makes the struct NULL.
 Before: `ROW(a, 1)`; after: `CAST(ROW(a, 1) AS rw.struct_...)`.
 """
 
@@ -50,12 +51,36 @@ def _typed(environment: Environment, operator: Operator, node: exp.Expr) -> exp.
             new = _typed(environment, operator, child)
         if new is not child:
             child.replace(new)
+    if isinstance(node, exp.Cast) and is_row(node.this):
+        return _cast_fields(environment, operator, node)
     if not is_row(node):
         return node
     fields = describe_over(environment, operator, node.expressions)
     made = struct_of("character varying" if f in ("unknown", "text") else f for f in fields)
     environment.provide([made])
     return _cast(node, made.name)
+
+
+def _cast_fields(environment: Environment, operator: Operator, node: exp.Cast) -> exp.Expr:
+    """`ROW(x, ...)::struct` as `CASE WHEN x IS NULL OR x::int IS NOT NULL THEN ROW(x::int, ...)::struct END`."""
+    struct = node.to.sql(dialect="postgres")
+    wanted = environment.describe(f"SELECT (q.s).* FROM (SELECT NULL::{struct} AS s) AS q")
+    given = list(node.this.expressions)
+    types = describe_over(environment, operator, given)
+    if len(wanted) != len(given):
+        return node
+    node, conditions = node.copy(), []
+    for field, type_, column in zip(list(node.this.expressions), types, wanted, strict=True):
+        if type_ in (column.type, "unknown", "record") or isinstance(field, exp.Literal | exp.Null):
+            continue
+        cast = exp.cast(field.copy(), column.type, dialect="postgres")
+        conditions.append(
+            exp.or_(field.copy().is_(exp.null()), exp.not_(cast.copy().is_(exp.null())), copy=False)
+        )
+        field.replace(cast)
+    if not conditions:
+        return node
+    return exp.Case(ifs=[exp.If(this=exp.and_(*conditions, copy=False), true=node)])
 
 
 def _beside(node: exp.Expr, child: exp.Expr) -> exp.Expr | None:

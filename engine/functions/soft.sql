@@ -31,3 +31,21 @@ BEGIN
                 called.schema, called.name, called.passed));
     END LOOP;
 END $$;
+
+-- Casts in queries that are run as a whole (engine/compile/soft_blocks.py): NULL where the value has no such form.
+DO $$
+DECLARE
+    target text;
+    suffix text;
+BEGIN
+    FOREACH target IN ARRAY '{smallint,integer,bigint,numeric,real,double precision,boolean,date,time without time zone,
+        timestamp without time zone,timestamp with time zone,interval,jsonb,bytea}'::text[]
+    LOOP
+        FOREACH suffix IN ARRAY '{"",[]}'::text[]
+        LOOP
+            EXECUTE format('CREATE OR REPLACE FUNCTION rw.%I(value anyelement) RETURNS %s LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE AS %L',
+                'try_to_' || replace(target, ' ', '_') || CASE suffix WHEN '' THEN '' ELSE '_array' END, target || suffix,
+                format('BEGIN RETURN CAST(value AS %s); EXCEPTION WHEN data_exception THEN RETURN NULL; END', target || suffix));
+        END LOOP;
+    END LOOP;
+END $$;

@@ -72,6 +72,10 @@ class Aggregate(Operator):
         return True
 
     @property
+    def of_one_row(self) -> bool:
+        return not self.group
+
+    @property
     def state(self) -> str:
         """The table of the groups, once lowered."""
         return self._state

@@ -94,6 +94,11 @@ class Operator(ABC):
         """
         return True
 
+    @property
+    def of_one_row(self) -> bool:
+        """Is it sure that the content never has two rows? Not unless an operator says so."""
+        return False
+
     def keep(self, stream: Stream) -> bool:
         """Told where a reader has stored the content; True if others will read it there as well."""
         return False

@@ -5,8 +5,8 @@ Meaning: L JOIN R ON l.a = r.b AND condition. Delta rule (bilinear; primes are c
 State: both contents, indexed by the join columns (a stored relation's own storage serves). NULL joins nothing. In a view that
 emits on window close, rows below the watermark of a column that the other side bounds (equal columns, l.t >= r.t - interval) are
 deleted: no match can come.
-Key: both keys together. Cost: O(delta log n) plus the matches; without equal columns each changed row is compared with every
-row of the other side.
+Key: both keys together. Cost: O(delta log n) plus the matches, where there are equal columns or one side has one row; else
+O(state): each changed row is compared with every row of the other side.
 """
 
 from __future__ import annotations
@@ -64,6 +64,10 @@ class Join(Operator):
     def inputs(self) -> tuple[Operator, ...]:
         return (self.left, self.right)
 
+    @property
+    def of_one_row(self) -> bool:
+        return self.left.of_one_row and self.right.of_one_row
+
     def lower(self, program: ProgramBuilder) -> Stream:
         left = program.searchable(self.left, [a for a, _ in self.pairs])
         right = program.searchable(self.right, [b for _, b in self.pairs])
@@ -120,9 +124,14 @@ class Join(Operator):
         return side.origin(column)
 
     def describe(self) -> Description:
-        return Description("Join", self.match.sql(), "delta", cost(self.match))
+        return Description("Join", self.match.sql(), "delta", cost(self.match, self.left, self.right))
 
 
-def cost(match: Match) -> Cost:
-    """O(delta log n) where equal columns lead to the matches, or every row is one; else the other side is read through."""
-    return Cost.DELTA_LOG if match.pairs or match.condition is None else Cost.STATE
+def cost(match: Match, left: Operator, right: Operator) -> Cost:
+    """O(delta log n) where equal columns lead to the matches, or one side is a row that all others match; else a changed row
+    is compared with every row of the other side.
+    """
+    if match.pairs:
+        return Cost.DELTA_LOG
+    lone = left.of_one_row or right.of_one_row
+    return Cost.DELTA_LOG if lone and match.condition is None else Cost.STATE

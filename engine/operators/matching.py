@@ -1,7 +1,8 @@
 """What outer, semi and anti joins share: which rows of one side match some row of the other, and for which that has changed.
 
 With m(l) = 1 if l matches a row of R, and m' the same after the barrier, only rows of L whose join columns occur in dR can have
-changed m. The matches of l before the barrier are those after it less the weights of the rows of dR that match.
+changed m. The matches of l before the barrier are those after it less the weights of the rows of dR that match. Where nothing
+is compared, m is the same for all rows of L: whether R has any; only if that changes are they looked at.
 """
 
 from __future__ import annotations
@@ -126,11 +127,12 @@ def changes(
     touched, affected = program.delta_table(keys), program.delta_table(operator.columns)
     of_right = dict(zip(match.left, match.right, strict=True))
     wanted = ", ".join(f"r.{quote(of_right[k.name])}" if of_right else "0" for k in keys)
+    changing = "" if match.pairs or match.condition is not None else f" WHERE {_emptied_or_filled(right)}"
     columns, on, same = names(operator.columns), match.sql(), match.same_keys("l", "k")
     into = f"INSERT INTO {affected} ({columns}, {WEIGHT}) SELECT {names(operator.columns, 'l.')}"
     prepare = (
         "PERFORM set_config('enable_hashjoin', 'on', true); "
-        f"INSERT INTO {touched} ({names(keys)}) SELECT DISTINCT {wanted} FROM {right.delta} AS r; "
+        f"INSERT INTO {touched} ({names(keys)}) SELECT DISTINCT {wanted} FROM {right.delta} AS r{changing}; "
         f"{into}, -l.{WEIGHT} FROM {left.delta} AS l JOIN {touched} AS k ON {same}; "
         "PERFORM set_config('enable_hashjoin', 'off', true); "
         f"{into}, 1 FROM {touched} AS k JOIN {left.content} AS l ON {same}"
@@ -146,3 +148,11 @@ def changes(
         f"WHERE (_n > 0) <> (_n - _d > 0))"
     )
     return prepare, rows
+
+
+def _emptied_or_filled(right: Stream) -> str:
+    """Has the relation rows now and had none before the barrier, or the other way round? Reads no more rows than have come."""
+    gained = f"(SELECT coalesce(sum(r.{WEIGHT}), 0) FROM {right.delta} AS r)"
+    now = f"EXISTS (SELECT 1 FROM {right.content} AS r)"
+    more = f"EXISTS (SELECT 1 FROM {right.content} AS r OFFSET greatest({gained}, 0))"
+    return f"{now} <> ({gained} < 0 OR {more})"

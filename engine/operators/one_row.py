@@ -32,6 +32,10 @@ class OneRow(Operator):
         return ()
 
     @property
+    def of_one_row(self) -> bool:
+        return True
+
+    @property
     def probes_content(self) -> bool:
         return False
 

@@ -138,4 +138,4 @@ class OuterJoin(Join):
 
     def describe(self) -> Description:
         name = "FullJoin" if self.full else "LeftJoin"
-        return Description(name, self.match.sql(), "delta", cost(self.match))
+        return Description(name, self.match.sql(), "delta", cost(self.match, self.left, self.right))

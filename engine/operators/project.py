@@ -50,6 +50,10 @@ class Project(Unary):
         return self.input.owns_content
 
     @property
+    def of_one_row(self) -> bool:
+        return self.input.of_one_row
+
+    @property
     def watermarks(self) -> Watermarks:
         below = self.input.watermarks
         found = {c.name: carried(i, below) for c, i in zip(self.columns, self.items, strict=True)}
@@ -96,6 +100,10 @@ class Filter(Linear):
     @property
     def owns_content(self) -> bool:
         return self.input.owns_content
+
+    @property
+    def of_one_row(self) -> bool:
+        return self.input.of_one_row
 
     def lower(self, program: ProgramBuilder) -> Stream:
         below = self.input.lower(program)

@@ -4,7 +4,8 @@ Meaning: L WHERE [NOT] EXISTS (SELECT FROM R WHERE l.a = r.b AND condition). Del
 same after the barrier (see `matching`):
     d out = m'(dL) + (m' - m)(L' - dL)
 State: both contents, indexed by the join columns (a stored relation's own storage serves). NULL matches nothing, except in
-columns that are compared NULL-safe. Key: the left one. Cost: O(delta log n) plus the rows that match what changed on the right.
+columns that are compared NULL-safe. Key: the left one. Cost: O(delta log n) plus the rows that match what changed on the right;
+O(state) where a condition without equal columns decides.
 Reference: the query as a batch.
 """
 
@@ -41,6 +42,10 @@ class SemiJoin(Operator):
         return (self.left, self.right)
 
     @property
+    def of_one_row(self) -> bool:
+        return self.left.of_one_row
+
+    @property
     def watermarks(self) -> Watermarks:
         of_left = {c.name for c in self.columns}  # a right row may show or hide left rows of any time
         found = self.match.watermarks(self.left.watermarks, self.right.watermarks)
@@ -69,4 +74,8 @@ class SemiJoin(Operator):
         return self.left.origin(column)
 
     def describe(self) -> Description:
-        return Description("AntiJoin" if self.anti else "SemiJoin", self.match.sql(), "delta", Cost.DELTA_LOG)
+        return Description("AntiJoin" if self.anti else "SemiJoin", self.match.sql(), "delta", self._cost())
+
+    def _cost(self) -> Cost:
+        read_through = not self.match.pairs and self.match.condition is not None
+        return Cost.STATE if read_through else Cost.DELTA_LOG

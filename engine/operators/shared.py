@@ -27,6 +27,10 @@ class Shared(Linear):
             self._stream = program.pin(self.input, self.input.lower(program))
         return self._stream
 
+    @property
+    def of_one_row(self) -> bool:
+        return self.input.of_one_row
+
     def keep(self, stream: Stream) -> bool:
         self._stream, self._kept = stream, True
         return True

@@ -81,6 +81,10 @@ class TopN(Stored, Unary):
         return (*self.input.columns, *([Column(self.rank, "bigint")] if self.rank else []))
 
     @property
+    def of_one_row(self) -> bool:
+        return not self.partition and self.limit - self.offset <= 1 and self.function == ROW_NUMBER
+
+    @property
     def _single(self) -> bool:
         plain = self.rank is None and self.offset == 0 and self.function == ROW_NUMBER
         return plain and self.limit == 1 and self.input.append_only and bool(self.partition)

@@ -1,10 +1,16 @@
-"""WHERE column > (SELECT ...): the comparison with an uncorrelated scalar subquery of at most one row."""
+"""WHERE column > (SELECT ...): the comparison with an uncorrelated scalar subquery of at most one row.
+
+A join with a relation of at most one row by such a comparison (`FROM t, (SELECT max(x) AS m FROM v) AS b WHERE t.x > b.m`) is
+the same filter, behind which the row is joined where the query reads more of it.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlglot import exp
 
-from engine.compile.cardinality import at_most_one_row
+from engine.compile.clauses.join import ONE_INDEX
 from engine.compile.clauses.projection import project
 from engine.compile.expressions import check_scalars, identifier
 from engine.compile.relations import describe_over
@@ -21,16 +27,10 @@ from engine.compile.scope import (
 )
 from engine.operators.base import Operator
 from engine.operators.dynamic_filter import DynamicFilter
+from engine.operators.shared import Shared
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 
 _FORM = "write column > (SELECT max(x) FROM v), or >=, <, <=, ANDed with other conditions"
-_FAMILIES = (
-    {"smallint", "integer", "bigint"},
-    {"real", "double precision"},
-    {"date", "timestamp without time zone", "timestamp with time zone"},
-    {"text", "character varying"},
-)
-"""Types that one B-tree index compares with each other (PostgreSQL manual, "Operator classes and operator families")."""
 
 
 def dynamic_filter(planner: Planner, scope: Scope, condition: exp.Expr, ctes: Queries) -> None:
@@ -55,11 +55,45 @@ def dynamic_filter(planner: Planner, scope: Scope, condition: exp.Expr, ctes: Qu
     timed = [n for n in right.find_all(exp.CurrentTimestamp) if not n.find_ancestor(exp.Query)]
     if has_subquery(left) or len(subqueries) != 1 or tables_of(right) or timed:
         raise UnsupportedFeature("this comparison with a subquery in a view", hint=_FORM)
-    value = bind(scope, left)
+    _filter(planner, scope, left, _bound(planner, right, subqueries[0], ctes), op)
+
+
+def bounded(planner: Planner, scope: Scope, row: Scope, on: list[exp.Expr]) -> Scope | None:
+    """The row of `row` narrowing `scope` down by each comparison of the two in `on`, and what is then to be joined with it.
+
+    The comparisons are taken out of `on`. None, and nothing changed, where there is none, or an equality leads to the matches.
+    """
+    if any(isinstance(c.unnest(), exp.EQ | exp.NullSafeEQ) for c in on):
+        return None
+    found = [(c, side) for c in on if (side := _sides(c.unnest(), scope, row)) is not None]
+    if not found:
+        return None
+    operator = row.operator if isinstance(row.operator, Shared) else Shared(row.operator, "bound")
+    row = replace(row, operator=operator)
+    for condition, (value, bound, op) in found:
+        on[:] = [c for c in on if c is not condition]
+        _filter(planner, scope, value, project(planner, row, [exp.alias_(bound.copy(), "bound")]), op)
+    return row
+
+
+def _sides(condition: exp.Expr, scope: Scope, row: Scope) -> tuple[exp.Expr, exp.Expr, str] | None:
+    """A comparison of an expression over `scope` with one over `row`, in this order."""
+    op = COMPARISONS.get(type(condition))
+    if op is None:
+        return None
+    left, right = condition.this, condition.expression
+    if tables_of(left) <= set(row.names):
+        left, right, op = right, left, FLIPPED[op]
+    ours, theirs = tables_of(left), tables_of(right)
+    fits = ours and theirs and ours <= set(scope.names) and theirs <= set(row.names)
+    return (left, right, op) if fits else None
+
+
+def _filter(planner: Planner, scope: Scope, side: exp.Expr, bound: Operator, op: str) -> None:
+    value = bind(scope, side)
     check_scalars(planner.environment, [value])
-    bound = _bound(planner, right, subqueries[0], ctes)
     types = (describe_over(planner.environment, scope.operator, [value])[0], bound.visible[0].type)
-    if types[0] != types[1] and not any(set(types) <= family for family in _FAMILIES):
+    if types[0] != types[1] and not any(set(types) <= family for family in ONE_INDEX):
         value, bound = _aligned(planner, value, bound, types)
     scope.operator, columns = computed(planner, scope.operator, [value])
     scope.operator = DynamicFilter(scope.operator, bound, columns[0], op)
@@ -70,7 +104,7 @@ def _bound(planner: Planner, side: exp.Expr, subquery: exp.Subquery, ctes: Queri
     operator, _ = planner.query(subquery.this, ctes)
     if len(operator.visible) != 1:
         raise InvalidStatement("subquery must return only one column")
-    if not at_most_one_row(operator):
+    if not operator.of_one_row:
         raise UnsupportedFeature(
             "a scalar subquery that might produce more than one row",
             hint="aggregate it without GROUP BY: (SELECT max(x) FROM v)",

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from engine.compile.expressions import check_scalars, identifier
+from engine.compile.expressions import check_scalars, identifier, soften
+from engine.compile.rows import is_row
 from engine.compile.scope import Planner, Scope, bind
 from engine.operators.base import Column, Operator, nulls
 from engine.operators.expand import Expand
@@ -32,7 +33,7 @@ def is_expanding(item: exp.Expr) -> bool:
 def expand_item(planner: Planner, scope: Scope, item: exp.Expr, *, outer: bool) -> None:
     """Join the scope with an item of FROM for which `is_expanding` holds."""
     if isinstance(item, exp.Values):
-        rows, ordinal = _values(scope, item), False
+        rows, ordinal = _values(planner, scope, item), False
     else:
         rows, ordinal = _function(planner, scope, item)
     alias = item.args.get("alias")
@@ -52,13 +53,15 @@ def expand_item(planner: Planner, scope: Scope, item: exp.Expr, *, outer: bool) 
     scope.names = {**scope.names, item.alias_or_name: meant}
 
 
-def _values(scope: Scope, item: exp.Values) -> str:
-    rows = ", ".join(
-        f"({', '.join(bind(scope, e).sql(dialect='postgres') for e in row.expressions)})"
-        if isinstance(row, exp.Tuple)
-        else f"({bind(scope, row).sql(dialect='postgres')})"
+def _values(planner: Planner, scope: Scope, item: exp.Values) -> str:
+    listed = [
+        exp.Tuple(
+            expressions=[bind(scope, e) for e in (row.expressions if isinstance(row, exp.Tuple) else [row])]
+        )
         for row in item.expressions
-    )
+    ]
+    scope.operator = _softened(planner, scope.operator, listed)
+    rows = ", ".join(f"({', '.join(e.sql(dialect='postgres') for e in row.expressions)})" for row in listed)
     return f"(SELECT v.*, row_number() OVER () FROM (VALUES {rows}) AS v)"
 
 
@@ -67,13 +70,12 @@ def _function(planner: Planner, scope: Scope, item: exp.Expr) -> tuple[str, bool
     call = item if isinstance(item, exp.Unnest) else item.this
     ordinal = bool(item.args.get("ordinality") or call.args.get("offset") or call.args.get("ordinality"))
     if isinstance(call, exp.Unnest):
-        arguments = [bind(scope, e) for e in call.expressions]
-        check_scalars(planner.environment, arguments)
-        text = f"unnest({', '.join(a.sql(dialect='postgres') for a in arguments)})"
+        bound: exp.Expr = exp.Anonymous(this="unnest", expressions=[bind(scope, e) for e in call.expressions])
     else:
         bound = bind(scope, call)
-        _check(planner, [bound])
-        text = bound.sql(dialect="postgres")
+    _check(planner, [bound])
+    scope.operator = _softened(planner, scope.operator, [bound])
+    text = bound.sql(dialect="postgres")
     return f"ROWS FROM ({text}) WITH ORDINALITY", ordinal
 
 
@@ -96,9 +98,10 @@ def expand_calls(
 ) -> tuple[Operator, list[exp.Expr]]:
     """Replace calls of set-returning functions in a select list by columns of an Expand; they advance side by side."""
     while calls := set_returning(planner, expressions):
+        _check(planner, calls)
+        operator = _softened(planner, operator, calls)
         texts = [c.sql(dialect="postgres") for c in calls]
         rows = f"ROWS FROM ({', '.join(texts)}) WITH ORDINALITY"
-        _check(planner, calls)
         found = _described(planner, operator, rows)[:-1]
         if len(found) != len(calls):
             raise UnsupportedFeature(
@@ -119,6 +122,18 @@ def _replaced(node: exp.Expr, columns: dict[int, str]) -> exp.Expr:
         if new is not child:
             child.replace(new)
     return node
+
+
+def _softened(planner: Planner, operator: Operator, calls: Sequence[exp.Expr]) -> Operator:
+    """Make the calls' arguments, over the operator, soft in their place; returns what they are then to be evaluated on."""
+    found = [a for call in calls for a in call.iter_expressions() if a.find(exp.Func, exp.Div, exp.Mod)]
+    found = [a for a in found if not any(is_row(n) for n in a.walk())]
+    if not found:
+        return operator
+    operator, soft = soften(planner.environment, operator, found)
+    for argument, new in zip(found, soft, strict=True):
+        argument.replace(new)
+    return operator
 
 
 def _check(planner: Planner, calls: Sequence[exp.Expr]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from engine.compile.clauses.dynamic_filter import bounded
 from engine.compile.clauses.expand import expand_item, is_expanding
 from engine.compile.clauses.gap_fill import gap_fill
 from engine.compile.clauses.join import asof, joined, temporal
@@ -99,11 +100,23 @@ class _From:
             for condition in on:
                 _remove(pool, condition)
                 _remove(self.conditions, condition)
-            scope = self._joined(scope, right, on)
+            scope = self._narrowed(scope, right, on)
             self._settle(scope, pool)
         for condition in pool:
             where(self.planner, scope, condition, self.ctes)
         return scope
+
+    def _narrowed(self, scope: Scope, right: Scope, on: list[exp.Expr]) -> Scope:
+        """An inner join; a side of one row bounds the other by an index, where they are compared."""
+        if scope.operator.of_one_row and not right.operator.of_one_row:
+            scope, right = right, scope
+        compared = list(on)
+        row = bounded(self.planner, scope, right, on) if right.operator.of_one_row else None
+        if row is None:
+            return self._joined(scope, right, on)
+        judged = {id(n) for c in compared if c not in on for n in c.walk()}
+        read = [c for c in self.tree.find_all(exp.Column) if c.table in row.names and id(c) not in judged]
+        return self._joined(scope, row, on) if read or on else scope
 
     def _joined(self, scope: Scope, right: Scope, on: list[exp.Expr]) -> Scope:
         """An inner join; a condition over both sides that may fail is applied behind it, softly."""

@@ -1,12 +1,13 @@
 """What no incremental operator maintains: a query block recomputed over the contents of what it reads.
 
 `recompute` is called with a block (a SELECT, a set operation) that its clauses have refused. Relations, CTEs and subqueries in
-its FROM become inputs, which are planned as ever; the rest of the block stays as it was written, for PostgreSQL to run.
+its FROM become inputs, which are planned as ever; the rest of the block stays as it was written, for PostgreSQL to run, but
+that what may fail gives NULL.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlglot import exp
 
@@ -16,10 +17,11 @@ from engine.compile.correlation import gives_one_row, is_scalar
 from engine.compile.relations import refuse_repeated
 from engine.compile.scalar_subqueries import MORE_THAN_ONE, ONE_ROW_HINT
 from engine.compile.scope import Planner, Queries
+from engine.compile.soft_blocks import soften_block
 from engine.operators.base import Column, Operator, nulls
 from engine.operators.recompute import Recompute, placeholder
 from engine.operators.temporal_filter import NOW
-from tailrace.errors import UnsupportedFeature
+from tailrace.errors import TailraceError, UnsupportedFeature
 from tailrace.sql.aggregate_calls import aggregate_calls
 
 
@@ -45,10 +47,26 @@ def recompute(planner: Planner, block: exp.Expr, ctes: Queries, reason: Unsuppor
         table.set("catalog", None)
     timed = tree.find(exp.CurrentTimestamp) is not None
     tree = tree.transform(lambda n: exp.column(NOW) if isinstance(n, exp.CurrentTimestamp) else n)
-    query = aggregate_calls(tree.sql(dialect="postgres"))
     operators = tuple(inputs.values())
+    query = _text(tree)
     columns = _described(planner, query, operators)
+    query = _softened(planner, tree, columns, operators) or query
     return Recompute(query, columns, operators, timed, reason.feature)
+
+
+def _text(tree: exp.Expr) -> str:
+    return aggregate_calls(tree.sql(dialect="postgres"))
+
+
+def _softened(
+    planner: Planner, tree: exp.Expr, columns: Sequence[Column], inputs: Iterable[Operator]
+) -> str | None:
+    """The query with what may fail made soft; None where PostgreSQL would not read the same from it."""
+    query = _text(soften_block(planner.environment, tree))
+    try:
+        return query if _described(planner, query, inputs) == tuple(columns) else None
+    except TailraceError:
+        return None
 
 
 def _check(planner: Planner, tree: exp.Expr, ctes: Queries, reason: UnsupportedFeature) -> None:

@@ -65,3 +65,17 @@ SELECT id
 -- with_cte
 WITH b AS (SELECT max(i) AS m FROM u)
 SELECT id FROM t WHERE i >= (SELECT m FROM b) AND id < (SELECT m + 5 FROM b);
+
+
+-- of_a_row
+WITH b AS (SELECT max(i) AS m FROM u) SELECT t.id, t.i FROM t, b WHERE t.i > b.m;
+
+-- of_a_row_that_comes_first
+SELECT t.id FROM (SELECT i AS m FROM u WHERE i IS NOT NULL ORDER BY i DESC, id LIMIT 1) AS b JOIN t ON b.m + 1 >= t.i;
+
+-- of_a_row_that_is_shown
+SELECT t.id, t.i, b.low, b.high FROM t, (SELECT min(i) AS low, max(i) AS high FROM bag) AS b WHERE t.i > b.low AND t.i <= b.high;
+
+-- of_a_row_with_more_to_it
+SELECT t.id, u.id AS other FROM t JOIN u ON t.g = u.g, (SELECT max(ts) AS m, count(*) AS n FROM log) AS b
+    WHERE t.ts < b.m AND b.n + t.i + u.i > 2;
