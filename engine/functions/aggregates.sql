@@ -87,3 +87,11 @@ CREATE OR REPLACE FUNCTION rw.avg(double precision, bigint) RETURNS double preci
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT $1 / nullif($2, 0) $$;
 CREATE OR REPLACE FUNCTION rw.avg(interval, bigint) RETURNS interval
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT $1 / nullif($2, 0) $$;
+
+-- How many values have each bit set (engine/operators/accumulators.py).
+CREATE OR REPLACE FUNCTION rw.add_counts(bigint[], bigint[]) RETURNS bigint[]
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT array_agg(a + b ORDER BY i) FROM unnest($1, $2) WITH ORDINALITY AS u (a, b, i) $$;
+CREATE OR REPLACE FUNCTION rw.bits_of_counts(counts bigint[], at_least bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT coalesce(bit_or(1::bigint << (i - 1)::integer), 0) FROM unnest(counts) WITH ORDINALITY AS u (n, i) WHERE n >= at_least
+$$;

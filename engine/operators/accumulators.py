@@ -1,9 +1,10 @@
 """Accumulators: what an aggregate keeps per group so that a barrier costs what changed.
 
 Each accumulator is a few state columns with three rules: `partial` computes them from weighted rows `d`, `merge` adds a
-partial `x` (EXCLUDED) to the state `s`, and the call's output is an expression over the columns. Counts, sums of exact numbers
-and what is made of these take retractions as negative weights. Floating-point sums are computed anew from the group's rows
-when it sees a retraction, which keeps them exact. min and max read the edge of an index then, first_value and last_value always.
+partial `x` (EXCLUDED) to the state `s`, and the call's output is an expression over the columns. Counts (of set bits too), sums
+of exact numbers and what is made of these take retractions as negative weights. Floating-point sums are computed anew from the
+group's rows when it sees a retraction, which keeps them exact. min and max read the edge of an index then, first_value and
+last_value always.
 Every other aggregate is computed from the rows of the groups that changed.
 
 Over DISTINCT values, counts and sums are the same over the changes of the set of values.
@@ -25,10 +26,14 @@ SOURCE = "_s"
 
 ACCUMULATED = (
     "count", "sum", "avg", "min", "max", "stddev_samp", "stddev_pop", "var_samp", "var_pop", "bool_and", "bool_or",
+    "bit_and", "bit_or", "bit_xor",
 )  # fmt: skip
 _EDGES = ("first_value", "last_value")
+_SPREADS = ("stddev_samp", "stddev_pop", "var_samp", "var_pop")
 _EXACT = {"smallint", "integer", "bigint", "numeric", "rw_int256"}
 _FLOAT = {"real", "double precision"}
+_INTEGERS = {"smallint", "integer", "bigint"}
+_BITS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,10 @@ class Accumulators:
             self.outputs.append("{p}" + self._edge(call))
         elif call.function in ("bool_and", "bool_or"):
             self.outputs.append(self._boolean(call))
+        elif call.function in ("bit_and", "bit_or") and base in _INTEGERS:
+            self.outputs.append(self._bits(call))
+        elif call.function == "bit_xor" and base in _INTEGERS and not call.distinct:
+            self.outputs.append(self._parity(call, base))
         elif call.function == "sum" and summed:
             count = self._count(call)
             total = self._sum(call, base)
@@ -118,7 +127,7 @@ class Accumulators:
             total = self._sum(call, base)
             value = f"{{p}}{total}::{_dividend(base, call.output.type)} / {{p}}{count}"
             self.outputs.append(f"CASE WHEN {{p}}{count} > 0 THEN {value} END")
-        elif call.function in ACCUMULATED and summed and base != "interval":
+        elif call.function in _SPREADS and summed and base != "interval":
             self.outputs.append(self._variance(call, base))
         else:
             self.outputs.append("{p}" + self._whole(call))
@@ -213,6 +222,31 @@ class Accumulators:
         yes, no = f"{{p}}{counts['true']}", f"{{p}}{counts['false']}"
         value = f"{no} = 0" if call.function == "bool_and" else f"{yes} > 0"
         return f"CASE WHEN {yes} + {no} > 0 THEN {value} END"
+
+    def _bits(self, call: AggregateCall) -> str:
+        """How many values have each of the 64 bits set, the sign's extended."""
+        count, name = self._count(call), self._key("bits", call)
+        argument, where = f"d.{quote(call.argument or '')}::bigint", f"FILTER (WHERE {self._condition(call)})"
+        counts = (
+            f"coalesce(sum({WEIGHT} * ({argument} >> {n} & 1)::integer) {where}, 0)" for n in range(_BITS)
+        )
+        self._cell(
+            name,
+            "bigint[]",
+            f"ARRAY[{', '.join(counts)}]::bigint[]",
+            f"rw.add_counts({{s}}{name}, {{x}}{name})",
+        )
+        least = f"{{p}}{count}" if call.function == "bit_and" else "1"
+        value = f"rw.bits_of_counts({{p}}{name}, {least})::{call.output.type}"
+        return f"CASE WHEN {{p}}{count} > 0 THEN {value} END"
+
+    def _parity(self, call: AggregateCall, base: str) -> str:
+        """A value that goes is one more that comes."""
+        count, name = self._count(call), self._key("bit_xor", call)
+        where = f"FILTER (WHERE {self._condition(call)} AND {WEIGHT} % 2 <> 0)"
+        partial = f"coalesce(bit_xor(d.{quote(call.argument or '')}) {where}, 0)"
+        self._cell(name, base, partial, f"{{s}}{name} # {{x}}{name}")
+        return f"CASE WHEN {{p}}{count} > 0 THEN {{p}}{name} END"
 
     def _variance(self, call: AggregateCall, base: str) -> str:
         count, sample = self._count(call), call.function.endswith("_samp")

@@ -168,7 +168,7 @@ def _call(call: Call, text: str, output: Column, by_slot: dict[int, str]) -> Agg
         return AggregateCall(
             function, argument, condition, output, order=tuple(order), not_null=tuple(not_null)
         )
-    distinct = call.distinct and call.name not in ("min", "max", "bool_and", "bool_or")
+    distinct = call.distinct and call.name not in ("min", "max", "bool_and", "bool_or", "bit_and", "bit_or")
     return AggregateCall(call.name, argument, condition, output, distinct=distinct, text=text)
 
 

@@ -58,4 +58,10 @@ SELECT g, h, i, count(*) AS n FROM u GROUP BY g, ROLLUP (h), GROUPING SETS ((i),
 SELECT g, count(DISTINCT i) + 1 AS a, count(DISTINCT i) AS b, max(i) - min(i) AS c FROM t GROUP BY g HAVING max(i) > 0;
 
 -- kinds_in_one
-SELECT g, bool_or(i > 1) AS a, sum(x) AS b, max(x) AS c, array_agg(DISTINCT h) AS d, count(DISTINCT x) AS e FROM bag GROUP BY g
+SELECT g, bool_or(i > 1) AS a, sum(x) AS b, max(x) AS c, array_agg(DISTINCT h) AS d, count(DISTINCT x) AS e FROM bag GROUP BY g;
+
+-- bits_of_all
+SELECT bit_and(i) AS a, bit_or(i) AS b, bit_xor(i) AS c, bit_or(i::bigint) FILTER (WHERE g = 1) AS d FROM bag;
+
+-- bits_by_group
+SELECT g, bit_and(i::smallint) AS a, bit_or(DISTINCT i) AS b, bit_xor(i::bigint) AS c, bit_xor(DISTINCT i) AS d FROM t GROUP BY g;
