@@ -30,6 +30,8 @@ class DynamicFilter(Operator):
     bound: Operator
     column_name: str
     op: str
+    read_whole: bool = False
+    """Is the content read as a whole? Else it is probed, and the range must not look better to the planner than the probe."""
     append_only = False
 
     @property
@@ -79,8 +81,11 @@ class DynamicFilter(Operator):
             f"ELSIF {narrows} THEN {cross(-1, old, new)}; "
             f"ELSE {cross(1, new, old)}; END IF; END IF"
         )
-        # IS TRUE hides the comparison from the planner: a join probes by its own columns, never by this wide range
-        passing = f"(i.{column} {self.op} (SELECT k.bound FROM {kept} AS k)) IS TRUE"
+        passing = f"i.{column} {self.op} (SELECT k.bound FROM {kept} AS k)"
+        if (
+            not self.read_whole
+        ):  # IS TRUE hides it: a join probes by its own columns, never by this wide range
+            passing = f"({passing}) IS TRUE"
         return Stream(table, f"(SELECT {columns} FROM {below.content} AS i WHERE {passing})")
 
     def origin(self, column: str) -> Origin | None:

@@ -6,6 +6,7 @@ the same filter, behind which the row is joined where the query reads more of it
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from sqlglot import exp
@@ -58,25 +59,31 @@ def dynamic_filter(planner: Planner, scope: Scope, condition: exp.Expr, ctes: Qu
     _filter(planner, scope, left, _bound(planner, right, subqueries[0], ctes), op)
 
 
-def bounded(planner: Planner, scope: Scope, row: Scope, on: list[exp.Expr]) -> Scope | None:
-    """The row of `row` narrowing `scope` down by each comparison of the two in `on`, and what is then to be joined with it.
+Comparison = tuple[exp.Expr, exp.Expr, str]
+"""An expression over what is bounded, one over the row that bounds it, and how they are compared."""
 
-    The comparisons are taken out of `on`. None, and nothing changed, where there is none, or an equality leads to the matches.
-    """
+
+def comparisons(scope: Scope, row: Scope, on: Sequence[exp.Expr]) -> dict[int, Comparison]:
+    """Those of the conditions that compare `scope` with `row`, by id; none where an equality leads to the matches."""
     if any(isinstance(c.unnest(), exp.EQ | exp.NullSafeEQ) for c in on):
-        return None
-    found = [(c, side) for c in on if (side := _sides(c.unnest(), scope, row)) is not None]
-    if not found:
-        return None
+        return {}
+    return {id(c): sides for c in on if (sides := _sides(c.unnest(), scope, row)) is not None}
+
+
+def bounded(planner: Planner, scope: Scope, row: Scope, found: Iterable[Comparison], *, whole: bool) -> Scope:
+    """Narrow `scope` down by comparisons with the row of `row`; returns the row as it may be joined after that.
+
+    `whole`: the rows that pass are then read as a whole.
+    """
     operator = row.operator if isinstance(row.operator, Shared) else Shared(row.operator, "bound")
     row = replace(row, operator=operator)
-    for condition, (value, bound, op) in found:
-        on[:] = [c for c in on if c is not condition]
-        _filter(planner, scope, value, project(planner, row, [exp.alias_(bound.copy(), "bound")]), op)
+    for value, bound, op in found:
+        side = project(planner, row, [exp.alias_(bound.copy(), "bound")])
+        _filter(planner, scope, value, side, op, whole=whole)
     return row
 
 
-def _sides(condition: exp.Expr, scope: Scope, row: Scope) -> tuple[exp.Expr, exp.Expr, str] | None:
+def _sides(condition: exp.Expr, scope: Scope, row: Scope) -> Comparison | None:
     """A comparison of an expression over `scope` with one over `row`, in this order."""
     op = COMPARISONS.get(type(condition))
     if op is None:
@@ -89,14 +96,16 @@ def _sides(condition: exp.Expr, scope: Scope, row: Scope) -> tuple[exp.Expr, exp
     return (left, right, op) if fits else None
 
 
-def _filter(planner: Planner, scope: Scope, side: exp.Expr, bound: Operator, op: str) -> None:
+def _filter(
+    planner: Planner, scope: Scope, side: exp.Expr, bound: Operator, op: str, *, whole: bool = False
+) -> None:
     value = bind(scope, side)
     check_scalars(planner.environment, [value])
     types = (describe_over(planner.environment, scope.operator, [value])[0], bound.visible[0].type)
     if types[0] != types[1] and not any(set(types) <= family for family in ONE_INDEX):
         value, bound = _aligned(planner, value, bound, types)
     scope.operator, columns = computed(planner, scope.operator, [value])
-    scope.operator = DynamicFilter(scope.operator, bound, columns[0], op)
+    scope.operator = DynamicFilter(scope.operator, bound, columns[0], op, whole)
 
 
 def _bound(planner: Planner, side: exp.Expr, subquery: exp.Subquery, ctes: Queries) -> Operator:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from engine.compile.clauses.dynamic_filter import bounded
+from engine.compile.clauses.dynamic_filter import bounded, comparisons
 from engine.compile.clauses.expand import expand_item, is_expanding
 from engine.compile.clauses.gap_fill import gap_fill
 from engine.compile.clauses.join import asof, joined, temporal
@@ -110,13 +110,14 @@ class _From:
         """An inner join; a side of one row bounds the other by an index, where they are compared."""
         if scope.operator.of_one_row and not right.operator.of_one_row:
             scope, right = right, scope
-        compared = list(on)
-        row = bounded(self.planner, scope, right, on) if right.operator.of_one_row else None
-        if row is None:
+        found = comparisons(scope, right, on) if right.operator.of_one_row else {}
+        if not found:
             return self._joined(scope, right, on)
-        judged = {id(n) for c in compared if c not in on for n in c.walk()}
-        read = [c for c in self.tree.find_all(exp.Column) if c.table in row.names and id(c) not in judged]
-        return self._joined(scope, row, on) if read or on else scope
+        judged = {id(n) for c in on if id(c) in found for n in c.walk()}
+        read = any(c.table in right.names and id(c) not in judged for c in self.tree.find_all(exp.Column))
+        rest = [c for c in on if id(c) not in found]
+        row = bounded(self.planner, scope, right, found.values(), whole=read and not rest)
+        return self._joined(scope, row, rest) if read or rest else scope
 
     def _joined(self, scope: Scope, right: Scope, on: list[exp.Expr]) -> Scope:
         """An inner join; a condition over both sides that may fail is applied behind it, softly."""
