@@ -39,6 +39,10 @@ class OuterJoin(Join):
         return False
 
     @property
+    def of_one_row(self) -> bool:
+        return not self.full and super().of_one_row
+
+    @property
     def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
         side = (Column(self._side, "smallint", hidden=True),) if self.full else ()
         return (*self.left.columns, *self.right.columns, *side)

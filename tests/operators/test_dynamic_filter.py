@@ -52,3 +52,12 @@ def test_exists_over_nothing_flips_with_the_first_and_the_last_row(engine: FlowU
         "DELETE FROM bag WHERE true", "INSERT INTO bag (g) VALUES (5)", "DELETE FROM t WHERE id = 1"
     )
     engine.check()
+
+
+def test_a_full_join_of_two_rows_may_have_two(engine: FlowUnderTest) -> None:
+    make_tables(engine)
+    one = "(SELECT max(i) AS m FROM t) AS a"
+    other = "(SELECT max(i) AS m FROM u) AS b"
+    shown = engine.explain(f"SELECT bag.g, a.m FROM bag, {one} FULL JOIN {other} ON a.m = b.m")
+    (on_nothing,) = [line for line in shown if line.strip().startswith("Join [TRUE]")]
+    assert on_nothing.endswith("cost: O(state)")

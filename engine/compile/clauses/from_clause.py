@@ -108,16 +108,15 @@ class _From:
 
     def _narrowed(self, scope: Scope, right: Scope, on: list[exp.Expr]) -> Scope:
         """An inner join; a side of one row bounds the other by an index, where they are compared."""
-        if scope.operator.of_one_row and not right.operator.of_one_row:
-            scope, right = right, scope
-        found = comparisons(scope, right, on) if right.operator.of_one_row else {}
+        left, row = (scope, right) if right.operator.of_one_row else (right, scope)
+        found = comparisons(left, row, on) if row.operator.of_one_row else {}
         if not found:
             return self._joined(scope, right, on)
         judged = {id(n) for c in on if id(c) in found for n in c.walk()}
-        read = any(c.table in right.names and id(c) not in judged for c in self.tree.find_all(exp.Column))
+        read = any(c.table in row.names and id(c) not in judged for c in self.tree.find_all(exp.Column))
         rest = [c for c in on if id(c) not in found]
-        row = bounded(self.planner, scope, right, found.values(), whole=read and not rest)
-        return self._joined(scope, row, rest) if read or rest else scope
+        row = bounded(self.planner, left, row, found.values(), whole=read and not rest)
+        return self._joined(left, row, rest) if read or rest else left
 
     def _joined(self, scope: Scope, right: Scope, on: list[exp.Expr]) -> Scope:
         """An inner join; a condition over both sides that may fail is applied behind it, softly."""
