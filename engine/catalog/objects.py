@@ -130,7 +130,11 @@ class Catalog:
     def relation(self, name: ObjectName, path: Iterable[str] = (PUBLIC,)) -> Relation | None:
         """For the compiler: what can be read, so no indexes, no sinks, nothing that is still being filled."""
         found = self.find(name, path)
-        if found is None or found.kind in ("index", "sink", "subscription", "function") or found.is_creating:
+        if (
+            found is None
+            or found.kind in ("index", "sink", "subscription", "function", "secret")
+            or found.is_creating
+        ):
             return None
         return found.relation()
 

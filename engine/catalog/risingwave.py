@@ -51,7 +51,7 @@ CREATE VIEW rw_catalog.rw_columns AS
         coalesce(coalesce(o.body -> 'stored_key', o.body -> 'key') ? (c.value ->> 'name'), false) AS is_primary_key,
         coalesce(o.body -> 'key' ? (c.value ->> 'name'), false) AS is_distribution_key,
         c.value ->> 'generated' IS NOT NULL AS is_generated,
-        coalesce((c.value ->> 'nullable')::boolean, true) AS is_nullable,
+        NOT coalesce((c.value ->> 'not_null')::boolean, false) AS is_nullable,
         c.value ->> 'generated' AS generation_expression,
         CASE WHEN c.value ->> 'name' = '_row_id' THEN 'serial' ELSE rw.shown_type(c.value ->> 'type') END AS data_type,
         to_regtype(c.value ->> 'type')::oid::integer AS type_oid, t.typlen AS type_len, t.typname::text AS udt_type

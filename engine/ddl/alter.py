@@ -12,10 +12,13 @@ from engine.catalog.objects import CatalogObject
 from engine.ddl.alter_table import add_column, drop_column
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.move import set_owner, set_schema
+from engine.ddl.parallelism import set_parallelism
 from engine.ddl.rate_limits import KINDS, set_rate_limit
 from engine.ddl.rename import rename
+from engine.ddl.secrets import alter_secret
 from engine.ddl.subscriptions import set_retention
 from engine.ddl.swap import swap
+from engine.ddl.system import alter_system
 from engine.ddl.words import Name, Words
 from tailrace.errors import InvalidStatement, UndefinedObject, UnsupportedFeature
 
@@ -42,6 +45,10 @@ def alter(context: DdlContext) -> Reply:
     """Run ALTER."""
     words = Words(context.text)
     words.take()
+    if words.accept("SYSTEM"):
+        return alter_system(context, words)
+    if words.accept("SECRET"):
+        return alter_secret(context, words)
     for keywords, kind in _KINDS.items():
         if words.accept(*keywords):
             return _alter(context, words, " ".join(keywords), kind)
@@ -69,7 +76,11 @@ def _alter(context: DdlContext, words: Words, keyword: str, kind: str) -> Reply:
         owner = words.name().folded
         words.end()
         set_owner(context, _found(context, name, keyword, kind), owner)
-    elif words.accept("SET", "PARALLELISM") or words.accept("SET", "BACKFILL_PARALLELISM"):
+    elif words.accept("SET", "PARALLELISM"):
+        words.accept("TO") or words.accept("=")
+        set_parallelism(context, _found(context, name, keyword, kind), words.rest().removesuffix("DEFERRED"))
+        context.notices.append("parallelism is noted: the embedded engine runs each job in one process")
+    elif words.accept("SET", "BACKFILL_PARALLELISM"):
         words.rest()
         _found(context, name, keyword, kind)
         context.notices.append("parallelism is not set: the embedded engine runs each job in one process")

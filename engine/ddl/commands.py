@@ -23,11 +23,15 @@ from engine.ddl.filling import Filling
 from engine.ddl.grant import grant
 from engine.ddl.index_words import without_distribution
 from engine.ddl.names import options
+from engine.ddl.rate_limits import limit_as_set
 from engine.ddl.schemas import schema_statement
+from engine.ddl.secrets import STATEMENT as SECRET
+from engine.ddl.secrets import secret_statement
 from engine.ddl.subscriptions import STATEMENT, run_subscription
 from engine.functions.composed import provide
 from tailrace.errors import PermissionDenied, UnsupportedFeature
 from tailrace.sql.dialect import parse_statement
+from tailrace.sql.secrets import mark_secrets
 from tailrace.sql.sinks import is_create_sink
 from tailrace.sql.types import expand_types
 
@@ -54,9 +58,10 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
     if _INDEX.match(statement):
         statement, distributed_by = without_distribution(statement)
     subscription = STATEMENT.match(text) is not None
-    expanded = expand_types(statement)
+    about_secret = SECRET.match(text) is not None
+    expanded = expand_types(statement if sink else mark_secrets(statement))
     about_function = _FUNCTION.match(statement) is not None
-    by_words = in_words or sink or about_schema or about_function or subscription
+    by_words = in_words or sink or about_schema or about_function or subscription or about_secret
     tree = None if by_words else parse_statement(expanded.sql)
     try:
         provide(context.connection, expanded.types)
@@ -68,6 +73,8 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
             raise PermissionDenied("role dashboard may only read", hint="connect as root")
         if about_schema:
             return schema_statement(context)
+        if about_secret:
+            return secret_statement(context)
         if subscription:
             return run_subscription(context)
         if about_function:
@@ -99,12 +106,15 @@ def _run_create(context: DdlContext, tree: exp.Create, filling: Filling, distrib
     kind = str(tree.args.get("kind") or "").upper()
     if tree.args.get("replace"):
         raise UnsupportedFeature(f"CREATE OR REPLACE {kind}", hint="DROP it first")
-    if kind == "TABLE" and "connector" in options(tree):
-        return create_connector_table(context, tree, filling)
-    if kind == "TABLE":
-        return create_table(context, tree)
-    if kind == "SOURCE":
-        return create_source(context, tree)
+    if kind in ("TABLE", "SOURCE"):
+        if kind == "SOURCE":
+            reply = create_source(context, tree)
+        elif "connector" in options(tree):
+            reply = create_connector_table(context, tree, filling)
+        else:
+            reply = create_table(context, tree)
+        limit_as_set(context)
+        return reply
     if kind == "INDEX":
         return create_index(context, tree, filling, distributed_by)
     if kind == "VIEW":

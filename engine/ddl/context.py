@@ -13,7 +13,7 @@ from sqlglot import exp
 from engine.catalog.objects import PUBLIC, Catalog, CatalogObject, insert
 from engine.compile.describe import environment
 from engine.compile.relations import Environment
-from engine.ddl.parallelism import derived
+from engine.ddl.parallelism import recorded
 from tailrace.errors import DuplicateObject, PermissionDenied, UndefinedObject, UnsupportedFeature
 from tailrace.sql.names import ObjectName, folded, qualify
 
@@ -182,9 +182,7 @@ class DdlContext:
         """Put a new object into the catalog, in PostgreSQL and in memory."""
         if self.path != (PUBLIC,):
             new = replace(new, body={**new.body, "path": list(self.path)})
-        parallelism = derived(new.kind, self.settings)
-        if parallelism is not None:
-            new = replace(new, body={**new.body, "parallelism": parallelism})
+        new = replace(new, body={**new.body, **recorded(new.kind, self.settings)})
         insert(self.connection, new)
         self.catalog.objects[new.id] = new
         self.created.append(new)

@@ -7,7 +7,7 @@ needs FROM a relation and so has no state, it is left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.catalog.objects import CatalogObject
@@ -22,10 +22,12 @@ from engine.connectors.sink_kafka import check_topic
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_function import inline_functions
 from engine.ddl.filling import Filling, fill_or_start
+from engine.ddl.secret_options import USED, resolved
 from engine.operators.base import Column, Operator
 from tailrace.errors import InvalidStatement, PermissionDenied, UnsupportedFeature
 from tailrace.sql.dialect import TailraceSQL, parse_query
 from tailrace.sql.names import ObjectName
+from tailrace.sql.secrets import mark_secrets
 from tailrace.sql.sinks import CreateSink, parse_create_sink
 
 TAG = "CREATE_SINK"
@@ -33,7 +35,7 @@ TAG = "CREATE_SINK"
 
 def create_sink(context: DdlContext, filling: Filling) -> Reply:
     """Run the context's CREATE SINK and log what its query holds now."""
-    statement = parse_create_sink(context.text)
+    statement = parse_create_sink(mark_secrets(context.text))
     if context.user == "dashboard":
         raise PermissionDenied("role dashboard may only read", hint="connect as root")
     name = context.place(ObjectName(statement.name, statement.schema))
@@ -42,7 +44,8 @@ def create_sink(context: DdlContext, filling: Filling) -> Reply:
     query = _query(context, statement)
     operator = plan(parse_query(query), context.environment)
     references = {context.existing(name).id for name in relations_of(parse_query(query))}
-    spec = sink_spec(statement, operator.visible, append_only=operator.append_only)
+    values, _, secrets = resolved(context, statement.options)
+    spec = sink_spec(replace(statement, options=values), operator.visible, append_only=operator.append_only)
     into: dict[str, Any] | None = None
     key = spec.primary_key
     if statement.into is not None:
@@ -67,6 +70,7 @@ def create_sink(context: DdlContext, filling: Filling) -> Reply:
         "from": statement.source or statement.name,
         "files": statement.name,  # stays when the sink is renamed: a batch that is written again must have the same name
         "into": into,
+        **({USED: secrets} if secrets else {}),
     }
     new = CatalogObject(
         id_,
@@ -95,7 +99,7 @@ def announce(context: DdlContext) -> None:
 
 def explain_sink(context: DdlContext, text: str) -> Reply:
     """EXPLAIN CREATE SINK: the operators of its query."""
-    operator = plan(parse_query(_query(context, parse_create_sink(text))), context.environment)
+    operator = plan(parse_query(_query(context, parse_create_sink(mark_secrets(text)))), context.environment)
     return Reply("EXPLAIN", ("QUERY PLAN",), [(line,) for line in explain(operator)])
 
 

@@ -23,6 +23,7 @@ from engine.ddl.composites import composites_of
 from engine.ddl.context import DdlContext, Reply, readers
 from engine.ddl.create_table import ROW_ID
 from engine.ddl.names import column_definition, object_name, options, refusal
+from engine.ddl.secret_options import USED, resolved
 from engine.operators.base import Column, Operator, names, quote
 from engine.operators.project import sql
 from engine.operators.scan import Scan
@@ -54,9 +55,9 @@ def create_source(context: DdlContext, tree: exp.Create) -> Reply:
             SourceColumn(_PARTITION, "integer", "partition"),
         )  # a watermark is kept per partition
     format_, encode = _format(tree)
-    with_options = options(tree)
+    values, with_options, secrets = resolved(context, options(tree))
     composites = composites_of(context.connection, [column.type for column in physical])
-    spec = source_spec(name.name, physical, with_options, format_, encode, composites=composites)
+    spec = source_spec(name.name, physical, values, format_, encode, composites=composites)
     start = start_positions(
         spec
     )  # 'latest' is resolved now, as in RisingWave; fails when the topic is missing
@@ -77,6 +78,7 @@ def create_source(context: DdlContext, tree: exp.Create) -> Reply:
         "spec": {**asdict(spec), "properties": dict(spec.properties)},
         "start": [asdict(p) for p in start.values()],
         "program": program.to_json() if program else None,
+        **({USED: secrets} if secrets else {}),
         "watermarks": _watermark_of(id_, columns, watermark[0]) if watermark else {},
     }
     context.execute(

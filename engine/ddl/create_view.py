@@ -19,8 +19,8 @@ from engine.compile.scope import nameable
 from engine.ddl.context import SYSTEM_SCHEMAS, DdlContext, Reply, readers
 from engine.ddl.create_function import inline_functions
 from engine.ddl.filling import Filling, fill_or_start
-from engine.ddl.names import object_name, refusal
-from engine.ddl.retention import check_may_forget, retention_of
+from engine.ddl.names import object_name, options, refusal
+from engine.ddl.retention import OPTION, check_may_forget, retention_of
 from engine.operators.base import Column, names, quote
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql.batch import to_postgres
@@ -28,6 +28,29 @@ from tailrace.sql.column_lists import drive
 from tailrace.sql.dialect import EmitOnWindowCloseProperty, TailraceSQL, parse_query
 from tailrace.sql.names import folded
 from tailrace.sql.system_relations import qualify_system
+
+_SERVERLESS = "cloud.serverless_backfill_enabled"
+_OPTIONS = frozenset(
+    {OPTION, "resource_group", _SERVERLESS, *(f"{k}_rate_limit" for k in ("source", "backfill"))}
+)
+"""What WITH (...) of a materialized view may say; all but the retention steers nothing here."""
+
+
+def check_options(tree: exp.Create) -> None:
+    """Raises InvalidStatement for options that a materialized view does not have."""
+    given = options(tree)
+    unknown = [key for key in given if key not in _OPTIONS]
+    if unknown:
+        raise InvalidStatement(
+            f"unexpected options in WITH clause: {', '.join(unknown)}",
+            hint=f"known: {', '.join(sorted(_OPTIONS))}",
+        )
+    if given.get(_SERVERLESS, "false").lower() == "true":
+        raise InvalidStatement(
+            "Serverless Backfill is disabled",
+            sqlstate="0A000",
+            hint=f"leave {_SERVERLESS} out: views are filled here",
+        )
 
 
 def create_view(context: DdlContext, tree: exp.Create) -> Reply:
@@ -77,6 +100,7 @@ def create_materialized_view(context: DdlContext, tree: exp.Create, filling: Fil
     tag, name = "CREATE_MATERIALIZED_VIEW", context.place(object_name(tree.this))
     if not context.is_new(name, if_not_exists=bool(tree.args.get("exists"))):
         return Reply(tag, notices=context.notices)
+    check_options(tree)
     id_ = context.new_id()
     query = _query_text(context, tree)
     program = compile_view(context, tree, id_)

@@ -34,6 +34,7 @@ KINDS = {
     "SINK": "sink",
     "FUNCTION": "function",
     "SUBSCRIPTION": "subscription",
+    "SECRET": "secret",
 }
 
 
@@ -111,7 +112,7 @@ def drop_one(context: DdlContext, item: CatalogObject) -> None:
         context.execute(f"DROP TABLE {log_name(item.id)}", f"SELECT pg_notify('{CHANNEL}', '0')")
     elif item.kind == "subscription":
         context.execute(f"DROP VIEW engine.subscribed_{item.id}", f"DROP TABLE {subscription_log(item.id)}")
-    else:
+    elif item.kind != "secret":
         context.execute(f"DROP VIEW IF EXISTS {item.visible}")
     if item.kind == "table":
         context.execute(*drop_storage(item.id), f"DROP TABLE IF EXISTS engine.watermark_{item.id}")

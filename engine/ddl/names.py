@@ -40,6 +40,8 @@ def options(create: exp.Create) -> dict[str, str]:
     for item in properties.expressions if properties is not None else ():
         if type(item) is exp.Property:
             key = item.this.sql(dialect="postgres").strip('"').replace('"', "").lower()
+            if key in found:
+                raise InvalidStatement(f"Duplicated option: {key}", hint="give it once")
             value = item.args["value"]
             found[key] = value.name if isinstance(value, exp.Literal) else value.sql(dialect="postgres")
     return found

@@ -33,11 +33,24 @@ def set_rate_limit(context: DdlContext, item: CatalogObject, option: str, words:
             f"{option} must be a number of rows a second or DEFAULT, got {text}", sqlstate="22023"
         )
     rate = None if text == "default" or int(text) < 0 else int(text)
+    _limit(context, item, kind, rate)
+
+
+def limit_as_set(context: DdlContext) -> None:
+    """Give the tables and sources of a statement the rates of the session's DML_RATE_LIMIT and SOURCE_RATE_LIMIT."""
+    for item in context.created:
+        kind = _OF.get(item.kind)
+        text = context.settings.get(f"{kind}_RATE_LIMIT".lower(), "") if kind else ""
+        if kind and text.isdecimal():  # -1, the default, is no limit
+            _limit(context, context.catalog.objects[item.id], kind, int(text))
+
+
+def _limit(context: DdlContext, item: CatalogObject, kind: str, rate: int | None) -> None:
     limits = {k: v for k, v in (item.body.get("rate_limits") or {}).items() if k != kind}
     if rate is not None:
         if _OF.get(item.kind) != kind:
             raise UnsupportedFeature(
-                f"{option} of a {item.kind}", hint="DML_RATE_LIMIT of a table and SOURCE_RATE_LIMIT of a source throttle"
+                f"{kind}_RATE_LIMIT of a {item.kind}", hint="DML_RATE_LIMIT of a table and SOURCE_RATE_LIMIT of a source throttle"
             )  # fmt: skip
         limits[kind] = rate
     if item.kind == "table":

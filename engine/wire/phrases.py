@@ -61,9 +61,22 @@ _PHRASES: tuple[tuple[bytes, re.Pattern[bytes], bytes], ...] = tuple(
         (b"3D000", rb'^(database "(.*)" does not exist)$', rb"\1: database not found: \2"),
         (b"22023", rb"^(unrecognized privilege type: .*)$", rb"Invalid parameter privilege: \1"),
         (b"22023", rb"^(new bit must be 0 or 1)$", rb"value is invalid, \1"),
+        (
+            b"55000",
+            rb'^cannot (?:insert into|update|delete from) view ("(?:.*)")$',
+            rb"cannot change materialized view, view or source \1: a table of that name was not found",
+        ),
         (b"42P01", rb'^(relation "(.*)" does not exist)$', rb"\1: table or source not found: \2"),
     )
 )
+
+_ADVICE = {
+    b"55000": (
+        b"cannot change materialized view",
+        b"INSERT, UPDATE and DELETE take tables: change what it is made from",
+    )
+}
+"""By SQLSTATE and how the message begins, the hint in place of PostgreSQL's own, which is about rules and triggers of views."""
 
 
 def rephrased(fields: bytes) -> bytes:
@@ -79,5 +92,14 @@ def rephrased(fields: bytes) -> bytes:
             for known, pattern, phrase in _PHRASES:
                 if known == sqlstate and pattern.match(part[1:]):
                     parts[index] = b"M" + pattern.sub(phrase, part[1:])
-                    return b"\x00".join(parts)
+                    return b"\x00".join(_advised(parts, sqlstate, parts[index]))
     return fields
+
+
+def _advised(parts: list[bytes], sqlstate: bytes, message: bytes) -> list[bytes]:
+    start, hint = _ADVICE.get(sqlstate, (b"", b""))
+    if not hint or not message.startswith(b"M" + start):
+        return parts
+    kept = [part for part in parts if part[:1] not in (b"D", b"H")]
+    at = kept.index(message) + 1
+    return [*kept[:at], b"H" + hint, *kept[at:]]

@@ -23,13 +23,16 @@ _LISTED = {
     ("MATERIALIZED", "VIEWS"): "materialized view",
     ("SINKS",): "sink",
     ("SUBSCRIPTIONS",): "subscription",
-    ("SECRETS",): "secret",
 }
 """What SHOW lists by name, and the relation_type it has in rw_relations."""
 
 _QUERIES: dict[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("INTERNAL", "TABLES"): (
         "SELECT schema_name || '.' || name AS shown, schema_name FROM rw_catalog.rw_internal_tables",
+        ("Name",),
+    ),
+    ("SECRETS",): (
+        "SELECT schema_name || '.' || name AS shown, schema_name FROM rw_catalog.rw_secrets",
         ("Name",),
     ),
     ("CONNECTIONS",): (

@@ -76,13 +76,18 @@ def shown_definition(text: str) -> str:
 def _shown(text: str, tokens: list[Token], at: int, columns_at: int) -> str:
     token = tokens[at]
     written = text[token.start : token.end + 1]
-    if token.token_type in (TokenType.STRING, TokenType.IDENTIFIER):
+    if token.token_type in (TokenType.STRING, TokenType.IDENTIFIER) or _is_dotted(tokens, at):
         return written
     upper = " ".join(written.upper().split())
     if all(word in _KEYWORDS for word in upper.split()):
         return upper
     follows_name = at > 0 and (tokens[at - 1].text == "::" or _names(tokens, at - 1, columns_at))
     return _TYPES[upper] if upper in _TYPES and (follows_name or upper == "MAP") else written
+
+
+def _is_dotted(tokens: list[Token], at: int) -> bool:
+    """Is it a part of a dotted name or option, like end in fields.v.end?"""
+    return any(0 <= beside < len(tokens) and tokens[beside].text == "." for beside in (at - 1, at + 1))
 
 
 def _names(tokens: list[Token], at: int, columns_at: int) -> bool:

@@ -163,8 +163,6 @@ class _Reader:
             while self._accept("."):
                 key += "." + self._word()
             self._expect("=")
-            if self._accept("SECRET"):
-                raise UnsupportedFeature(f"SECRET as the value of {key}", hint="write the value itself")
             sign = "-" if self._accept("-") else ""
             if key.lower() in found:
                 raise InvalidStatement(f"option {key} is given twice")

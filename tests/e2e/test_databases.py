@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +93,40 @@ def test_what_a_killed_engine_has_left_half_made_is_swept_away(tmp_path: Path) -
         with psycopg.connect(server.layout.dsn(), autocommit=True) as admin:
             left = admin.execute("SELECT count(*) FROM pg_database WHERE datname LIKE 'tailrace new %'")
             assert left.fetchone() == (0,)
+
+
+DIES_BEFORE_THE_NAME = """
+import os, signal, sys
+from pathlib import Path
+from engine.databases import cluster
+from engine.databases.statements import Create
+from engine.layout import Layout
+
+cluster._set = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+with cluster.administration(Layout(Path(sys.argv[1]))) as connection:
+    cluster.create(connection, Create("cut"), "root")
+"""
+"""CREATE DATABASE whose process is killed when the database is made and has neither its settings nor its name."""
+
+
+def test_a_database_whose_making_was_killed_is_not_there(server: EngineServer) -> None:
+    left = "SELECT count(*) FROM pg_database WHERE datname LIKE 'tailrace new %'"
+    with connect(server) as dev, psycopg.connect(server.layout.dsn(), autocommit=True) as admin:
+        dev.execute("CREATE DATABASE template_is_there")
+        dying = [sys.executable, "-c", DIES_BEFORE_THE_NAME, str(server.layout.data_dir)]
+        assert subprocess.run(dying, check=False).returncode == -signal.SIGKILL
+        assert admin.execute(left).fetchone() == (1,)
+        assert listed(dev) == ["dev", "template_is_there"]
+        host = server.pid("databases")
+        assert host is not None
+        os.kill(host, signal.SIGKILL)
+        wait_until(lambda: admin.execute(left).fetchone() == (0,))
+        wait_until(lambda: server.pid("databases") not in {None, host})
+        dev.execute("CREATE DATABASE cut")
+        with connect(server, "cut") as cut:
+            cut.execute("CREATE TABLE t (a int)")
+        dev.execute("DROP DATABASE cut")
+        dev.execute("DROP DATABASE template_is_there")
 
 
 def test_users_come_and_go(server: EngineServer) -> None:
