@@ -284,15 +284,19 @@ CREATE VIEW rw_catalog._columns AS
 """Primary keys, and information_schema's relations over all of this; `engine.wire.catalog_rewrite` puts them in the places."""
 
 CALLS = """
-CREATE FUNCTION rw_catalog.pg_get_indexdef(index oid) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT coalesce((SELECT 'CREATE INDEX ' || quote_ident(i.name) || ' ON ' || quote_ident(i.relation_name) || '('
+CREATE FUNCTION rw_catalog._index_text(index oid, method text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT 'CREATE INDEX ' || quote_ident(i.name) || ' ON ' || quote_ident(i.relation_name) || method || '('
             || replace(i.shown_key, ' ASC', '') || ')' || coalesce(' INCLUDE(' || i.shown_include || ')', '')
         FROM pg_catalog.pg_class AS c JOIN rw_catalog.rw_indexes AS i ON c.relname = 'index_' || i.id
-        WHERE c.oid = index AND c.relnamespace = 'engine'::regnamespace), pg_catalog.pg_get_indexdef(index))
+        WHERE c.oid = index AND c.relnamespace = 'engine'::regnamespace
+$$;
+CREATE FUNCTION rw_catalog.pg_get_indexdef(index oid) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT coalesce(rw_catalog._index_text(index, ''), pg_catalog.pg_get_indexdef(index))
 $$;
 CREATE FUNCTION rw_catalog.pg_get_indexdef(index oid, place integer, pretty boolean DEFAULT false) RETURNS text
-LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN place = 0 THEN rw_catalog.pg_get_indexdef(index)
+LANGUAGE sql STABLE AS $$ -- psql asks for place 0 and shows what stands behind USING
+    SELECT CASE WHEN place = 0
+            THEN coalesce(rw_catalog._index_text(index, ' USING btree '), pg_catalog.pg_get_indexdef(index, 0, pretty))
         ELSE coalesce((SELECT k.name FROM (SELECT x.name, row_number() OVER (ORDER BY x.place) AS at
             FROM pg_catalog.pg_class AS c JOIN rw_catalog._index_columns AS x ON c.relname = 'index_' || x.id
             WHERE c.oid = index AND c.relnamespace = 'engine'::regnamespace) AS k WHERE k.at = place), '') END

@@ -120,7 +120,7 @@ _CALLS = {
     ),
     "pg_get_userbyid": "rw_catalog._owner_name(({0})::oid::integer)::name",
     "pg_get_viewdef": (
-        "coalesce((SELECT pg_catalog.regexp_replace(_shown_text.definition, '^\\s*create\\s.*?\\sas\\s+', '', 'i')"
+        "coalesce((SELECT pg_catalog.regexp_replace(_shown_text.definition, '^\\s*?create\\s.*?\\sas\\s+', '', 'i')"
         " FROM rw_catalog.pg_class AS _shown"
         " JOIN (SELECT schema_name, name, definition FROM rw_catalog.rw_views"
         " UNION ALL SELECT schema_name, name, definition FROM rw_catalog.rw_materialized_views) AS _shown_text"

@@ -29,3 +29,17 @@ def test_a_full_join_of_a_full_join(engine: FlowUnderTest) -> None:
         (None, 30, None),
         (None, None, 10),
     ]
+
+
+def test_join_binds_tighter_than_a_comma(engine: FlowUnderTest) -> None:
+    engine.ddl("CREATE TABLE a (x int)", "CREATE TABLE b (x int)", "CREATE TABLE c (x int)")
+    engine.view("v", "SELECT a.x AS p, b.x AS q, c.x AS r FROM a, b FULL JOIN c ON b.x = c.x")
+    engine.view(
+        "w",
+        "SELECT a.x AS p, b.x AS q, c.x AS r FROM a, b RIGHT JOIN c ON b.x = c.x, c AS d LEFT JOIN b AS e ON d.x = e.x",
+    )
+    engine.settle("INSERT INTO b VALUES (1), (2)", "INSERT INTO c VALUES (2), (3)")
+    assert engine.rows("SELECT * FROM v") == []
+    engine.settle("INSERT INTO a VALUES (7)")
+    assert sorted(engine.rows("SELECT * FROM v"), key=repr) == [(7, 1, None), (7, 2, 2), (7, None, 3)]
+    engine.check()

@@ -47,7 +47,7 @@ def from_clause(planner: Planner, tree: exp.Select, ctes: Queries, conditions: l
     source = tree.args.get("from_")
     if source is None:
         return Scope(OneRow(f"_one_{planner.fresh()}"), {})
-    return _From(planner, tree, ctes, conditions).scope(source.this, tree.args.get("joins") or [])
+    return _From(planner, tree, ctes, conditions).scope(source.this, _grouped(tree.args.get("joins") or []))
 
 
 @dataclass(slots=True)
@@ -251,6 +251,23 @@ class _From:
             if tables and tables <= set(scope.names):
                 _remove(conditions, condition)
                 where(self.planner, scope, condition, self.ctes)
+
+
+def _grouped(joins: list[exp.Join]) -> list[exp.Join]:
+    """JOIN binds tighter than a comma: `a, b FULL JOIN c` joins b and c first. The parser lists them side by side, which is
+    the same unless rows of the left are padded.
+    """
+    found: list[exp.Join] = []
+    comma: int | None = None
+    for join in joins:
+        if not any(join.args.get(word) for word in ("side", "kind", "method", "on", "using")):
+            comma = len(found)
+        found.append(join)
+        if comma is not None and _kind(join) in ("right", "full"):
+            item = found[comma].this.copy()
+            item.set("joins", [*(item.args.get("joins") or []), *(j.copy() for j in found[comma + 1 :])])
+            found[comma:] = [exp.Join(this=item)]
+    return found
 
 
 def _kind(join: exp.Join) -> str:
