@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 
 from engine.catalog.objects import CatalogObject
-from engine.compile.program import Program, borrowed_indexes, delta_name
+from engine.compile.program import Program, borrowed_indexes, delta_name, indexed
 from engine.operators.base import names, quote
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -123,20 +123,13 @@ def _content(item: CatalogObject) -> str:
 def _make_seen(connection: Connection, view_id: int, item: CatalogObject, program: Program) -> None:
     """An empty table of the input's columns, with the input's key and the indexes that the program asked for."""
     seen, relation = _seen(view_id, item.id), item.relation()
-    columns = ", ".join(f"{quote(c.name)} {c.type}" for c in item.columns)
-    connection.execute(f"CREATE UNLOGGED TABLE {seen} ({columns})")
+    connection.execute(f"CREATE UNLOGGED TABLE {seen} (LIKE {_whole(view_id, item.id)})")
     if relation.key:
         connection.execute(f"CREATE INDEX ON {seen} ({names(relation.key)})")
     for table in {t for t, _ in relation.storage.values()}:
-        shown = {
-            e if _is_name(e) else f"({e})": quote(c) for c, (t, e) in relation.storage.items() if t == table
-        }
+        shown = {indexed(e): quote(c) for c, (t, e) in relation.storage.items() if t == table}
         stored = re.compile("|".join(re.escape(e) for e in sorted(shown, key=len, reverse=True)))
         for on in borrowed_indexes(program, view_id).values():
             if on.startswith(f"{table} ("):
                 items = stored.sub(lambda found: shown[found.group()], on.removeprefix(f"{table} "))  # noqa: B023
                 connection.execute(f"CREATE INDEX ON {seen} {items}")
-
-
-def _is_name(expression: str) -> bool:
-    return re.fullmatch(r'"([^"]|"")*"', expression) is not None

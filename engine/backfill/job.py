@@ -63,7 +63,6 @@ def _be_nice(pid: int) -> None:
     """
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, pid, _NICE)
-    if pid and hasattr(os, "getsid"):
-        with suppress(OSError):
-            if os.getsid(pid) == pid:
-                Path(f"/proc/{pid}/autogroup").write_text(str(_NICE))
+    with suppress(OSError):
+        if os.getsid(pid) == pid:
+            Path(f"/proc/{pid}/autogroup").write_text(str(_NICE))

@@ -231,8 +231,7 @@ class ProgramBuilder:
                 self.tables.remove(index.ddl)
                 self._indexes.remove(index)
                 break
-        # plain columns are quoted names, everything else is put into parentheses
-        items = ", ".join(e if _is_plain(e) else f"({e})" for e in wanted)
+        items = ", ".join(indexed(e) for e in wanted)
         ddl = f"CREATE INDEX ON {table} ({items})"
         self.tables.append(ddl)
         self._indexes.append(_Index(table, tuple(wanted), ddl))
@@ -249,10 +248,7 @@ class ProgramBuilder:
         if len({o.table for o in origins}) != 1:
             return False
         sorts = [""] * (len(origins) - len(order)) + [f" {o}" for o in order]
-        items = ", ".join(
-            (o.expression if _is_plain(o.expression) else f"({o.expression})") + sort
-            for o, sort in zip(origins, sorts, strict=True)
-        )
+        items = ", ".join(indexed(o.expression) + sort for o, sort in zip(origins, sorts, strict=True))
         self.tables.append(f"CREATE INDEX ON {origins[0].table} ({items})")
         self._indexes.append(_Index(origins[0].table, tuple(o.expression for o in origins), None))
         return True
@@ -305,9 +301,9 @@ class ProgramBuilder:
         return Stream(stream.delta, table)
 
 
-def _is_plain(expression: str) -> bool:
-    """Is it a quoted column name, nothing computed?"""
-    return re.fullmatch(r'"([^"]|"")*"', expression) is not None
+def indexed(expression: str) -> str:
+    """As an index lists it: a column by its quoted name, everything else in parentheses."""
+    return expression if re.fullmatch(r'"([^"]|"")*"', expression) else f"({expression})"
 
 
 def consolidate(delta: str, columns: str) -> str:
