@@ -26,7 +26,7 @@ from engine.backfill.index_builder import build
 from engine.backfill.job import LEFT_ROWS, NotCreatingError, application_name, yield_to_barriers
 from engine.backfill.pending import count_pending, forget_pending, load_pending
 from engine.backfill.stepwise import Stepwise
-from engine.catalog.objects import CatalogObject, load
+from engine.catalog.objects import CatalogObject, load, state_tables
 from engine.compile.program import borrowed_indexes, toastable
 from engine.connectors.source import SourceSpec
 from engine.ddl.create_source import reader_spec
@@ -151,7 +151,7 @@ class Worker:
     def _empty(self) -> None:
         """Forget what a fill has done so far."""
         with self.connection.transaction():
-            for table in self._state_tables():
+            for table in state_tables(self.connection, self.view.id):
                 self.connection.execute(f"TRUNCATE {table}")
             for statement in drop_copies(self.view.id, [i.id for i in self.inputs]):
                 self.connection.execute(statement)
@@ -228,15 +228,8 @@ class Worker:
 
     def _analyze(self) -> None:
         """The state is full now: later steps must not be planned for empty tables."""
-        for table in self._state_tables():
+        for table in state_tables(self.connection, self.view.id):
             self.connection.execute(f"ANALYZE {table}")
-
-    def _state_tables(self) -> list[str]:
-        found = self.connection.execute(
-            "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'engine' AND tablename LIKE %s",
-            (f"state\\_{self.view.id}\\_%",),
-        ).fetchall()
-        return [table for (table,) in found]
 
 
 def _settled(connection: Connection, tables: list[CatalogObject]) -> tuple[int, datetime] | None:

@@ -201,6 +201,15 @@ def load(connection: Connection) -> Catalog:
     return catalog
 
 
+def state_tables(connection: Connection, id_: int) -> list[str]:
+    """The qualified names of an object's state tables, as PostgreSQL has them."""
+    found = connection.execute(
+        "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'engine' AND tablename LIKE %s",
+        (f"state\\_{id_}\\_%",),
+    ).fetchall()
+    return [table for (table,) in found]
+
+
 def insert(connection: Connection, new: CatalogObject) -> None:
     """Record a new object and its dependencies."""
     connection.execute(

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from engine.backfill.copies import drop_copies
 from engine.backfill.pending import drop_pending
-from engine.catalog.objects import CatalogObject, delete
+from engine.catalog.objects import CatalogObject, delete, state_tables
 from engine.compile.program import borrowed_indexes
 from engine.compile.sink import CHANNEL, log_name
 from engine.ddl.connector_table import owned_by
@@ -122,11 +122,7 @@ def drop_one(context: DdlContext, item: CatalogObject) -> None:
     if item.kind == "materialized view":
         context.execute(f"DROP VIEW engine.content_{item.id}", f"DROP VIEW IF EXISTS engine.rows_{item.id}")
     if item.kind in ("materialized view", "sink"):
-        tables = context.connection.execute(
-            "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'engine' AND tablename LIKE %s",
-            (f"state\\_{item.id}\\_%",),
-        ).fetchall()
-        context.execute(*(f"DROP TABLE {t}" for (t,) in tables))
+        context.execute(*(f"DROP TABLE {t}" for t in state_tables(context.connection, item.id)))
     context.execute(*dropped_temporaries(item))
     delete(context.connection, item.id)
     del context.catalog.objects[item.id]
