@@ -3,6 +3,7 @@
 For each view: the tables start empty and the view is made over them; then they are filled to each size in turn, in the same
 process, and barriers of 1,000 changed rows are timed (500 inserts, 250 updates, 250 deletes of random rows). Shown are the
 medians in ms and how much the last size costs more than the first. Only the barrier is timed, not the client's statements.
+Beside it stand the pages that a barrier looked at (shared buffers hit or read): the same on a machine that others use too.
 
 With `fixed` groups there are 1,000 of them however many rows there are, with `growing` ones one for every ten rows.
 """
@@ -13,14 +14,17 @@ import argparse
 import json
 import statistics
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from engine.flow.statistics import analyze_grown, shorten_logs
+from engine.postgres import SETTINGS
 from tests.support.flow import FlowUnderTest, running_flow
-from tests.support.postgres import running_postgres
+from tests.support.postgres import TEST_SETTINGS, running_postgres
 
 VIEWS = {
     "sums": "SELECT g, count(*) AS n, sum(v) AS s, avg(v) AS a FROM t GROUP BY g",
@@ -35,22 +39,42 @@ VIEWS = {
     "first value": "SELECT g, last_value(v ORDER BY at) AS last FROM t GROUP BY g",
 }
 _CHUNK = 50_000
+_SETTINGS = {**TEST_SETTINGS, "shared_buffers": SETTINGS["shared_buffers"]}
 _GROUPS = 1_000
 _ROWS_A_GROUP = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Median duration of a barrier, ms, by rows stored."""
+    """Medians of a barrier by rows stored: its duration, ms, and the pages it looked at."""
 
     view: str
     groups: str
     medians_ms: dict[int, float]
+    pages: dict[int, float]
 
     @property
     def growth(self) -> float:
-        values = list(self.medians_ms.values())
-        return values[-1] / values[0]
+        return _growth(self.medians_ms)
+
+    @property
+    def growth_of_pages(self) -> float:
+        return _growth(self.pages)
+
+
+def _growth(values: dict[int, float]) -> float:
+    found = list(values.values())
+    return found[-1] / found[0]
+
+
+def pages_seen(engine: FlowUnderTest) -> int:
+    """The pages of tables and indexes that the flow's session has looked at so far."""
+    engine.flow.connection.execute("SELECT pg_stat_force_next_flush()")
+    row = engine.flow.connection.execute(
+        "SELECT sum(hits + read_bytes / 8192)::bigint FROM pg_stat_get_backend_io(pg_backend_pid()) WHERE object = 'relation'"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def measure(engine: FlowUnderTest, view: str, groups: str, sizes: list[int], barriers: int) -> Result:
@@ -65,7 +89,7 @@ def measure(engine: FlowUnderTest, view: str, groups: str, sizes: list[int], bar
     row = (
         f"i, {group}::int, (i * 104729 % 1000003)::int, '2026-01-01Z'::timestamptz + i * interval '1 second'"
     )
-    last, medians = 0, {}
+    last, medians, pages = 0, {}, {}
     for size in sizes:
         while last < size:
             end = min(last + _CHUNK, size)
@@ -74,7 +98,11 @@ def measure(engine: FlowUnderTest, view: str, groups: str, sizes: list[int], bar
                 f"INSERT INTO u SELECT DISTINCT {group}::int, 'n' FROM generate_series({last + 1}::bigint, {end}) AS i",
             )
             last = end
-        durations = []
+        pages_seen(engine)  # statistics are told
+        with psycopg.connect(engine.server.dsn(dbname=engine.database), autocommit=True) as beside:
+            shorten_logs(beside)  # as the engine does beside its barriers
+            analyze_grown(beside)
+        durations, looked_at = [], []
         for step in range(barriers + 2):
             chosen = f"SELECT {size} * random(1, 1000000)::bigint / 1000000 FROM generate_series(1, 250)"
             engine.run(
@@ -83,11 +111,13 @@ def measure(engine: FlowUnderTest, view: str, groups: str, sizes: list[int], bar
             engine.run(f"UPDATE t SET v = v + 1 WHERE id IN ({chosen})")
             engine.run(f"DELETE FROM t WHERE id IN ({chosen})")
             last += 500
+            before = pages_seen(engine)
             took = engine.flow.barrier().duration_ms
             if step > 1:  # the first ones plan
                 durations.append(took)
-        medians[size] = statistics.median(durations)
-    return Result(view, groups, medians)
+                looked_at.append(pages_seen(engine) - before)
+        medians[size], pages[size] = statistics.median(durations), statistics.median(looked_at)
+    return Result(view, groups, medians, pages)
 
 
 def main() -> None:
@@ -103,20 +133,33 @@ def main() -> None:
     sizes = sorted(int(s) for s in options.sizes.split(","))
     results = []
     console = Console()
-    with tempfile.TemporaryDirectory() as folder, running_postgres(Path(folder)) as server:
+    with tempfile.TemporaryDirectory() as folder, running_postgres(Path(folder), _SETTINGS) as server:
         for groups in options.groups.split(","):
             for view in options.views.split(","):
                 with running_flow(server) as engine:
                     results.append(measure(engine, view, groups, sizes, options.barriers))
-                console.print(f"{view} ({groups}): {results[-1].growth:.2f}x", style="dim")
-    table = Table("view", "groups", *(f"{s:,}" for s in sizes), "growth")
+                result = results[-1]
+                console.print(
+                    f"{view} ({groups}): {result.growth:.2f}x, pages {result.growth_of_pages:.2f}x",
+                    style="dim",
+                )
+                if options.json:
+                    options.json.write_text(json.dumps([asdict(r) for r in results], indent=1))
+    table = Table(
+        "view", "groups", *(f"{s:,} ms" for s in sizes), "growth", *(f"{s:,} pages" for s in sizes), "growth"
+    )
     for result in results:
         medians = [f"{result.medians_ms[s]:.1f}" for s in sizes]
-        table.add_row(result.view, result.groups, *medians, f"{result.growth:.2f}x")
+        pages = [f"{result.pages[s]:,.0f}" for s in sizes]
+        table.add_row(
+            result.view,
+            result.groups,
+            *medians,
+            f"{result.growth:.2f}x",
+            *pages,
+            f"{result.growth_of_pages:.2f}x",
+        )
     console.print(table)
-    if options.json:
-        found = [{"view": r.view, "groups": r.groups, "medians_ms": r.medians_ms} for r in results]
-        options.json.write_text(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from engine.ddl.job_commands import CancelJobs, Wait, parse_job_command
 from engine.flow.barrier import Flow
 from engine.flow.jobs import Jobs, end_sessions
 from engine.flow.server import Command, CommandServer
-from engine.flow.statistics import analyze_grown
+from engine.flow.statistics import analyze_grown, shorten_logs
 from engine.flow.throttle import Throttle, rate_of, release
 from tailrace.errors import PermissionDenied, TailraceError
 from tailrace.sql.types import types_from_json
@@ -323,7 +323,7 @@ class Loop:
 
 
 def listen(dsn: str, changed: Callable[[int], None], failed: Future[None], stop: threading.Event) -> None:
-    """Wait for tables' notifications, keep statistics fresh. Runs in a thread; a lost connection is handed to `failed`."""
+    """Wait for tables' notifications, keep statistics fresh and logs short. A thread's; a lost connection goes to `failed`."""
     try:
         with psycopg.connect(dsn, autocommit=True, application_name="tailrace listener") as connection:
             connection.execute("LISTEN tailrace_changes")
@@ -331,6 +331,7 @@ def listen(dsn: str, changed: Callable[[int], None], failed: Future[None], stop:
                 for notice in connection.notifies(timeout=0.5):
                     changed(int(notice.payload))
                 analyze_grown(connection)
+                shorten_logs(connection)
     except psycopg.Error as error:
         if not stop.is_set():
             failed.set_exception(error)

@@ -5,25 +5,19 @@ Meaning: L JOIN R ON l.a = r.b AND condition. Delta rule (bilinear; primes are c
 State: both contents, indexed by the join columns (a stored relation's own storage serves). NULL joins nothing. In a view that
 emits on window close, rows below the watermark of a column that the other side bounds (equal columns, l.t >= r.t - interval) are
 deleted: no match can come.
-Key: both keys together. Cost: O(delta log n) plus the matches, where there are equal columns or one side has one row; else
-O(state): each changed row is compared with every row of the other side.
+Where no columns are equal but some are compared (l.x < r.y), the matches are found by a range of the index on these.
+Key: both keys together. Cost: O(delta log n) plus the matches (by equal columns, or by the first comparison), also where one side
+has one row; else O(state): each changed row is compared with every row of the other side.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlglot import exp
-
 from engine.compile.program import ProgramBuilder, consolidate
 from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
 from engine.operators.matching import Match
 from engine.operators.watermark import Watermarks
-
-
-def join_condition(pairs: tuple[tuple[str, str], ...], condition: exp.Expr | None) -> str:
-    """`l.a = r.b AND ... AND condition`; the condition's columns are qualified by l and r."""
-    return Match(pairs, condition).sql()
 
 
 @dataclass(eq=False)
@@ -32,17 +26,10 @@ class Join(Operator):
 
     left: Operator
     right: Operator
-    pairs: tuple[tuple[str, str], ...]
-    condition: exp.Expr | None
+    match: Match
+    """When two rows are joined."""
     forgets: bool = False
     """True where nobody reads the content, so that rows which have met all they can may go."""
-    null_safe: frozenset[str] = frozenset()
-    """Left columns of pairs that hold NULL equal to NULL."""
-
-    @property
-    def match(self) -> Match:
-        """When two rows are joined."""
-        return Match(self.pairs, self.condition, self.null_safe)
 
     @property
     def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
@@ -69,15 +56,18 @@ class Join(Operator):
         return self.left.of_one_row and self.right.of_one_row
 
     def lower(self, program: ProgramBuilder) -> Stream:
-        left = program.searchable(self.left, [a for a, _ in self.pairs])
-        right = program.searchable(self.right, [b for _, b in self.pairs])
+        left = program.searchable(self.left, self.match.left)
+        right = program.searchable(self.right, self.match.right)
         on = self.match.sql()
         columns = f"{names(self.left.columns, 'l.')}, {names(self.right.columns, 'r.')}"
         table = program.delta_table(self.columns)
         into = f"INSERT INTO {table} ({names(self.columns)}, {WEIGHT}) SELECT {columns}"
-        both = (
-            f"{into}, {{sign}}l.{WEIGHT} * r.{WEIGHT} FROM {left.delta} AS l JOIN {right.delta} AS r ON {on}"
-        )
+        both = f"{into}, -l.{WEIGHT} * r.{WEIGHT} FROM {left.delta} AS l JOIN {right.delta} AS r ON {on}"
+        rights, lefts = self.match.probed("r", right.content), self.match.probed("l", left.content)
+        of_left = f"{into}, l.{WEIGHT} FROM {left.delta} AS l JOIN {rights}"
+        first = of_left
+        if not self.match.ranges:  # by a hash of all
+            first = f"{into}, l.{WEIGHT} * r.{WEIGHT} FROM {left.delta} AS l JOIN {right.delta} AS r ON {on}"
         net = ""
         if (
             self.append_only
@@ -89,11 +79,9 @@ class Join(Operator):
                 f"INSERT INTO {table} ({listed}, {WEIGHT}) SELECT {listed}, {WEIGHT} FROM {netted} AS d; "
             )
         program.step(
-            f"IF initial THEN {both.format(sign='')}; ELSE "
-            f"{into}, l.{WEIGHT} FROM {left.delta} AS l JOIN {right.content} AS r ON {on}; "
-            f"{into}, r.{WEIGHT} FROM {left.content} AS l JOIN {right.delta} AS r ON {on}; "
+            f"IF initial THEN {first}; ELSE {of_left}; {into}, r.{WEIGHT} FROM {right.delta} AS r JOIN {lefts}; "
             f"IF EXISTS (SELECT 1 FROM {left.delta}) AND EXISTS (SELECT 1 FROM {right.delta}) THEN "
-            f"PERFORM set_config('enable_hashjoin', 'on', true); {both.format(sign='-')}; {net}"
+            f"PERFORM set_config('enable_hashjoin', 'on', true); {both}; {net}"
             f"PERFORM set_config('enable_hashjoin', 'off', true); END IF; END IF"
         )
         if self.forgets:
@@ -124,14 +112,14 @@ class Join(Operator):
         return side.origin(column)
 
     def describe(self) -> Description:
-        return Description("Join", self.match.sql(), "delta", cost(self.match, self.left, self.right))
+        return Description("Join", self.match.shown, "delta", cost(self.match, self.left, self.right))
 
 
 def cost(match: Match, left: Operator, right: Operator) -> Cost:
-    """O(delta log n) where equal columns lead to the matches, or one side is a row that all others match; else a changed row
-    is compared with every row of the other side.
+    """O(delta log n) where an index leads to the matches, or one side is a row that all others match; else a changed row is
+    compared with every row of the other side.
     """
-    if match.pairs:
+    if match.by_index:
         return Cost.DELTA_LOG
     lone = left.of_one_row or right.of_one_row
     return Cost.DELTA_LOG if lone and match.condition is None else Cost.STATE

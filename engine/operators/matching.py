@@ -1,8 +1,10 @@
 """What outer, semi and anti joins share: which rows of one side match some row of the other, and for which that has changed.
 
 With m(l) = 1 if l matches a row of R, and m' the same after the barrier, only rows of L whose join columns occur in dR can have
-changed m. The matches of l before the barrier are those after it less the weights of the rows of dR that match. Where nothing
-is compared, m is the same for all rows of L: whether R has any; only if that changes are they looked at.
+changed m. The matches of l before the barrier are those after it less the weights of the rows of dR that match; of those after
+it no more are counted than decide whether there is one in either case. Where a comparison leads to the matches (l.x < r.y), all
+rows of L beyond the farthest y of dR are looked at, one range of the index. Where nothing is compared, m is the same for all rows
+of L: whether R has any; only if that changes are they looked at.
 """
 
 from __future__ import annotations
@@ -18,39 +20,85 @@ from engine.operators.project import sql
 from engine.operators.watermark import Watermark, Watermarks, at_least, least
 
 Pairs = tuple[tuple[str, str], ...]
+FLIPPED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What `l.left op r.right` asks for, one of <, <=, >, >=, of types that one B-tree index compares."""
+
+    left: str
+    op: str
+    right: str
+    type: str
+    """The type of the right column."""
+    left_type: str
+
+    def flipped(self) -> Range:
+        """The same with the sides exchanged."""
+        return Range(self.right, FLIPPED[self.op], self.left, self.left_type, self.type)
+
+    def sql(self, left: str, right: str) -> str:
+        """The comparison as a condition."""
+        return f"{left}.{quote(self.left)} {self.op} {right}.{quote(self.right)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
     """When rows l and r match: columns of `pairs` are equal (NULL to NULL for those in `null_safe`), and `condition` is true.
 
-    `null_safe` holds left columns; the condition's columns are qualified by l and r.
+    `null_safe` holds left columns; the condition's columns are qualified by l and r. `ranges` are comparisons that the condition
+    implies, by which the matches are found where no columns are equal; there are none beside pairs.
     """
 
     pairs: Pairs
     condition: exp.Expr | None = None
     null_safe: frozenset[str] = frozenset()
+    ranges: tuple[Range, ...] = ()
 
     @property
     def left(self) -> list[str]:
-        """The join columns of the left side."""
-        return [a for a, _ in self.pairs]
+        """The columns of the left side by which it is probed."""
+        return [a for a, _ in self.pairs] or list(dict.fromkeys(r.left for r in self.ranges))
 
     @property
     def right(self) -> list[str]:
-        """The join columns of the right side."""
-        return [b for _, b in self.pairs]
+        """The columns of the right side by which it is probed."""
+        return [b for _, b in self.pairs] or list(dict.fromkeys(r.right for r in self.ranges))
+
+    @property
+    def by_index(self) -> bool:
+        """Does an index lead from a row to its matches, or at least to few others?"""
+        return bool(self.pairs or self.ranges)
 
     def sql(self, left: str = "l", right: str = "r") -> str:
-        """The match as a condition. IS TRUE hides all but the pairs from the planner, which must probe by these.
+        """The match as a condition. IS TRUE hides all but pairs and ranges from the planner, which must probe by these.
 
         >>> Match((("a", "b"),)).sql()
         'l."a" = r."b"'
         """
+        ranges = [r.sql(left, right) for r in self.ranges]
+        return " AND ".join([*ranges, *self._parts(left, right)]) or "TRUE"
+
+    @property
+    def shown(self) -> str:
+        """The match for EXPLAIN."""
+        return " AND ".join(self._parts("l", "r")) or "TRUE"
+
+    def _parts(self, left: str, right: str) -> list[str]:
         parts = [self._equal(f"{left}.{quote(a)}", f"{right}.{quote(b)}", a) for a, b in self.pairs]
         if self.condition is not None:
             parts.append(f"({sql(self.condition)}) IS TRUE")
-        return " AND ".join(parts) or "TRUE"
+        return parts
+
+    def probed(self, side: str, content: str | None) -> str:
+        """The `side` (l or r) to be put behind JOIN: the rows of `content` that match, for each row of the other side before it.
+
+        By ranges each row probes by itself: the planner takes a range for a third of the table, and would rather read it once.
+        """
+        if not self.ranges:
+            return f"{content} AS {side} ON {self.sql()}"
+        return f"LATERAL (SELECT * FROM {content} AS {side} WHERE {self.sql()} OFFSET 0) AS {side} ON true"
 
     def flipped(self) -> Match:
         """The same match with the sides exchanged."""
@@ -63,7 +111,8 @@ class Match:
 
         condition = None if self.condition is None else self.condition.copy().transform(other)
         safe = frozenset(b for a, b in self.pairs if a in self.null_safe)
-        return Match(tuple((b, a) for a, b in self.pairs), condition, safe)
+        pairs, ranges = tuple((b, a) for a, b in self.pairs), tuple(r.flipped() for r in self.ranges)
+        return Match(pairs, condition, safe, ranges)
 
     def watermarks(self, left: Watermarks, right: Watermarks) -> Watermarks:
         """Below what no later match of two rows lies, by column of either side that the other side bounds.
@@ -112,7 +161,8 @@ def _inequalities(condition: exp.Expr | None) -> Iterator[tuple[exp.Expr, exp.Ex
 
 def is_matched(match: Match, right: Stream) -> str:
     """A boolean over a row l: does it match, after the barrier?"""
-    return f"EXISTS (SELECT 1 FROM {right.content} AS r WHERE {match.sql()})"
+    alone = " OFFSET 0" if match.ranges else ""  # as in `Match.probed`
+    return f"EXISTS (SELECT 1 FROM {right.content} AS r WHERE {match.sql()}{alone})"
 
 
 def changes(
@@ -123,24 +173,14 @@ def changes(
     The rows are a relation to be put after FROM: the columns of `operator`, the left side, with their weight, `_is` (matches
     after the barrier) and `_was` (before it). The statements leave hash joins off, as they found them.
     """
-    keys = [operator.column(a) for a in dict.fromkeys(match.left)] or [Column("_any", "integer")]
-    touched, affected = program.delta_table(keys), program.delta_table(operator.columns)
-    of_right = dict(zip(match.left, match.right, strict=True))
-    wanted = ", ".join(f"r.{quote(of_right[k.name])}" if of_right else "0" for k in keys)
-    changing = "" if match.pairs or match.condition is not None else f" WHERE {_emptied_or_filled(right)}"
-    columns, on, same = names(operator.columns), match.sql(), match.same_keys("l", "k")
+    affected, columns, on = program.delta_table(operator.columns), names(operator.columns), match.sql()
     into = f"INSERT INTO {affected} ({columns}, {WEIGHT}) SELECT {names(operator.columns, 'l.')}"
-    prepare = (
-        "PERFORM set_config('enable_hashjoin', 'on', true); "
-        f"INSERT INTO {touched} ({names(keys)}) SELECT DISTINCT {wanted} FROM {right.delta} AS r{changing}; "
-        f"{into}, -l.{WEIGHT} FROM {left.delta} AS l JOIN {touched} AS k ON {same}; "
-        "PERFORM set_config('enable_hashjoin', 'off', true); "
-        f"{into}, 1 FROM {touched} AS k JOIN {left.content} AS l ON {same}"
-    )
-    now = f"(SELECT count(*) FROM {right.content} AS r WHERE {on})"
+    find = _in_range if match.ranges else _of_same_keys
+    prepare = f"; {into}, ".join(find(program, operator, (left, right), match))
+    few = f"SELECT 1 FROM {right.content} AS r WHERE {on} LIMIT greatest(coalesce(m._d, 0), 0) + 1"
     before = f"SELECT l.ctid AS _at, sum(r.{WEIGHT}) AS _d FROM {affected} AS l JOIN {right.delta} AS r ON {on} GROUP BY l.ctid"
     counted = (
-        f"SELECT l.*, {now} AS _n, coalesce(m._d, 0) AS _d FROM {affected} AS l "
+        f"SELECT l.*, (SELECT count(*) FROM ({few}) AS f) AS _n, coalesce(m._d, 0) AS _d FROM {affected} AS l "
         f"LEFT JOIN ({before}) AS m ON m._at = l.ctid OFFSET 0"
     )
     rows = (
@@ -148,6 +188,43 @@ def changes(
         f"WHERE (_n > 0) <> (_n - _d > 0))"
     )
     return prepare, rows
+
+
+def _of_same_keys(
+    program: ProgramBuilder, operator: Operator, sides: tuple[Stream, Stream], match: Match
+) -> list[str]:
+    """How `changes` finds the rows l whose join columns have changed on the right: a statement that prepares for it, then what
+    follows their columns in a SELECT, for those of the delta and those of the content.
+    """
+    left, right = sides
+    keys = [operator.column(a) for a in dict.fromkeys(match.left)] or [Column("_any", "integer")]
+    touched = program.delta_table(keys)
+    of_right = dict(zip(match.left, match.right, strict=True))
+    wanted = ", ".join(f"r.{quote(of_right[k.name])}" if of_right else "0" for k in keys)
+    changing = "" if match.pairs or match.condition is not None else f" WHERE {_emptied_or_filled(right)}"
+    same = match.same_keys("l", "k")
+    return [
+        "PERFORM set_config('enable_hashjoin', 'on', true); "
+        f"INSERT INTO {touched} ({names(keys)}) SELECT DISTINCT {wanted} FROM {right.delta} AS r{changing}",
+        f"-l.{WEIGHT} FROM {left.delta} AS l JOIN {touched} AS k ON {same}; "
+        "PERFORM set_config('enable_hashjoin', 'off', true)",
+        f"1 FROM {touched} AS k JOIN {left.content} AS l ON {same}",
+    ]
+
+
+def _in_range(
+    program: ProgramBuilder, operator: Operator, sides: tuple[Stream, Stream], match: Match
+) -> list[str]:
+    """As `_of_same_keys`: the rows l that may match some changed row, by the first comparison."""
+    (left, right), first = sides, match.ranges[0]
+    touched = program.delta_table([Column("_edge", first.type)])
+    farthest = "max" if first.op in ("<", "<=") else "min"
+    beyond = f"l.{quote(first.left)} {first.op} k._edge"
+    return [
+        f"INSERT INTO {touched} (_edge) SELECT {farthest}(r.{quote(first.right)}) FROM {right.delta} AS r",
+        f"-l.{WEIGHT} FROM {left.delta} AS l JOIN {touched} AS k ON {beyond}",
+        f"1 FROM {touched} AS k JOIN LATERAL (SELECT * FROM {left.content} AS l WHERE {beyond} OFFSET 0) AS l ON true",
+    ]
 
 
 def _emptied_or_filled(right: Stream) -> str:

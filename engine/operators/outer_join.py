@@ -70,20 +70,21 @@ class OuterJoin(Join):
         table = program.delta_table(self.columns)
         into = f"INSERT INTO {table} ({names(self.columns)}, {WEIGHT}) SELECT"
         # the content, not the delta: a delta may take rows back that it has brought
-        first = f"{into} {columns}, l.{WEIGHT} FROM {left.delta} AS l LEFT JOIN {right.content} AS r ON {on}"
+        rights, lefts = self.match.probed("r", right.content), self.match.probed("l", left.content)
+        first = f"{into} {columns}, l.{WEIGHT} FROM {left.delta} AS l LEFT JOIN {rights}"
         if self.full:
             kept = f"(SELECT *, 1 AS {WEIGHT} FROM {right.content} AS r)"
             side = f"CASE WHEN r.{WEIGHT} IS NULL THEN 1 ELSE 0 END"
-            first = f"{into} {self._columns(side)}, l.{WEIGHT} FROM {left.delta} AS l LEFT JOIN {kept} AS r ON {on}"
+            first = f"{into} {self._columns(side)}, l.{WEIGHT} FROM {left.delta} AS l LEFT JOIN {self.match.probed('r', kept)}"
             lonely = f"NOT {is_matched(self.match.flipped(), left)}"
             first += (
                 f"; {into} {self._padded(self.right, 2)}, l.{WEIGHT} FROM {right.delta} AS l WHERE {lonely}"
             )
         program.step(
             f"IF initial THEN {first}; ELSE "
-            f"{into} {columns}, l.{WEIGHT} FROM {left.delta} AS l JOIN {right.content} AS r ON {on}; "
+            f"{into} {columns}, l.{WEIGHT} FROM {left.delta} AS l JOIN {rights}; "
             f"IF EXISTS (SELECT 1 FROM {right.delta} AS r) THEN "
-            f"{into} {columns}, r.{WEIGHT} FROM {left.content} AS l JOIN {right.delta} AS r ON {on}; "
+            f"{into} {columns}, r.{WEIGHT} FROM {right.delta} AS r JOIN {lefts}; "
             f"PERFORM set_config('enable_hashjoin', 'on', true); "
             f"{into} {columns}, -l.{WEIGHT} * r.{WEIGHT} FROM {left.delta} AS l JOIN {right.delta} AS r ON {on}; "
             f"PERFORM set_config('enable_hashjoin', 'off', true); END IF; END IF"
@@ -142,4 +143,4 @@ class OuterJoin(Join):
 
     def describe(self) -> Description:
         name = "FullJoin" if self.full else "LeftJoin"
-        return Description(name, self.match.sql(), "delta", cost(self.match, self.left, self.right))
+        return Description(name, self.match.shown, "delta", cost(self.match, self.left, self.right))

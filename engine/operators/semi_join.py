@@ -4,8 +4,8 @@ Meaning: L WHERE [NOT] EXISTS (SELECT FROM R WHERE l.a = r.b AND condition). Del
 same after the barrier (see `matching`):
     d out = m'(dL) + (m' - m)(L' - dL)
 State: both contents, indexed by the join columns (a stored relation's own storage serves). NULL matches nothing, except in
-columns that are compared NULL-safe. Key: the left one. Cost: O(delta log n) plus the rows that match what changed on the right;
-O(state) where a condition without equal columns decides.
+columns that are compared NULL-safe. Key: the left one. Cost: O(delta log n) plus the rows that match what changed on the right
+(by equal columns, or by the first comparison); O(state) where a condition decides that no index serves.
 Reference: the query as a batch.
 """
 
@@ -74,8 +74,8 @@ class SemiJoin(Operator):
         return self.left.origin(column)
 
     def describe(self) -> Description:
-        return Description("AntiJoin" if self.anti else "SemiJoin", self.match.sql(), "delta", self._cost())
+        return Description("AntiJoin" if self.anti else "SemiJoin", self.match.shown, "delta", self._cost())
 
     def _cost(self) -> Cost:
-        read_through = not self.match.pairs and self.match.condition is not None
+        read_through = not self.match.by_index and self.match.condition is not None
         return Cost.STATE if read_through else Cost.DELTA_LOG

@@ -5,14 +5,13 @@ emit nothing (RisingWave docs, "Temporal joins"). Delta rule: dL >< R' for rows 
 they have met, whatever R holds now.
 State: none where the left side is append-only (R's storage serves, indexed by the join columns), else the output.
 Key: the left key, with the right one where a row can meet several. Exact given the recorded order of arrival.
-Cost: O(delta log n) plus the matches; without an equal column every right row is looked at.
+Cost: O(delta log n) plus the matches, found by equal columns or by a range of an index; where nothing is compared every right row
+matches, or is looked at.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from sqlglot import exp
 
 from engine.compile.program import ProgramBuilder, apply_delta, consolidate
 from engine.operators.base import (
@@ -29,7 +28,7 @@ from engine.operators.base import (
     no_nulls,
     quote,
 )
-from engine.operators.join import join_condition
+from engine.operators.matching import Match
 from engine.operators.project import Filter, Project
 from engine.operators.scan import Scan
 from engine.operators.watermark import Watermarks
@@ -41,8 +40,7 @@ class TemporalJoin(Operator):
 
     left: Operator
     right: Operator
-    pairs: tuple[tuple[str, str], ...]
-    condition: exp.Expr | None
+    match: Match
     outer: bool
     _elsewhere: bool = False
     _state: str = ""
@@ -57,7 +55,7 @@ class TemporalJoin(Operator):
 
     @property
     def key(self) -> tuple[str, ...]:  # type: ignore[override]
-        one = bool(self.right.key) and set(self.right.key) <= {b for _, b in self.pairs}
+        one = bool(self.right.key) and set(self.right.key) <= {b for _, b in self.match.pairs}
         return self.left.key if one else (*self.left.key, *self.right.key)
 
     @property
@@ -79,7 +77,7 @@ class TemporalJoin(Operator):
 
     def lower(self, program: ProgramBuilder) -> Stream:
         left = self.left.lower(program)
-        right = program.searchable(self.right, [b for _, b in self.pairs])
+        right = program.searchable(self.right, self.match.right)
         self._elsewhere = _is_relation(self.right) and right.content not in program.stored
         if not self.left.append_only:
             return self._lower_remembering(program, program.pin(self.left, left), right)
@@ -112,17 +110,17 @@ class TemporalJoin(Operator):
 
     def _met(self, left: str, right: Stream) -> str:
         """FROM: the left rows with what they meet."""
-        on = join_condition(self.pairs, self.condition) or "true"
-        return f"FROM {left} AS l {'LEFT JOIN' if self.outer else 'JOIN'} {right.content} AS r ON {on}"
+        return f"FROM {left} AS l {'LEFT JOIN' if self.outer else 'JOIN'} {self.match.probed('r', right.content)}"
 
     def origin(self, column: str) -> Origin | None:
         return Origin(self._state, quote(column)) if self._state else None
 
     def describe(self) -> Description:
         kind = "left, " if self.outer else ""
-        on = join_condition(self.pairs, self.condition) or "every row"
-        cost = Cost.DELTA_LOG if self.pairs else Cost.STATE
-        return Description("TemporalJoin", kind + on, "delta" if self.append_only else "per key", cost)
+        on = self.match.shown if self.match.by_index or self.match.condition is not None else "every row"
+        quick = self.match.by_index or (self.right.of_one_row and self.match.condition is None)
+        how, cost = "delta" if self.append_only else "per key", Cost.DELTA_LOG if quick else Cost.STATE
+        return Description("TemporalJoin", kind + on, how, cost)
 
 
 def _is_relation(operator: Operator) -> bool:

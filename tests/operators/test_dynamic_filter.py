@@ -23,10 +23,12 @@ def test_classes_of_joins_on_nothing(engine: FlowUnderTest) -> None:
     make_tables(engine)
     for query, cost in (
         ("SELECT t.id, u.id AS other FROM t, u", "O(state)"),
-        ("SELECT t.id, u.id AS other FROM t JOIN u ON t.i < u.i", "O(state)"),
+        ("SELECT t.id, u.id AS other FROM t JOIN u ON t.i < u.i", "O(delta log n)"),
+        ("SELECT t.id, u.id AS other FROM t JOIN u ON t.i <> u.i", "O(state)"),
         ("SELECT t.id, c.n FROM t, (SELECT count(*) AS n FROM u) AS c", "O(delta log n)"),
         ("SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u)", "O(delta log n)"),
-        ("SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.i < t.i)", "O(state)"),
+        ("SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.i < t.i)", "O(delta log n)"),
+        ("SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.i <> t.i)", "O(state)"),
     ):
         (join,) = [line for line in engine.explain(query) if "Join " in line]
         assert join.endswith(f"cost: {cost}"), query

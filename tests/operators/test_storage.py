@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 
+from engine.flow.statistics import LOG_PAGES, shorten_logs
 from tests.support.flow import FlowUnderTest
 from tests.support.processes import wait_until
 
@@ -65,3 +66,24 @@ def test_the_dashboard_may_read_it(engine: FlowUnderTest) -> None:
     engine.ddl("CREATE TABLE t (k int PRIMARY KEY)")
     with psycopg.connect(engine.server.dsn("dashboard", engine.database), autocommit=True) as client:
         assert set(storage(client)) == {"t"}
+
+
+def test_a_long_log_of_changes_is_handed_back(engine: FlowUnderTest) -> None:
+    """Each barrier reads the log as a whole: what was once in it must not cost for ever."""
+    engine.ddl("CREATE TABLE t (id int PRIMARY KEY)")
+    (table,) = engine.flow.catalog.of_kind("table")
+    pages = f"SELECT pg_relation_size('engine.changes_{table.id}') / 8192"
+
+    def length() -> int:
+        row = engine.flow.connection.execute(pages).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    engine.settle("INSERT INTO t SELECT * FROM generate_series(1, 10000)")
+    assert length() > LOG_PAGES
+    engine.flow.connection.execute("SELECT pg_stat_force_next_flush()")
+    with psycopg.connect(engine.server.dsn(dbname=engine.database), autocommit=True) as beside:
+        wait_until(lambda: not shorten_logs(beside), 10, "the log to be short")
+    assert length() <= LOG_PAGES
+    engine.settle("INSERT INTO t VALUES (0)")
+    assert engine.rows("SELECT count(*) FROM t") == [(10001,)]

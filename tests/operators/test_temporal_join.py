@@ -45,6 +45,18 @@ def test_without_an_equality_every_row_is_met(tables: FlowUnderTest, join: str) 
     assert sorted(tables.rows("SELECT * FROM v")) == [(1, 7), (2, 7), (2, 8)]
 
 
+def test_what_is_compared_is_met(tables: FlowUnderTest) -> None:
+    query = f"SELECT id, k FROM log LEFT {LOOK_UP} log.a > version.b AND id <> k"
+    (join,) = [line for line in tables.explain(query) if "TemporalJoin" in line]
+    assert join.endswith("cost: O(delta log n)")
+    tables.ddl(f"CREATE MATERIALIZED VIEW v AS {query}")
+    tables.settle(
+        "INSERT INTO version VALUES (1, 0, 1), (2, 0, 2), (3, 0, 9)", "INSERT INTO log VALUES (1, 5), (7, 1)"
+    )
+    tables.settle("INSERT INTO version VALUES (4, 0, 0)", "INSERT INTO log VALUES (9, NULL)")
+    assert sorted(tables.rows("SELECT * FROM v"), key=repr) == [(1, 2), (7, None), (9, None)]
+
+
 def test_what_a_row_has_met_goes_with_it(tables: FlowUnderTest) -> None:
     tables.ddl(f"CREATE MATERIALIZED VIEW v AS SELECT id, k, b FROM live LEFT {LOOK_UP} live.a = version.a")
     tables.settle("INSERT INTO version VALUES (1, 7, 1), (2, 7, 2)")

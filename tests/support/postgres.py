@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,10 +32,10 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres(data_dir: Path) -> Iterator[PostgresServer]:
+def running_postgres(data_dir: Path, settings: Mapping[str, str] = TEST_SETTINGS) -> Iterator[PostgresServer]:
     layout = Layout(data_dir)
     lock = state.claim(layout, minimum_free_bytes=0)
-    command = postgres.prepare(layout, TEST_SETTINGS)
+    command = postgres.prepare(layout, settings)
     log = (layout.log_dir / "postgres.log").open("wb")
     guard = subprocess.Popen(
         [sys.executable, "-m", "tailrace.guard", "--stop-signal", "QUIT", "--", *command],

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from engine.compile.clauses.join import ONE_INDEX
 from engine.compile.clauses.projection import project
+from engine.compile.clauses.ranges import ONE_INDEX
 from engine.compile.expressions import check_scalars, identifier
 from engine.compile.relations import describe_over
 from engine.compile.scope import (

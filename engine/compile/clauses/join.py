@@ -7,24 +7,18 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from engine.compile.clauses.asof import asof_join
+from engine.compile.clauses.ranges import ONE_INDEX, ranges_of
 from engine.compile.expressions import check_scalars, identifier
 from engine.compile.relations import describe_over
 from engine.compile.scope import Planner, Scope, bind, computed
 from engine.operators.base import Operator
 from engine.operators.join import Join
-from engine.operators.matching import Match, Pairs
+from engine.operators.matching import Match, Pairs, Range
 from engine.operators.outer_join import OuterJoin
 from engine.operators.project import rename
 from engine.operators.temporal_join import TemporalJoin
 from tailrace.errors import UnsupportedFeature
 
-ONE_INDEX = (
-    {"smallint", "integer", "bigint"},
-    {"real", "double precision"},
-    {"date", "timestamp without time zone", "timestamp with time zone"},
-    {"text", "character varying"},
-)
-"""Types that one B-tree index compares with each other (PostgreSQL manual, "Operator classes and operator families")."""
 MOST_FULL_JOINS = 12
 """Each is planned over the columns of those below it: a query with a hundred would hold up the barriers while it is planned."""
 
@@ -36,7 +30,7 @@ def joined(planner: Planner, left: Scope, right: Scope, on: Sequence[exp.Expr], 
     scope = _both(planner, left, right)
     one, other, match = _match(planner, scope, left.operator, scope.operator, on)
     if kind == "inner":
-        operator: Operator = Join(one, other, match.pairs, match.condition, null_safe=match.null_safe)
+        operator: Operator = Join(one, other, match)
     else:
         full = kind == "full"
         if full and max(map(_full_joins, (one, other))) >= MOST_FULL_JOINS:
@@ -44,7 +38,7 @@ def joined(planner: Planner, left: Scope, right: Scope, on: Sequence[exp.Expr], 
                 f"more than {MOST_FULL_JOINS} full joins above each other, kept incrementally",
                 hint="make materialized views of some of them, and join those",
             )
-        operator = OuterJoin(one, other, match.pairs, match.condition, null_safe=match.null_safe, full=full)
+        operator = OuterJoin(one, other, match, full=full)
     return Scope(operator, scope.names)
 
 
@@ -70,7 +64,7 @@ def temporal(planner: Planner, left: Scope, right: Scope, on: Sequence[exp.Expr]
         raise UnsupportedFeature(
             "IS NOT DISTINCT FROM in a temporal join", hint="join ON l.column = r.column"
         )
-    return Scope(TemporalJoin(one, other, match.pairs, match.condition, outer), scope.names)
+    return Scope(TemporalJoin(one, other, match, outer), scope.names)
 
 
 def asof(planner: Planner, left: Scope, right: Scope, on: Sequence[exp.Expr], *, outer: bool) -> Scope:
@@ -100,8 +94,11 @@ def _match(
     planner: Planner, scope: Scope, left: Operator, right: Operator, on: Sequence[exp.Expr]
 ) -> tuple[Operator, Operator, Match]:
     left, right, pairs, safe, rest = _pairs(planner, scope, left, right, on)
-    left, right, further = _condition(planner, scope, left, right, rest)
-    return left, right, Match(pairs, further, safe)
+    left, right, conditions = _conditions(planner, scope, left, right, rest)
+    ranges: tuple[Range, ...] = ()
+    if not pairs:
+        left, right, ranges = ranges_of(planner, left, right, conditions)
+    return left, right, Match(pairs, _over_both(left, conditions), safe, ranges)
 
 
 def _pairs(
@@ -151,12 +148,12 @@ def _cast(side: exp.Expr, type_: str, wanted: str) -> exp.Expr:
     return side if type_ == wanted else exp.cast(side, wanted, dialect="postgres")
 
 
-def _condition(
+def _conditions(
     planner: Planner, scope: Scope, left: Operator, right: Operator, conditions: Sequence[exp.Expr]
-) -> tuple[Operator, Operator, exp.Expr | None]:
-    """What else must hold, over l and r. What reads one side and may fail is computed there, softly."""
+) -> tuple[Operator, Operator, list[exp.Expr]]:
+    """What else must hold, over the columns of both. What reads one side and may fail is computed there, softly."""
     if not conditions:
-        return left, right, None
+        return left, right, []
     bound = [bind(scope, c) for c in conditions]
     check_scalars(planner.environment, bound)
     sides = []
@@ -170,9 +167,16 @@ def _condition(
                 node.replace(identifier(name))
         sides.append(operator)
     left, right = sides
-    lefts = {c.name for c in left.columns}
     if any(_may_fail(n) for b in bound for n in b.walk()):
         raise UnsupportedFeature("an expression over both sides that may fail, in a join condition of a view")
+    return left, right, bound
+
+
+def _over_both(left: Operator, conditions: Sequence[exp.Expr]) -> exp.Expr | None:
+    """The conditions as one, their columns qualified by l and r."""
+    if not conditions:
+        return None
+    lefts = {c.name for c in left.columns}
 
     def qualified(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Column):
@@ -180,7 +184,7 @@ def _condition(
             return exp.column(exp.to_identifier(node.name, quoted=True), table=side)
         return node
 
-    return left, right, exp.and_(*(b.transform(qualified) for b in bound))
+    return exp.and_(*(c.transform(qualified) for c in conditions))
 
 
 def _failing(node: exp.Expr, columns: set[str]) -> list[exp.Expr]:

@@ -40,3 +40,15 @@ SELECT t.id AS a, u.id AS b FROM t, u WHERE t.g = u.g AND t.h IS NOT NULL;
 
 -- same_column_twice
 SELECT t.id AS a, u.id AS b FROM t JOIN u ON t.g = u.g AND t.g = u.i;
+
+-- less
+SELECT t.id AS a, u.id AS b FROM t JOIN u ON t.i < u.i;
+
+-- within
+SELECT t.id AS a, bag.i AS b FROM t JOIN bag ON t.ts BETWEEN bag.ts - INTERVAL '10 seconds' AND bag.ts;
+
+-- at_least_of_logs
+SELECT a.id AS a, b.id AS b FROM log AS a, log AS b WHERE a.i >= b.i AND a.g <> b.g;
+
+-- less_over_groups
+SELECT t.id, c.g, c.n FROM t JOIN (SELECT g, max(i) AS n FROM u GROUP BY g) AS c ON c.n > t.i + 1;

@@ -48,3 +48,9 @@ SELECT a.i AS a, u.i AS b FROM bag AS a LEFT JOIN u ON a.g = u.g AND a.h = u.h;
 
 -- right_where
 SELECT t.id AS a, u.id AS b FROM t LEFT JOIN u ON t.g = u.g WHERE u.i > 0 OR u.i IS NULL;
+
+-- less
+SELECT t.id AS a, u.id AS b FROM t LEFT JOIN u ON t.i < u.i;
+
+-- more_and_further
+SELECT t.id AS a, bag.i AS b FROM t LEFT JOIN bag ON t.i >= bag.i AND t.g <> bag.g AND t.x > 0;

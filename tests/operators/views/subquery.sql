@@ -99,3 +99,9 @@ SELECT id FROM t WHERE g IN (SELECT g FROM u WHERE i > (SELECT avg(i) FROM bag W
 
 -- without_from
 SELECT (SELECT count(*) FROM t) AS n, (SELECT max(i) FROM u) AS m;
+
+-- there_is_less
+SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.i < t.i);
+
+-- there_is_none_later
+SELECT id FROM t WHERE NOT EXISTS (SELECT 1 FROM bag WHERE bag.ts > t.ts AND bag.g <> t.g);
