@@ -15,6 +15,7 @@ from engine.ddl.create_function import drop_function
 from engine.ddl.create_view import dropped_temporaries
 from engine.ddl.names import object_name
 from engine.ddl.table_storage import drop_storage
+from engine.ddl.words import Words
 from engine.subscription_log import subscription_log
 from tailrace.errors import (
     DependentObjects,
@@ -75,6 +76,18 @@ def drop(context: DdlContext, tree: exp.Drop) -> Reply:
     for item in doomed:
         drop_one(context, item)
     return Reply(tag, notices=context.notices)
+
+
+def read_drop(words: Words, kind: str) -> exp.Drop:
+    """The words behind DROP <kind>, for kinds that the parser does not know: [IF EXISTS] name [CASCADE | RESTRICT]."""
+    if_exists = words.accept("IF", "EXISTS")
+    name = words.qualified_name()
+    cascade = words.accept("CASCADE")
+    words.accept("RESTRICT")
+    words.end()
+    schema = exp.to_identifier(name.schema, quoted=True) if name.schema else None
+    table = exp.Table(this=exp.to_identifier(name.folded, quoted=True), db=schema)
+    return exp.Drop(this=table, kind=kind, exists=if_exists, cascade=cascade)
 
 
 def _not_found(kind: str, name: ObjectName) -> UndefinedObject:

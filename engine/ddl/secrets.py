@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from sqlglot import exp
-
 from engine.catalog.objects import CatalogObject, update
 from engine.ddl.context import DdlContext, Reply
-from engine.ddl.drop import drop
+from engine.ddl.drop import drop, read_drop
 from engine.ddl.move import set_owner
+from engine.ddl.names import object_name
 from engine.ddl.secret_options import USED, find_secret
 from engine.ddl.words import Name, Words
 from tailrace.errors import DependentObjects, InvalidStatement, UnsupportedFeature
@@ -28,21 +27,16 @@ def secret_statement(context: DdlContext) -> Reply:
     if words.accept("CREATE", "SECRET"):
         return _create(context, words)
     words.accept("DROP", "SECRET")
-    if_exists = words.accept("IF", "EXISTS")
-    name = words.qualified_name()
-    cascade = words.accept("CASCADE")
-    words.accept("RESTRICT")
-    words.end()
-    found = context.catalog.find(name.object, context.path)
+    tree = read_drop(words, "SECRET")
+    name = object_name(tree.this)
+    found = context.catalog.find(name, context.path)
     users = [o.name for o in context.catalog.objects.values() if found and found.id in o.body.get(USED, ())]
     if found is not None and found.kind == "secret" and users:
         raise DependentObjects(
-            f"cannot drop secret {name.object} because other objects use it: {', '.join(users)}",
+            f"cannot drop secret {name} because other objects use it: {', '.join(users)}",
             hint="drop these first",
         )
-    schema = exp.to_identifier(name.schema, quoted=True) if name.schema else None
-    table = exp.Table(this=exp.to_identifier(name.folded, quoted=True), db=schema)
-    return drop(context, exp.Drop(this=table, kind="SECRET", exists=if_exists, cascade=cascade))
+    return drop(context, tree)
 
 
 def alter_secret(context: DdlContext, words: Words) -> Reply:

@@ -15,7 +15,7 @@ from engine.catalog.objects import CatalogObject, update
 from engine.compile.clauses.from_clause import relation_scan
 from engine.compile.subscription import snapshot, subscription_program
 from engine.ddl.context import DdlContext, Reply
-from engine.ddl.drop import drop
+from engine.ddl.drop import drop, read_drop
 from engine.ddl.words import Name, Words
 from engine.subscription_log import subscription_log
 from tailrace.errors import InvalidStatement, UnsupportedFeature
@@ -32,13 +32,7 @@ def run_subscription(context: DdlContext) -> Reply:
     if words.accept("CREATE", "SUBSCRIPTION"):
         return _create(context, words)
     words.accept("DROP", "SUBSCRIPTION")
-    if_exists = words.accept("IF", "EXISTS")
-    name = words.qualified_name()
-    cascade = words.accept("CASCADE")
-    words.accept("RESTRICT")
-    words.end()
-    tree = exp.Drop(this=_table(name), kind="SUBSCRIPTION", exists=if_exists, cascade=cascade)
-    return drop(context, tree)
+    return drop(context, read_drop(words, "SUBSCRIPTION"))
 
 
 def _create(context: DdlContext, words: Words) -> Reply:
@@ -149,8 +143,3 @@ def _retention(context: DdlContext, options: dict[str, str]) -> int:
 def _written(name: Name) -> str:
     """As it was written, with its schema if it had one."""
     return f"{ObjectName(name.schema).sql}.{name.written}" if name.schema else name.written
-
-
-def _table(name: Name) -> exp.Table:
-    schema = exp.to_identifier(name.schema, quoted=True) if name.schema else None
-    return exp.Table(this=exp.to_identifier(name.folded, quoted=True), db=schema)
