@@ -12,7 +12,7 @@ import asyncio
 import struct
 from collections.abc import Coroutine
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any
 
 from engine.wire import commands, copy_in, protocol
 from engine.wire.classify import (
@@ -24,15 +24,16 @@ from engine.wire.classify import (
     writes,
 )
 from engine.wire.commands import Answer, Context, RelayedError, Reply
-from engine.wire.copy_in import CopyStream
+from engine.wire.copy_rows import CopyRows
 from engine.wire.cursors import Cursors
 from engine.wire.plans import ColumnsQuery, Command, CopyIn, Forward, RowIdQuery
 from engine.wire.prepared import Portal, Prepared
+from engine.wire.query_text import decode_text, statements, without_end
 from engine.wire.replies import PASS_ON, Expectation, ReplyStream
+from engine.wire.rim import Rim
 from engine.wire.row_ids import lookup
 from engine.wire.rpc import FlowClient
 from engine.wire.startup import Login
-from engine.wire.tokens import split_statements
 from engine.wire.upstream import Greeting
 from tailrace.errors import PermissionDenied, TailraceError, UnsupportedFeature
 from tailrace.sql.column_lists import written_out
@@ -42,8 +43,6 @@ _EXTENDED = b"PBDEC"
 _COPY_DATA = b"dcf"
 """Ignored, as PostgreSQL ignores them outside COPY FROM STDIN: what a client sent before it heard of an error."""
 _CLIENT_KINDS = b"QPBDECSHXFdcf"
-COPY_IDLE_S = 30.0
-"""Longest that a COPY FROM STDIN may wait for its client: it holds a snapshot, and the turn of whoever writes the table."""
 
 
 class Outcome(Enum):
@@ -52,23 +51,6 @@ class Outcome(Enum):
     FORWARD = 1
     DONE = 2
     WAIT = 3
-
-
-class Rim(Protocol):
-    """The connection, as far as a session needs it."""
-
-    closed: bool
-
-    @property
-    def blocked(self) -> bool:
-        """PostgreSQL does not keep up, so that the client is not read from."""
-        ...
-
-    def send(self, data: bytes) -> None: ...
-    def to_postgres(self, data: bytes | bytearray) -> None: ...
-    def run(self, work: Coroutine[Any, Any, None]) -> None: ...
-    def pump(self) -> None: ...
-    def close(self) -> None: ...
 
 
 class Session:
@@ -88,8 +70,7 @@ class Session:
         self._prepared = Prepared()
         self._cursors = Cursors(self._ask)
         self._command: asyncio.Future[Reply] | None = None
-        self._copy: CopyStream | None = None
-        self._heard_at = 0.0
+        self._copy_rows = CopyRows(rim)
         self._context = Context(
             user=login.user,
             database=login.database,
@@ -108,7 +89,7 @@ class Session:
 
         What goes to PostgreSQL goes in one write. Raises TailraceError if the connection cannot go on.
         """
-        if self._copy is not None and not self._copied(self._copy, inbox):
+        if self._copy_rows and not self._copy_rows.take(inbox, held=self.held):
             return
         size = len(inbox)
         position = start = 0
@@ -146,10 +127,7 @@ class Session:
 
     def cancel_command(self) -> bool:
         """A cancel request has come. True if PostgreSQL need not be told: a command waits for the flow, or a COPY for rows."""
-        if self._copy is not None and self._copy.flowing:
-            # PostgreSQL would hear of it only with the client's next message
-            self._copy.cancelled = True
-            self._obey_cancel(self._copy)
+        if self._copy_rows.cancel():
             return True
         return self._command is not None and not self.replies.expected and self._command.cancel()
 
@@ -213,8 +191,7 @@ class Session:
         done: asyncio.Future[bool] = self._loop.create_future()
 
         def finish(failed: bool) -> None:
-            if self._copy is not None:
-                self._copy.flowing = False
+            self._copy_rows.answered()
             if not done.done():
                 done.set_result(failed)
 
@@ -228,9 +205,9 @@ class Session:
         if not self._drained():
             return Outcome.WAIT
         try:
-            statements = _statements(_decode_text(body[:-1]))
-            if len(statements) == 1 and not self.replies.track_writes:
-                plan = self._cursors.resolve(classify(statements[0]))
+            parts = statements(decode_text(body[:-1]))
+            if len(parts) == 1 and not self.replies.track_writes:
+                plan = self._cursors.resolve(classify(parts[0]))
                 self._check_read_only(plan)
                 if isinstance(plan, Forward) and not plan.types:
                     return self._forward_query(plan)
@@ -238,7 +215,7 @@ class Session:
             self._send_error(error)
             self._rim.send(protocol.encode_ready(self.replies.status))
             return Outcome.DONE
-        self._hold(self._run_statements(statements))
+        self._hold(self._run_statements(parts))
         return Outcome.DONE
 
     def _check_read_only(self, plan: Forward | RowIdQuery | ColumnsQuery | CopyIn | Command) -> None:
@@ -258,10 +235,10 @@ class Session:
         self._outbox += protocol.encode_query(plan.sql)
         return Outcome.DONE
 
-    async def _run_statements(self, statements: list[str]) -> None:
+    async def _run_statements(self, parts: list[str]) -> None:
         """Run the statements of a query string one by one, up to the first error, and say ready."""
         try:
-            for sql in statements:
+            for sql in parts:
                 plan = self._cursors.resolve(classify(sql))
                 self._check_read_only(plan)
                 if isinstance(plan, CopyIn):
@@ -290,7 +267,7 @@ class Session:
         name, after = protocol.take_cstring(body)
         text, after = protocol.take_cstring(body, after)
         try:
-            plan = self._cursors.resolve(classify(_without_end(_decode_text(text))))
+            plan = self._cursors.resolve(classify(without_end(decode_text(text))))
             self._check_read_only(plan)
         except TailraceError as error:
             return self._refuse(error)
@@ -426,7 +403,7 @@ class Session:
             )
         rows = (await self._ask(copy_in.lookup(plan))).rows
         sql = copy_in.statement(plan, rows)
-        self.replies.copy_begins = self._begin_copy
+        self.replies.copy_begins = self._copy_rows.begin
         self.replies.standing_for = (copy_in.storage(rows), plan.relation)
         self.replies.hide_positions = True
         try:
@@ -435,51 +412,6 @@ class Session:
             self.replies.copy_begins = self.replies.standing_for = None
         self.replies.wrote = self.replies.wrote or (self.replies.track_writes and not failed)
         return failed
-
-    def _begin_copy(self) -> None:
-        self._copy = CopyStream()
-        self._heard_at = self._loop.time()
-        self._loop.call_later(COPY_IDLE_S, self._watch_copy, self._copy)
-        self._rim.pump()
-
-    def _copied(self, copy: CopyStream, inbox: bytearray) -> bool:
-        """Pass on what the client has sent of its rows; true when the COPY is over and other messages may be handled."""
-        self._heard_at = self._loop.time()
-        rows = copy.take(inbox)
-        if rows:
-            self._rim.to_postgres(rows)
-        self._obey_cancel(copy)
-        if copy.terminated:
-            self._rim.close()
-        if copy.flowing or copy.rest or copy.terminated or self.held:
-            return False
-        self._copy = None
-        return True
-
-    def _watch_copy(self, copy: CopyStream) -> None:
-        """Give a COPY up whose client sends nothing more."""
-        if copy is not self._copy or not copy.flowing or self._rim.closed:
-            return
-        if self._rim.blocked:
-            self._heard_at = self._loop.time()
-        left = self._heard_at + COPY_IDLE_S - self._loop.time()
-        if left > 0:
-            self._loop.call_later(left, self._watch_copy, copy)
-        elif copy.rest:
-            self._rim.run(_leave(f"no more of a row came for {COPY_IDLE_S:g} s"))
-        else:
-            self._break_off(f"no row came for {COPY_IDLE_S:g} s")
-
-    def _obey_cancel(self, copy: CopyStream) -> None:
-        """End a COPY that was cancelled as soon as no row is half sent."""
-        if copy.cancelled and copy.flowing and not copy.rest:
-            self._break_off("canceling statement due to user request")
-
-    def _break_off(self, reason: str) -> None:
-        """End the COPY in the client's place; what it still sends is ignored."""
-        if self._copy is not None:
-            self._copy.flowing = False
-            self._rim.to_postgres(protocol.encode_copy_fail(reason))
 
     # Commands
 
@@ -519,36 +451,6 @@ class Session:
             self._rim.send(protocol.encode(b"E", error.body))
         else:
             self._rim.send(protocol.encode_error(error))
-
-
-async def _leave(reason: str) -> None:
-    raise TailraceError(f"COPY from stdin failed: {reason}", sqlstate="57014", hint="connect and copy again")
-
-
-def _decode_text(text: bytes) -> str:
-    try:
-        return text.decode()
-    except UnicodeDecodeError as error:
-        raise TailraceError(
-            f"invalid byte sequence for encoding UTF8: {error}",
-            sqlstate="22021",
-            hint="send statements in UTF-8",
-        ) from None
-
-
-def _statements(text: str) -> list[str]:
-    """The statements of a query string; the text itself where it can hold only one (or none)."""
-    end = text.find(";")
-    if end < 0:
-        return [text]
-    if not text[end + 1 :].strip():
-        return [text[:end]]
-    return split_statements(text) or [""]
-
-
-def _without_end(text: str) -> str:
-    stripped = text.rstrip()
-    return stripped[:-1] if stripped.endswith(";") else text
 
 
 def _too_long(length: int) -> TailraceError:

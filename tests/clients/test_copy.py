@@ -16,7 +16,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 
 from engine.catalog.schema import COPY_GRANTS
-from engine.wire import session
+from engine.wire import copy_rows
 from engine.wire.protocol import SYNC, Cancel, decode_fields, encode, encode_cancel, encode_query
 from tests.clients.conftest import LiveRelay
 from tests.clients.test_psql import PSQL, psql
@@ -416,7 +416,7 @@ def wait_for_lock(live: LiveRelay) -> None:
 def test_a_client_that_falls_silent_is_given_up(
     live: LiveRelay, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "COPY_IDLE_S", 0.05)
+    monkeypatch.setattr(copy_rows, "COPY_IDLE_S", 0.05)
     wire.send(encode_query("COPY t FROM STDIN") + data("1\ta"))
     messages = wire.until_ready()
     assert [kind for kind, _ in messages] == [b"G", b"E", b"Z"]
