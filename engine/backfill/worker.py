@@ -27,10 +27,10 @@ from engine.backfill.job import LEFT_ROWS, NotCreatingError, application_name, y
 from engine.backfill.pending import count_pending, forget_pending, load_pending
 from engine.backfill.stepwise import Stepwise
 from engine.catalog.objects import CatalogObject, load, state_tables
-from engine.compile.program import borrowed_indexes, toastable
+from engine.compile.program import borrowed_indexes
 from engine.connectors.source import SourceSpec
 from engine.ddl.create_source import reader_spec
-from engine.flow.barrier import SETTINGS, temporaries_of
+from engine.flow.session import SETTINGS, make_temporaries
 from engine.flow.source_input import first_positions, messages_between, positions, read_again
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -248,7 +248,5 @@ def _prepare(connection: Connection, relations: Iterable[CatalogObject]) -> None
     settings = {**SETTINGS, "client_connection_check_interval": "1s", "synchronous_commit": "on"}
     for key, value in settings.items():
         connection.execute("SELECT set_config(%s, %s, false)", (key, value))
-    for item in relations:
-        for statement in temporaries_of(item):
-            connection.execute(toastable(statement))
+    make_temporaries(connection, relations, wide=True)
     yield_to_barriers(connection)

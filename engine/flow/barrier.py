@@ -13,23 +13,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from functools import partial
+from typing import TypeVar
 
 import psycopg
-from psycopg import IsolationLevel
 from psycopg.types.json import Jsonb
 
-from engine.backfill.pending import count_pending, keep_pending
+from engine.backfill.pending import count_pending
 from engine.catalog.objects import Catalog, CatalogObject, load
 from engine.catalog.versions import bring_up_to_date
-from engine.compile.program import toastable
 from engine.connectors.source import Batch, Position, SourceSpec
 from engine.ddl import commands
 from engine.ddl import create_source as sources
 from engine.ddl.context import SEARCH_PATH, DdlContext, Reply
 from engine.ddl.create_table import take_changes
-from engine.ddl.create_table import temporaries as table_temporaries
-from engine.ddl.create_view import temporaries as view_temporaries
 from engine.ddl.drop import drop_one
 from engine.ddl.filling import SMALL_ROWS, Filling
 from engine.ddl.finish import finish
@@ -37,40 +34,32 @@ from engine.ddl.retention import EXPIRING
 from engine.flow.into_table import apply_waiting
 from engine.flow.poison import PoisonSearch
 from engine.flow.retention import expire
-from engine.flow.source_input import copy_rows, first_positions, messages_between, positions, read_again
+from engine.flow.session import (
+    STEPPED,
+    Connection,
+    FencedError,
+    connect,
+    empty_temporaries,
+    lock,
+    make_temporaries,
+)
+from engine.flow.source_input import (
+    copy_rows,
+    first_positions,
+    messages_between,
+    positions,
+    read_again,
+    record_positions,
+)
+from engine.flow.walk import steps_of, walk_function
 from engine.functions.composed import provide
-from tailrace.errors import TailraceError
 from tailrace.sql.types import ComposedType
 
 log = logging.getLogger(__name__)
 
-Connection = psycopg.Connection[tuple[Any, ...]]
 T = TypeVar("T")
-LOCK_KEY = 4566
 _DDL_ATTEMPTS = 3
 _SLOW_MS = 500.0
-_STEPPED = ("materialized view", "sink", "subscription")
-"""Kinds whose programs read other relations' changes."""
-SETTINGS = {
-    "TimeZone": "UTC",
-    "enable_hashjoin": "off",  # a state table is probed by index; see the design's planner discipline
-    "enable_mergejoin": "off",
-    "enable_seqscan": "off",
-    "enable_presorted_aggregate": "off",  # for array_agg(x ORDER BY y) it reads a whole index on y
-    "plan_cache_mode": "force_generic_plan",
-    "jit": "off",
-    "work_mem": "64MB",
-    "client_min_messages": "warning",
-    "search_path": "public, pg_catalog",
-    "idle_in_transaction_session_timeout": "0",
-    "statement_timeout": "0",
-}
-
-
-class FencedError(TailraceError):
-    """Another flow has taken over: this one must stop."""
-
-    sqlstate = "57P01"
 
 
 @dataclass(slots=True)
@@ -111,14 +100,9 @@ class Flow:
     @staticmethod
     def open(dsn: str, clock: Callable[[], datetime]) -> Flow:
         """Connect, take the engine's lock (raises FencedError if another flow has it) and recover from the catalog."""
-        connection: Connection = psycopg.connect(dsn, autocommit=True, application_name="tailrace flow")
-        connection.isolation_level = IsolationLevel.REPEATABLE_READ
-        for name, value in SETTINGS.items():
-            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-        if connection.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_KEY,)).fetchone() != (True,):
-            connection.close()
-            raise FencedError("another flow runs on this database")
+        connection = connect(dsn)
         try:
+            lock(connection)
             bring_up_to_date(connection)
         except BaseException:
             connection.close()
@@ -134,13 +118,8 @@ class Flow:
             row = self.connection.execute("SELECT epoch, barrier_time FROM engine.barrier").fetchone()
             if row is not None:
                 self.epoch, self.barrier_time = row
-            for item in self.catalog.objects.values():
-                self._make_temporaries(item)
+            make_temporaries(self.connection, self.catalog.objects.values(), wide=self.wide)
         self._arrange()
-
-    def _make_temporaries(self, item: CatalogObject) -> None:
-        for statement in temporaries_of(item):
-            self.connection.execute(toastable(statement) if self.wide else statement)
 
     def _widen(self) -> None:
         """Make the delta tables anew, for rows of any size."""
@@ -163,7 +142,7 @@ class Flow:
             with self.connection.transaction():
                 now = self._begin(sum(len(b.rows) for b in batches.values()))
                 self._advance(batches, touched, now)
-                self._positions(batches)
+                record_positions(self.connection, batches)
         except psycopg.errors.ProgramLimitExceeded:
             self._restore()
             if self.wide:
@@ -196,12 +175,13 @@ class Flow:
         try:
             with self.connection.transaction():
                 now = self._begin(sum(len(b.rows) for b in batches.values()))
-                search = PoisonSearch(self.connection, self.spec, self._walk, self._clear, now)
+                clear = partial(empty_temporaries, self.connection)
+                search = PoisonSearch(self.connection, self.spec, self._walk, clear, now)
                 search.take_changes_of(tables)
                 self.barrier_time = now  # for the pieces to come the time has advanced
                 for source_id, batch in batches.items():
                     search.take_messages_of(self.catalog.objects[source_id], batch.rows)
-                self._positions(batches)
+                record_positions(self.connection, batches)
         except BaseException:
             self.barrier_time = before
             self._restore()
@@ -260,7 +240,7 @@ class Flow:
         return bool(changed) or self.uses_now
 
     def _walk(self, changed: set[int], now: datetime) -> None:
-        """Run the steps of what is built on `changed`, in order of dependency, in one call; see `_walk_function`."""
+        """Run the steps of what is built on `changed`, in order of dependency, in one call; see `engine.flow.walk`."""
         last = self.barrier_time or now
         row = self.connection.execute(
             "SELECT pg_temp.walk(%s, %s, %s::integer[], %s)", (now, last, sorted(changed), self.epoch)
@@ -268,71 +248,12 @@ class Flow:
         if row is not None:
             self._spent = dict(zip(self._stepped, row[0], strict=True))
 
-    def _walk_function(self) -> str:
-        """A function of this session that runs every step whose inputs changed; it returns the milliseconds of each.
-
-        One call a barrier: twenty round trips cost the client 10 ms and more while its reader decodes. Behind the steps
-        it keeps what changed for the views that are being filled.
-        """
-        parts = []
-        for id_ in self._stepped:
-            item = self.catalog.objects[id_]
-            inputs = self._inputs.get(id_, (id_,))
-            program = item.body["program"]
-            always = " OR true" if program["uses_now"] or program.get("follows_watermarks") else ""
-            emit = "true" if self._readers[id_] else "false"
-            parts.append(
-                f"begun := clock_timestamp(); IF changed && ARRAY[{', '.join(map(str, inputs))}]::integer[]{always} THEN "
-                f"IF engine.step_{id_}(barrier_now, barrier_last, false, {emit}) > 0 THEN changed := changed || {id_}; "
-                f"END IF; END IF; spent := spent || extract(epoch FROM clock_timestamp() - begun)::float8 * 1000;"
-            )
-        parts.extend(
-            f"IF changed && ARRAY[{item.id}] THEN {keep_pending(view.id, item, 'epoch')}; END IF;"
-            for view in self.creating()
-            if view.kind != "index"
-            for item in self.catalog.inputs_of(view)
-        )
-        return (
-            "CREATE OR REPLACE FUNCTION pg_temp.walk(barrier_now timestamptz, barrier_last timestamptz, changed integer[], "
-            "epoch bigint) RETURNS float8[] LANGUAGE plpgsql AS $walk$ DECLARE begun timestamptz; spent float8[] := '{}'; "
-            f"BEGIN {' '.join(parts)} RETURN spent; END $walk$"
-        )
-
-    def _positions(self, batches: Mapping[int, Batch]) -> None:
-        with self.connection.cursor() as cursor:
-            for source_id, batch in batches.items():
-                for generation in batch.new_generations:
-                    cursor.execute(
-                        "INSERT INTO engine.source_generations (source_id, topic_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-                        (source_id, generation.new_id),
-                    )
-                if batch.skipped:
-                    cursor.execute(
-                        "INSERT INTO engine.source_skipped AS s VALUES (%s, %s) ON CONFLICT (source_id) DO UPDATE "
-                        "SET messages = s.messages + EXCLUDED.messages",
-                        (source_id, batch.skipped),
-                    )
-                cursor.executemany(
-                    "INSERT INTO engine.source_positions VALUES (%s, %s, %s, %s) ON CONFLICT (source_id, partition) "
-                    "DO UPDATE SET topic_id = EXCLUDED.topic_id, next_offset = EXCLUDED.next_offset",
-                    [(source_id, p.partition, p.topic_id, p.offset) for p in batch.positions.values()],
-                )
-
     def _replan(self, rows: int) -> None:
         """Plans are made anew each time ten times as much has been seen as when they were made."""
         self._rows_seen += rows
         if self._rows_seen >= self._replan_at:
             self._replan_at *= 10
             self.connection.execute("DISCARD PLANS")
-
-    def _clear(self) -> None:
-        """Empty every delta table, as a commit would."""
-        found = self.connection.execute(
-            "SELECT quote_ident(relname) FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r'"
-        ).fetchall()
-        if found:
-            tables = ", ".join(f"pg_temp.{name}" for (name,) in found)
-            self.connection.execute(f"TRUNCATE {tables}")
 
     def expire(self) -> int:
         """Delete rows that have outlived their retention; see `engine.flow.retention`. In a transaction of its own."""
@@ -432,7 +353,7 @@ class Flow:
                 # what was committed since the last barrier is seen by this transaction: a new view starts behind it
                 now = self._begin(0)
                 if self._advance({}, list(self.catalog.of_kind("table")), now):
-                    self._clear()
+                    empty_temporaries(self.connection)
                 self.barrier_time = now
                 self.connection.execute("SET LOCAL synchronous_commit = on")
                 self.connection.execute("SET LOCAL lock_timeout = '50ms'")
@@ -448,8 +369,7 @@ class Flow:
                     settings=settings or {},
                 )
                 result = work(context)
-                for item in context.created:
-                    self._make_temporaries(item)
+                make_temporaries(self.connection, context.created, wide=self.wide)
         except BaseException:
             if not self.connection.broken and not self.connection.closed:
                 self.reload()
@@ -480,7 +400,7 @@ class Flow:
         """What the reader of a source must deliver, in the order of COPY."""
         found = self._specs.get(source_id)
         if found is None:
-            programs = [p for v in self.catalog.of_kind(*_STEPPED) if (p := v.program) is not None]
+            programs = [p for v in self.catalog.of_kind(*STEPPED) if (p := v.program) is not None]
             found = self._specs[source_id] = sources.reader_spec(self.catalog.objects[source_id], programs)
         return found
 
@@ -491,34 +411,22 @@ class Flow:
     @property
     def uses_now(self) -> bool:
         """True when some view changes with time alone."""
-        return any(
-            v.body["program"]["uses_now"] for v in self.catalog.of_kind(*_STEPPED) if not v.is_creating
-        )
+        return any(v.body["program"]["uses_now"] for v in self.catalog.of_kind(*STEPPED) if not v.is_creating)
 
     def _arrange(self) -> None:
         """Work out once per catalog which relations each view reads and which are read at all."""
         self._inputs = {
-            v.id: tuple(i.id for i in self.catalog.inputs_of(v)) for v in self.catalog.of_kind(*_STEPPED)
+            v.id: tuple(i.id for i in self.catalog.inputs_of(v)) for v in self.catalog.of_kind(*STEPPED)
         }
         self._specs = {}
         self._readers = {i: bool(self.catalog.read_by_views(i)) for i in self.catalog.objects}
-        self._stepped = tuple(
-            o.id for o in self.catalog.objects.values() if o.body.get("program") and not o.is_creating
-        )
-        self.connection.execute(self._walk_function())
+        stepped = [o for o in self.catalog.objects.values() if o.body.get("program") and not o.is_creating]
+        self._stepped = tuple(o.id for o in stepped)
+        filled = [(v.id, i) for v in self.creating() if v.kind != "index" for i in self.catalog.inputs_of(v)]
+        self.connection.execute(walk_function(steps_of(stepped, self._inputs, self._readers), filled))
 
 
 def furnish(dsn: str) -> None:
     """Put into a database what a flow brings with it, so that databases made from it are opened at once."""
     with closing(psycopg.connect(dsn, autocommit=True, application_name="tailrace flow")) as connection:
         bring_up_to_date(connection)
-
-
-def temporaries_of(item: CatalogObject) -> Sequence[str]:
-    if item.kind == "source":
-        return sources.temporaries(item)
-    if item.kind == "table":
-        return table_temporaries(item.id, item.columns)
-    if item.kind in _STEPPED:
-        return view_temporaries(item)
-    return ()

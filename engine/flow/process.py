@@ -16,12 +16,13 @@ from concurrent.futures import Future
 
 import psycopg
 
-from engine.flow.barrier import FencedError, Flow
+from engine.flow.barrier import Flow
 from engine.flow.clock import wall_clock
 from engine.flow.gauges import measure
 from engine.flow.jobs import Jobs, worker_command
 from engine.flow.loop import Loop, listen
 from engine.flow.server import CommandServer
+from engine.flow.session import FencedError
 from engine.layout import Layout
 from engine.state import record_version
 from tailrace.errors import TailraceError

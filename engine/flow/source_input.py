@@ -97,3 +97,25 @@ def read_chunks(
                 connection.execute(step, (now, now))
 
         yield put_in, batch
+
+
+def record_positions(connection: Connection, batches: Mapping[int, Batch]) -> None:
+    """Write down how far the batches (by source id) have come, what was skipped in them, and topics made anew."""
+    with connection.cursor() as cursor:
+        for source_id, batch in batches.items():
+            for generation in batch.new_generations:
+                cursor.execute(
+                    "INSERT INTO engine.source_generations (source_id, topic_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+                    (source_id, generation.new_id),
+                )
+            if batch.skipped:
+                cursor.execute(
+                    "INSERT INTO engine.source_skipped AS s VALUES (%s, %s) ON CONFLICT (source_id) DO UPDATE "
+                    "SET messages = s.messages + EXCLUDED.messages",
+                    (source_id, batch.skipped),
+                )
+            cursor.executemany(
+                "INSERT INTO engine.source_positions VALUES (%s, %s, %s, %s) ON CONFLICT (source_id, partition) "
+                "DO UPDATE SET topic_id = EXCLUDED.topic_id, next_offset = EXCLUDED.next_offset",
+                [(source_id, p.partition, p.topic_id, p.offset) for p in batch.positions.values()],
+            )

@@ -8,6 +8,7 @@ import pytest
 
 from engine.ddl.context import DdlContext
 from engine.flow import barrier
+from engine.flow.session import FencedError
 from tests.support.flow import FlowUnderTest
 
 
@@ -137,7 +138,7 @@ def test_a_failed_statement_leaves_nothing(engine: FlowUnderTest, monkeypatch: p
 
 
 def test_another_flow_is_fenced_off(engine: FlowUnderTest) -> None:
-    with pytest.raises(barrier.FencedError):
+    with pytest.raises(FencedError):
         barrier.Flow.open(engine.server.dsn(dbname=engine.database), engine.clock)
 
 

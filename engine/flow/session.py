@@ -1,0 +1,87 @@
+"""The flow's session in PostgreSQL: its settings, its lock, and the delta tables, which live as long as it does.
+
+Backfill's workers have sessions with the same settings and delta tables of their own, but no lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import IsolationLevel
+
+from engine.catalog.objects import CatalogObject
+from engine.compile.program import toastable
+from engine.ddl import create_source as sources
+from engine.ddl.create_table import temporaries as table_temporaries
+from engine.ddl.create_view import temporaries as view_temporaries
+from tailrace.errors import TailraceError
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+LOCK_KEY = 4566
+STEPPED = ("materialized view", "sink", "subscription")
+"""Kinds whose programs read other relations' changes."""
+SETTINGS = {
+    "TimeZone": "UTC",
+    "enable_hashjoin": "off",  # a state table is probed by index; see the design's planner discipline
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+    "enable_presorted_aggregate": "off",  # for array_agg(x ORDER BY y) it reads a whole index on y
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+    "work_mem": "64MB",
+    "client_min_messages": "warning",
+    "search_path": "public, pg_catalog",
+    "idle_in_transaction_session_timeout": "0",
+    "statement_timeout": "0",
+}
+
+
+class FencedError(TailraceError):
+    """Another flow has taken over: this one must stop."""
+
+    sqlstate = "57P01"
+
+
+def connect(dsn: str) -> Connection:
+    """A session with the flow's settings, in autocommit mode: transactions are begun by whoever wants one."""
+    connection: Connection = psycopg.connect(dsn, autocommit=True, application_name="tailrace flow")
+    connection.isolation_level = IsolationLevel.REPEATABLE_READ
+    for name, value in SETTINGS.items():
+        connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+    return connection
+
+
+def lock(connection: Connection) -> None:
+    """Take the engine's lock on this database; raises FencedError if another flow has it."""
+    if connection.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_KEY,)).fetchone() != (True,):
+        raise FencedError("another flow runs on this database")
+
+
+def temporaries_of(item: CatalogObject) -> Sequence[str]:
+    """The statements that make an object's delta tables."""
+    if item.kind == "source":
+        return sources.temporaries(item)
+    if item.kind == "table":
+        return table_temporaries(item.id, item.columns)
+    if item.kind in STEPPED:
+        return view_temporaries(item)
+    return ()
+
+
+def make_temporaries(connection: Connection, items: Iterable[CatalogObject], *, wide: bool) -> None:
+    """Make the delta tables of objects, where they are not there; `wide`: for rows of any size."""
+    for item in items:
+        for statement in temporaries_of(item):
+            connection.execute(toastable(statement) if wide else statement)
+
+
+def empty_temporaries(connection: Connection) -> None:
+    """Empty every delta table, as a commit would."""
+    found = connection.execute(
+        "SELECT quote_ident(relname) FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r'"
+    ).fetchall()
+    if found:
+        tables = ", ".join(f"pg_temp.{name}" for (name,) in found)
+        connection.execute(f"TRUNCATE {tables}")
