@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.catalog.objects import CatalogObject
+from engine.ddl.alter_source import add_source_column, feed_anew
 from engine.ddl.alter_table import add_column, drop_column
+from engine.ddl.alter_type import alter_type
+from engine.ddl.alter_watermark import alter_watermark
 from engine.ddl.context import DdlContext, Reply
+from engine.ddl.filling import Filling
 from engine.ddl.move import set_owner, set_schema
 from engine.ddl.parallelism import set_parallelism
 from engine.ddl.rate_limits import KINDS, set_rate_limit
@@ -33,7 +37,7 @@ _KINDS = {
 }
 _REBUILD = "build the changed one under another name, then ALTER ... SWAP WITH"
 _HINTS: Mapping[tuple[str, ...], str] = {
-    ("ALTER",): "create a new table, INSERT INTO it SELECT from this one, and ALTER TABLE ... SWAP WITH",
+    ("ALTER",): _REBUILD,
     ("RENAME",): "only whole relations are renamed; name the column with AS in a view",
     ("AS",): _REBUILD,
     ("CONNECTOR",): "DROP it and CREATE it with the new options",
@@ -41,7 +45,7 @@ _HINTS: Mapping[tuple[str, ...], str] = {
 }
 
 
-def alter(context: DdlContext) -> Reply:
+def alter(context: DdlContext, filling: Filling) -> Reply:
     """Run ALTER."""
     words = Words(context.text)
     words.take()
@@ -51,11 +55,11 @@ def alter(context: DdlContext) -> Reply:
         return alter_secret(context, words)
     for keywords, kind in _KINDS.items():
         if words.accept(*keywords):
-            return _alter(context, words, " ".join(keywords), kind)
+            return _alter(context, words, " ".join(keywords), kind, filling)
     raise UnsupportedFeature(f"ALTER {words.take().upper()}", hint="DROP it and CREATE it anew")
 
 
-def _alter(context: DdlContext, words: Words, keyword: str, kind: str) -> Reply:
+def _alter(context: DdlContext, words: Words, keyword: str, kind: str, filling: Filling) -> Reply:
     if words.accept("IF", "EXISTS"):
         raise UnsupportedFeature(f"ALTER {keyword} IF EXISTS", hint="SHOW and \\d list what exists")
     name = words.qualified_name()
@@ -88,14 +92,27 @@ def _alter(context: DdlContext, words: Words, keyword: str, kind: str) -> Reply:
         words.take()
         option = words.take().upper()
         set_rate_limit(context, _found(context, name, keyword, kind), option, words)
-    elif kind == "table" and words.word() in ("ADD", "DROP"):
-        change = add_column if words.take().upper() == "ADD" else drop_column
-        change(context, _table(context, name), words)
+    elif kind == "table" and words.word() in ("ADD", "DROP", "ALTER"):
+        _alter_columns(context, _table(context, name), words, filling)
+    elif kind == "source" and words.accept("ADD"):
+        source = _found(context, name, keyword, kind)
+        _check_not_read_by_job(context, source)
+        add_source_column(context, source, words)
     elif kind == "subscription" and words.accept("SET", "RETENTION"):
         set_retention(context, words, _found(context, name, keyword, kind))
     else:
         raise _refused(words, keyword)
     return Reply(tag, notices=context.notices)
+
+
+def _alter_columns(context: DdlContext, table: CatalogObject, words: Words, filling: Filling) -> None:
+    """ADD, DROP or ALTER of a table's columns; what fills it from outside follows."""
+    if words.accept("ALTER", "WATERMARK"):
+        alter_watermark(context, table, words)
+        return
+    change = {"ADD": add_column, "DROP": drop_column, "ALTER": alter_type}[words.take().upper()]
+    change(context, table, words)
+    feed_anew(context, context.catalog.objects[table.id], filling)
 
 
 def _table(context: DdlContext, name: Name) -> CatalogObject:
@@ -109,16 +126,17 @@ def _table(context: DdlContext, name: Name) -> CatalogObject:
         raise InvalidStatement(
             f'"{found.name}" is throttled', sqlstate="55006", hint="ALTER TABLE ... SET DML_RATE_LIMIT TO DEFAULT first"
         )  # fmt: skip
-    filling = [
-        d.name
-        for d in context.catalog.objects.values()
-        if d.is_creating and found in context.catalog.inputs_of(d)
-    ]
-    if filling:
-        raise InvalidStatement(
-            f"{filling[0]} is being filled from {found.name}", sqlstate="55006", hint="WAIT until it is there"
-        )  # fmt: skip
+    _check_not_read_by_job(context, found)
     return found
+
+
+def _check_not_read_by_job(context: DdlContext, relation: CatalogObject) -> None:
+    """Raises InvalidStatement (55006) while a new object is being filled from the relation."""
+    for item in context.catalog.objects.values():
+        if item.is_creating and relation in context.catalog.inputs_of(item):
+            raise InvalidStatement(
+                f"{item.name} is being filled from {relation.name}", sqlstate="55006", hint="WAIT until it is there"
+            )  # fmt: skip
 
 
 def _existing(context: DdlContext, name: Name, kind: str) -> CatalogObject:

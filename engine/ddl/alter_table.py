@@ -12,12 +12,14 @@ from dataclasses import replace
 from sqlglot import exp
 
 from engine.catalog.objects import Catalog, CatalogObject, update
-from engine.compile.program import delta_name
+from engine.compile.program import Program, delta_name
+from engine.ddl.connector_table import OWNER
 from engine.ddl.context import DdlContext, writers
 from engine.ddl.create_table import storage_of, stored_column
 from engine.ddl.create_view import compile_view
 from engine.ddl.grant import rights_on
 from engine.ddl.names import ColumnDefinition, column_definition
+from engine.ddl.shapes import shapes_of
 from engine.ddl.table_storage import (
     Storage,
     capture,
@@ -42,13 +44,8 @@ from tailrace.sql.types import expand_types
 def add_column(context: DdlContext, table: CatalogObject, words: Words) -> None:
     """ADD [COLUMN] definition."""
     words.accept("COLUMN")
-    definition, text = _definition(context, words.rest())
-    if any(c.name == definition.name for c in table.columns):
-        hidden = any(c.name == definition.name and c.hidden for c in table.columns)
-        raise InvalidStatement(
-            f'column "{definition.name}" of table "{table.name}" already exists', sqlstate="42701",
-            hint="it was dropped, but views are still built on its place: choose another name" if hidden else None,
-        )  # fmt: skip
+    definition, text = parsed_column(context, words.rest())
+    refuse_repeated_column(table, definition.name)
     if definition.primary_key:
         raise UnsupportedFeature(
             "a new PRIMARY KEY column: to alter primary key", hint="create a new table and INSERT ... SELECT"
@@ -74,8 +71,8 @@ def add_column(context: DdlContext, table: CatalogObject, words: Words) -> None:
         f"GRANT INSERT ({quote(new.name)}) ON {after.table} TO {writers(table.owner)}",
         *([not_null_trigger(after, new.name)] if new.not_null else ()),
     )
-    _pin_stars(context, table)
-    _replace(context, table, after, with_column(table.definition, text))
+    pin_stars(context, table)
+    replace_table(context, table, after, with_column(table.definition, text))
 
 
 def drop_column(context: DdlContext, table: CatalogObject, words: Words) -> None:
@@ -101,13 +98,13 @@ def drop_column(context: DdlContext, table: CatalogObject, words: Words) -> None
     after = replace(
         before, columns=remaining, hidden=(*before.hidden, *(replace(c, hidden=True) for c in kept))
     )
-    comments = _comments(context, table)
-    views = _plain_views(context.catalog, table)
+    comments = comments_of(context, table)
+    views = plain_views(context.catalog, table)
     rights = [right for relation in (table, *views) for right in rights_on(context, relation)]
     context.execute(
         *(f"DROP VIEW {v.visible}" for v in reversed(views)),
         f"DROP VIEW {table.visible}",
-        *_null_triggers_dropped(context, table),
+        *null_triggers_dropped(context, table),
         *([f"DROP TRIGGER keep_generated ON {after.table}"] if before.generated else ()),
         *([] if after.key or after.generated or not before.generated else no_row_function(after)),
     )
@@ -125,14 +122,25 @@ def drop_column(context: DdlContext, table: CatalogObject, words: Words) -> None
         *visible_defaults(after, table.visible),
         *(not_null_trigger(after, c.name) for c in after.columns if c.not_null),
         *keep_generated(after),
-        *(_recreated(v) for v in views),
+        *(recreated(v) for v in views),
         *rights,
         *comments,
     )
-    _replace(context, table, after, without_column(table.definition, name))
+    replace_table(context, table, after, without_column(table.definition, name))
 
 
-def _definition(context: DdlContext, text: str) -> tuple[ColumnDefinition, str]:
+def refuse_repeated_column(relation: CatalogObject, name: str) -> None:
+    """Raises InvalidStatement (42701) if the relation has a column of that name, or had one that is still read."""
+    found = next((c for c in relation.columns if c.name == name), None)
+    if found is not None:
+        raise InvalidStatement(
+            f'column "{name}" of {relation.kind} "{relation.name}" already exists', sqlstate="42701",
+            hint="it was dropped, but views are still built on its place: choose another name" if found.hidden else None,
+        )  # fmt: skip
+
+
+def parsed_column(context: DdlContext, text: str) -> tuple[ColumnDefinition, str]:
+    """What ADD COLUMN adds, and its text; makes the types that it names."""
     expanded = expand_types(f"CREATE TABLE t ({text})")
     provide(context.connection, expanded.types)
     tree = parse_statement(expanded.sql)
@@ -142,7 +150,9 @@ def _definition(context: DdlContext, text: str) -> tuple[ColumnDefinition, str]:
     return column_definition(elements[0]), text
 
 
-def _replace(context: DdlContext, table: CatalogObject, storage: Storage, definition: str) -> None:
+def replace_table(
+    context: DdlContext, table: CatalogObject, storage: Storage, definition: str
+) -> CatalogObject:
     """Put the changed table into the catalog and make its functions and this session's delta table anew."""
     hidden = [{"name": c.name, "type": c.type, "hidden": True} for c in storage.stored if c.hidden]
     body = {**table.body, "columns": [c.to_json() for c in storage.columns] + hidden}
@@ -150,11 +160,12 @@ def _replace(context: DdlContext, table: CatalogObject, storage: Storage, defini
     context.execute(
         *capture(storage, triggers=False),
         *row_functions(storage),
-        f"DROP TABLE IF EXISTS {delta_name(table.id)}",
+        f"DROP TABLE IF EXISTS {delta_name(table.id)} CASCADE",  # with the shapes upon it
     )
     update(context.connection, changed)
     context.catalog.objects[table.id] = changed
     context.created.append(changed)  # the flow makes its delta table
+    return changed
 
 
 def _check_unread(context: DdlContext, table: CatalogObject, storage: Storage, name: str) -> None:
@@ -163,13 +174,18 @@ def _check_unread(context: DdlContext, table: CatalogObject, storage: Storage, n
         raise InvalidStatement(f'cannot drop column "{name}" of the primary key', sqlstate="42P16")
     if name in storage.conflict.versions:
         raise InvalidStatement(f'cannot drop version column "{name}"', sqlstate="42P16")
+    if table.program is not None and quote(name) in table.program.function.partition("DELETE FROM")[0]:
+        raise InvalidStatement(
+            f'failed to drop column "{name}" because the watermark refers to it', sqlstate="2BP01"
+        )
     for column in storage.generated:
         if quote(name) in (column.generated or ""):
             raise InvalidStatement(
                 f'failed to drop column "{name}" because it\'s referenced by a generated column "{column.name}"',
                 sqlstate="2BP01",
             )
-    readers = [d for d in context.catalog.dependents(table.id) if _reads(context, table, d, name)]
+    own = [d for d in context.catalog.dependents(table.id) if d.body.get(OWNER) != table.id]
+    readers = [d for d in own if _reads(context, table, d, name)]
     if readers:
         raise DependentObjects(
             f'unable to drop the column "{name}" due to being referenced by downstream materialized views or sinks: '
@@ -215,17 +231,19 @@ def _view_reads(context: DdlContext, table: CatalogObject, view: CatalogObject, 
 
 
 def _is_named(context: DdlContext, table: CatalogObject, name: str) -> bool:
-    """Does a program that reads the table name the column, though its query does not need it?"""
-    for id_ in context.catalog.read_by_views(table.id):
-        program = context.catalog.objects[id_].program
-        if program is not None and quote(name) in "".join(
-            (program.function, program.content, *program.tables)
-        ):
-            return True
-    return False
+    """Does a program that reads the table name the column, though its query does not need it? Shapes name all they have."""
+    if any(name == column for shape in shapes_of(table).values() for column, _ in shape["columns"]):
+        return True
+    programs = (context.catalog.objects[i].program for i in context.catalog.read_by_views(table.id))
+    return any(p is not None and names_column(p, name) for p in programs)
 
 
-def _plain_views(catalog: Catalog, table: CatalogObject) -> list[CatalogObject]:
+def names_column(program: Program, name: str) -> bool:
+    """Does the column's name stand anywhere in the program?"""
+    return quote(name) in "".join((program.function, program.content, *program.tables))
+
+
+def plain_views(catalog: Catalog, table: CatalogObject) -> list[CatalogObject]:
     """The plain views over the table and over each other, in order of creation."""
     found = {table.id}
     for item in catalog.objects.values():
@@ -234,11 +252,11 @@ def _plain_views(catalog: Catalog, table: CatalogObject) -> list[CatalogObject]:
     return [catalog.objects[i] for i in sorted(found - {table.id})]
 
 
-def _recreated(view: CatalogObject) -> str:
+def recreated(view: CatalogObject) -> str:
     return f"CREATE VIEW {view.visible} AS {to_postgres(view.body['query'])}"
 
 
-def _pin_stars(context: DdlContext, table: CatalogObject) -> None:
+def pin_stars(context: DdlContext, table: CatalogObject) -> None:
     """Plain views with a star keep the columns that they were made with."""
     for view in context.catalog.dependents(table.id):
         if view.kind != "view":
@@ -256,7 +274,7 @@ def _pin_stars(context: DdlContext, table: CatalogObject) -> None:
         context.catalog.objects[view.id] = changed
 
 
-def _null_triggers_dropped(context: DdlContext, table: CatalogObject) -> list[str]:
+def null_triggers_dropped(context: DdlContext, table: CatalogObject) -> list[str]:
     rows = context.connection.execute(
         "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname ~ '^(not|p)_null_'",
         (f"engine.table_{table.id}",),
@@ -264,7 +282,7 @@ def _null_triggers_dropped(context: DdlContext, table: CatalogObject) -> list[st
     return [f"DROP TRIGGER {quote(name)} ON engine.table_{table.id}" for (name,) in rows]
 
 
-def _comments(context: DdlContext, table: CatalogObject) -> list[str]:
+def comments_of(context: DdlContext, table: CatalogObject) -> list[str]:
     """Statements that give the visible view its comments back, but for columns that are gone."""
     rows = context.connection.execute(
         "SELECT a.attname, d.description FROM pg_description AS d LEFT JOIN pg_attribute AS a "

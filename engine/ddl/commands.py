@@ -79,6 +79,8 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
             return run_subscription(context)
         if about_function:
             return create_function(context)
+        if in_words and in_words[1].upper() == "ALTER":
+            return alter(context, filling)
         if in_words:
             return _BY_WORD[in_words[1].upper()](context)
         if tree is None:
@@ -92,7 +94,7 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
         raise translated(error) from error
 
 
-_BY_WORD = {"ALTER": alter, "COMMENT": comment, "GRANT": grant, "REVOKE": grant}
+_BY_WORD = {"COMMENT": comment, "GRANT": grant, "REVOKE": grant}
 
 
 def _create(tree: exp.Expr) -> exp.Create:

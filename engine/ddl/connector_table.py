@@ -12,6 +12,7 @@ from dataclasses import replace
 from psycopg.types.json import Jsonb
 from sqlglot import exp
 
+from engine.catalog.objects import CatalogObject
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_sink import create_sink
 from engine.ddl.create_source import create_source
@@ -37,7 +38,7 @@ def create_connector_table(context: DdlContext, tree: exp.Create, filling: Filli
         raise UnsupportedFeature("CREATE TABLE with a connector and no columns", hint="list the columns")
     feed = ObjectName(f"{name.name}_connector", name.schema)
     pump = ObjectName(f"{name.name}_connector_sink", name.schema)
-    create_source(context, _source(tree, feed))
+    create_source(context, source_of_table(tree, feed))
     source = context.existing(feed)
     physical = [column for column in source.columns if not column.hidden]
     create_table(context, _table(tree, [(column.name, column.type) for column in physical]))
@@ -45,16 +46,38 @@ def create_connector_table(context: DdlContext, tree: exp.Create, filling: Filli
     context.execute(
         *source_temporaries(source), *table_temporaries(table.id, table.columns)
     )  # for the sink, already now
+    _set_owner(context, source, table)
+    job = create_pump(context, table, source, pump, filling)
+    return Reply(TAG, notices=context.notices, job=job)
+
+
+def create_pump(
+    context: DdlContext,
+    table: CatalogObject,
+    source: CatalogObject,
+    name: ObjectName,
+    filling: Filling,
+    *,
+    snapshot: bool = True,
+) -> int | None:
+    """The sink from the source into the table, from the source's start or from where it stands; returns the job that fills it."""
+    physical = [column for column in source.columns if not column.hidden]
     columns = ", ".join(exp.to_identifier(column.name, quoted=True).sql("postgres") for column in physical)
-    how = "WITH (type = 'append-only', force_append_only = 'true')"
-    text = f"CREATE SINK {pump.sql} INTO {name.sql} ({columns}) FROM {feed.sql} {how}"
+    how = "type = 'append-only', force_append_only = 'true'" + ("" if snapshot else ", snapshot = 'false'")
+    into, feed = table.full_name.sql, source.full_name.sql
+    text = f"CREATE SINK {name.sql} INTO {into} ({columns}) FROM {feed} WITH ({how})"
     reply = create_sink(replace(context, text=text), filling)
-    for owned in (source, context.existing(pump)):
-        owned.body[OWNER] = table.id
-        context.connection.execute(
-            "UPDATE engine.objects SET body = body || %s WHERE id = %s", (Jsonb({OWNER: table.id}), owned.id)
-        )
-    return Reply(TAG, notices=context.notices, job=reply.job)
+    made = context.catalog.find(name)
+    assert made is not None  # noqa: S101 - it has just been recorded
+    _set_owner(context, made, table)
+    return reply.job
+
+
+def _set_owner(context: DdlContext, owned: CatalogObject, table: CatalogObject) -> None:
+    owned.body[OWNER] = table.id
+    context.connection.execute(
+        "UPDATE engine.objects SET body = body || %s WHERE id = %s", (Jsonb({OWNER: table.id}), owned.id)
+    )
 
 
 def owned_by(context: DdlContext, table_id: int) -> list[int]:
@@ -62,7 +85,7 @@ def owned_by(context: DdlContext, table_id: int) -> list[int]:
     return [item.id for item in context.catalog.objects.values() if item.body.get(OWNER) == table_id]
 
 
-def _source(tree: exp.Create, name: ObjectName) -> exp.Create:
+def source_of_table(tree: exp.Create, name: ObjectName) -> exp.Create:
     """CREATE SOURCE of the columns that come from outside, constraints left to the table."""
     source = tree.copy()
     kept = []

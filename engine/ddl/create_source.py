@@ -6,7 +6,7 @@ them) with a fresh `_row_id`. Reading starts with the first view over the source
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -48,39 +48,13 @@ def create_source(context: DdlContext, tree: exp.Create) -> Reply:
     name = context.place(object_name(tree.this))
     if not context.is_new(name, if_not_exists=bool(tree.args.get("exists"))):
         return Reply(TAG, notices=context.notices)
-    physical, generated, watermark = _elements(context, tree)
-    if watermark and all(c.origin != "partition" for c in physical):
-        physical = (
-            *physical,
-            SourceColumn(_PARTITION, "integer", "partition"),
-        )  # a watermark is kept per partition
-    format_, encode = _format(tree)
-    values, with_options, secrets = resolved(context, options(tree))
-    composites = composites_of(context.connection, [column.type for column in physical])
-    spec = source_spec(name.name, physical, values, format_, encode, composites=composites)
+    id_ = context.new_id()
+    spec, program, body = source_body(context, name.name, tree, id_)
     start = start_positions(
         spec
     )  # 'latest' is resolved now, as in RisingWave; fails when the topic is missing
-    id_ = context.new_id()
-    columns, program = (*_input_columns(physical, encode), ROW_ID), None
-    if generated or watermark:
-        partition = next(c.name for c in physical if c.origin == "partition") if watermark else ""
-        columns, program = _computed(context, id_, columns, generated, watermark, partition=partition)
-    body: dict[str, Any] = {
-        "columns": [{"name": c.name, "type": c.type, "hidden": c.hidden} for c in columns],
-        "key": [ROW_ID.name],
-        "append_only": True,
-        "options": {
-            **with_options,
-            "connector": spec.connector,
-            **({"topic": spec.topic} if spec.topic else {}),
-        },
-        "spec": {**asdict(spec), "properties": dict(spec.properties)},
-        "start": [asdict(p) for p in start.values()],
-        "program": program.to_json() if program else None,
-        **({USED: secrets} if secrets else {}),
-        "watermarks": _watermark_of(id_, columns, watermark[0]) if watermark else {},
-    }
+    columns = tuple(Column(c["name"], c["type"], c["hidden"]) for c in body["columns"])
+    body["start"] = [asdict(p) for p in start.values()]
     context.execute(
         f"CREATE VIEW {name.sql} AS {refusal(name.name, columns)}",
         f"GRANT SELECT ON {name.sql} TO {readers(context.user)}",
@@ -96,6 +70,48 @@ def create_source(context: DdlContext, tree: exp.Create) -> Reply:
             (id_, position.partition, position.topic_id, position.offset),
         )
     return Reply(TAG, notices=context.notices)
+
+
+def source_body(
+    context: DdlContext, name: str, tree: exp.Create, id_: int, order: Sequence[str] = ()
+) -> tuple[SourceSpec, Program | None, dict[str, Any]]:
+    """What a CREATE SOURCE describes: the reader's settings, the source's own step, and what the catalog keeps of them.
+
+    Columns that `order` names come first, in that order. No broker is asked.
+    """
+    physical, generated, watermark = _elements(context, tree)
+    if watermark and all(c.origin != "partition" for c in physical):
+        physical = (
+            *physical,
+            SourceColumn(_PARTITION, "integer", "partition"),
+        )  # a watermark is kept per partition
+    place = {column: at for at, column in enumerate(order)}
+    physical = tuple(sorted(physical, key=lambda c: place.get(c.name, len(place))))
+    format_, encode = _format(tree)
+    values, with_options, secrets = resolved(context, options(tree))
+    composites = composites_of(context.connection, [column.type for column in physical])
+    spec = source_spec(name, physical, values, format_, encode, composites=composites)
+    columns, program = (*_input_columns(physical, encode), ROW_ID), None
+    if generated or watermark:
+        partition = next(c.name for c in physical if c.origin == "partition") if watermark else ""
+        columns, program = _computed(context, id_, columns, generated, watermark, partition=partition)
+    place[ROW_ID.name] = len(place) + 1
+    columns = tuple(sorted(columns, key=lambda c: place.get(c.name, len(order))))
+    body: dict[str, Any] = {
+        "columns": [{"name": c.name, "type": c.type, "hidden": c.hidden} for c in columns],
+        "key": [ROW_ID.name],
+        "append_only": True,
+        "options": {
+            **with_options,
+            "connector": spec.connector,
+            **({"topic": spec.topic} if spec.topic else {}),
+        },
+        "spec": {**asdict(spec), "properties": dict(spec.properties)},
+        "program": program.to_json() if program else None,
+        **({USED: secrets} if secrets else {}),
+        "watermarks": _watermark_of(id_, columns, watermark[0]) if watermark else {},
+    }
+    return spec, program, body
 
 
 TEXT, DOCUMENT = SourceColumn("_text", "text", "text"), SourceColumn("_json", "jsonb", "json")
@@ -240,7 +256,7 @@ def _computed(
     if watermark is not None:
         steps += _watermark_steps(id_, columns, watermark, partition)
     function = (
-        f"CREATE FUNCTION engine.step_{id_}(barrier_now timestamptz, barrier_last timestamptz, initial boolean, "
+        f"CREATE OR REPLACE FUNCTION engine.step_{id_}(barrier_now timestamptz, barrier_last timestamptz, initial boolean, "
         f"emit boolean) RETURNS bigint LANGUAGE plpgsql AS $step$\n#variable_conflict use_column\n"
         f"DECLARE low timestamptz;\nBEGIN {steps} RETURN (SELECT count(*) FROM {delta}); END $step$"
     )

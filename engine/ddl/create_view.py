@@ -291,7 +291,7 @@ def dropped_temporaries(item: CatalogObject) -> list[str]:
         return [f"DROP TABLE IF EXISTS {temporary_name(t)}" for t in temporaries(item)]
     if item.kind in ("table", "source"):
         return [
-            f"DROP TABLE IF EXISTS {delta_name(item.id)}",
+            f"DROP TABLE IF EXISTS {delta_name(item.id)} CASCADE",
             f"DROP TABLE IF EXISTS pg_temp.input_{item.id}",
         ]
     return []

@@ -14,6 +14,7 @@ from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_function import drop_function
 from engine.ddl.create_view import dropped_temporaries
 from engine.ddl.names import object_name
+from engine.ddl.shapes import dropped_shapes
 from engine.ddl.table_storage import drop_storage
 from engine.ddl.words import Words
 from engine.subscription_log import subscription_log
@@ -128,7 +129,9 @@ def drop_one(context: DdlContext, item: CatalogObject) -> None:
     elif item.kind != "secret":
         context.execute(f"DROP VIEW IF EXISTS {item.visible}")
     if item.kind == "table":
-        context.execute(*drop_storage(item.id), f"DROP TABLE IF EXISTS engine.watermark_{item.id}")
+        context.execute(
+            *dropped_shapes(item), *drop_storage(item.id), f"DROP TABLE IF EXISTS engine.watermark_{item.id}"
+        )
     if (program := item.program) is not None:
         context.execute(f"DROP FUNCTION engine.step_{item.id}")
         context.execute(*(f"DROP INDEX IF EXISTS engine.{i}" for i in borrowed_indexes(program, item.id)))

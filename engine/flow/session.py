@@ -16,6 +16,7 @@ from engine.compile.program import toastable
 from engine.ddl import create_source as sources
 from engine.ddl.create_table import temporaries as table_temporaries
 from engine.ddl.create_view import temporaries as view_temporaries
+from engine.ddl.shapes import shape_temporaries
 from tailrace.errors import TailraceError
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -64,7 +65,7 @@ def temporaries_of(item: CatalogObject) -> Sequence[str]:
     if item.kind == "source":
         return sources.temporaries(item)
     if item.kind == "table":
-        return table_temporaries(item.id, item.columns)
+        return [*table_temporaries(item.id, item.columns), *shape_temporaries(item)]
     if item.kind in STEPPED:
         return view_temporaries(item)
     return ()

@@ -81,6 +81,8 @@ def _shown(text: str, tokens: list[Token], at: int, columns_at: int) -> str:
     upper = " ".join(written.upper().split())
     if all(word in _KEYWORDS for word in upper.split()):
         return upper
+    if at > 1 and tokens[at - 1].token_type is TokenType.STRING and tokens[at - 2].text.upper() == "INTERVAL":
+        return upper  # INTERVAL '10' SECOND
     follows_name = at > 0 and (tokens[at - 1].text == "::" or _names(tokens, at - 1, columns_at))
     return _TYPES[upper] if upper in _TYPES and (follows_name or upper == "MAP") else written
 
