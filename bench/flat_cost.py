@@ -3,7 +3,8 @@
 For each view: the tables start empty and the view is made over them; then they are filled to each size in turn, in the same
 process, and barriers of 1,000 changed rows are timed (500 inserts, 250 updates, 250 deletes of random rows). Shown are the
 medians in ms and how much the last size costs more than the first. Only the barrier is timed, not the client's statements.
-Beside it stand the pages that a barrier looked at (shared buffers hit or read): the same on a machine that others use too.
+Beside it stand the pages that a barrier looked at (shared buffers hit or read), which are the same on a machine that others use
+too, and on Linux the processor's time that it took in PostgreSQL.
 
 With `fixed` groups there are 1,000 of them however many rows there are, with `growing` ones one for every ten rows.
 """
@@ -46,25 +47,29 @@ _ROWS_A_GROUP = 10
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Medians of a barrier by rows stored: its duration, ms, and the pages it looked at."""
+    """Medians of a barrier by rows stored: its duration, ms, that of the processor (0: not known), and the pages it looked at."""
 
     view: str
     groups: str
     medians_ms: dict[int, float]
+    cpu_ms: dict[int, float]
     pages: dict[int, float]
 
     @property
     def growth(self) -> float:
-        return _growth(self.medians_ms)
-
-    @property
-    def growth_of_pages(self) -> float:
-        return _growth(self.pages)
+        return growth(self.medians_ms)
 
 
-def _growth(values: dict[int, float]) -> float:
+def growth(values: dict[int, float]) -> float:
+    """How much the last one is over the first; 1 where there is nothing."""
     found = list(values.values())
-    return found[-1] / found[0]
+    return found[-1] / found[0] if found[0] else 1.0
+
+
+def cpu_ms(engine: FlowUnderTest) -> float:
+    """The processor's time that the flow's session in PostgreSQL has taken so far; 0 where the system does not tell."""
+    figures = Path(f"/proc/{engine.flow.connection.info.backend_pid}/schedstat")
+    return int(figures.read_text().split()[0]) / 1e6 if figures.exists() else 0.0
 
 
 def pages_seen(engine: FlowUnderTest) -> int:
@@ -89,7 +94,7 @@ def measure(engine: FlowUnderTest, view: str, groups: str, sizes: list[int], bar
     row = (
         f"i, {group}::int, (i * 104729 % 1000003)::int, '2026-01-01Z'::timestamptz + i * interval '1 second'"
     )
-    last, medians, pages = 0, {}, {}
+    last, medians, cpu, pages = 0, {}, {}, {}
     for size in sizes:
         while last < size:
             end = min(last + _CHUNK, size)
@@ -102,7 +107,7 @@ def measure(engine: FlowUnderTest, view: str, groups: str, sizes: list[int], bar
         with psycopg.connect(engine.server.dsn(dbname=engine.database), autocommit=True) as beside:
             shorten_logs(beside)  # as the engine does beside its barriers
             analyze_grown(beside)
-        durations, looked_at = [], []
+        durations, busy, looked_at = [], [], []
         for step in range(barriers + 2):
             chosen = f"SELECT {size} * random(1, 1000000)::bigint / 1000000 FROM generate_series(1, 250)"
             engine.run(
@@ -111,13 +116,15 @@ def measure(engine: FlowUnderTest, view: str, groups: str, sizes: list[int], bar
             engine.run(f"UPDATE t SET v = v + 1 WHERE id IN ({chosen})")
             engine.run(f"DELETE FROM t WHERE id IN ({chosen})")
             last += 500
-            before = pages_seen(engine)
-            took = engine.flow.barrier().duration_ms
+            before, busy_before = pages_seen(engine), cpu_ms(engine)
+            took, busy_for = engine.flow.barrier().duration_ms, cpu_ms(engine) - busy_before
             if step > 1:  # the first ones plan
                 durations.append(took)
+                busy.append(busy_for)
                 looked_at.append(pages_seen(engine) - before)
-        medians[size], pages[size] = statistics.median(durations), statistics.median(looked_at)
-    return Result(view, groups, medians, pages)
+        medians[size], cpu[size] = statistics.median(durations), statistics.median(busy)
+        pages[size] = statistics.median(looked_at)
+    return Result(view, groups, medians, cpu, pages)
 
 
 def main() -> None:
@@ -140,26 +147,20 @@ def main() -> None:
                     results.append(measure(engine, view, groups, sizes, options.barriers))
                 result = results[-1]
                 console.print(
-                    f"{view} ({groups}): {result.growth:.2f}x, pages {result.growth_of_pages:.2f}x",
+                    f"{view} ({groups}): {result.growth:.2f}x, cpu {growth(result.cpu_ms):.2f}x, "
+                    f"pages {growth(result.pages):.2f}x",
                     style="dim",
                 )
                 if options.json:
                     options.json.write_text(json.dumps([asdict(r) for r in results], indent=1))
-    table = Table(
-        "view", "groups", *(f"{s:,} ms" for s in sizes), "growth", *(f"{s:,} pages" for s in sizes), "growth"
-    )
-    for result in results:
-        medians = [f"{result.medians_ms[s]:.1f}" for s in sizes]
-        pages = [f"{result.pages[s]:,.0f}" for s in sizes]
-        table.add_row(
-            result.view,
-            result.groups,
-            *medians,
-            f"{result.growth:.2f}x",
-            *pages,
-            f"{result.growth_of_pages:.2f}x",
-        )
-    console.print(table)
+    measures = [("ms", "medians_ms", ".1f"), ("cpu ms", "cpu_ms", ".1f"), ("pages", "pages", ",.0f")]
+    for title, measured, form in measures:
+        table = Table("view", "groups", *(f"{s:,}" for s in sizes), "growth", title=f"{title} a barrier")
+        for result in results:
+            values = getattr(result, measured)
+            shown = [format(values[s], form) for s in sizes]
+            table.add_row(result.view, result.groups, *shown, f"{growth(values):.2f}x")
+        console.print(table)
 
 
 if __name__ == "__main__":

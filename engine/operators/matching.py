@@ -159,9 +159,13 @@ def _inequalities(condition: exp.Expr | None) -> Iterator[tuple[exp.Expr, exp.Ex
         yield part.args["high"], part.this
 
 
-def is_matched(match: Match, right: Stream) -> str:
-    """A boolean over a row l: does it match, after the barrier?"""
-    alone = " OFFSET 0" if match.ranges else ""  # as in `Match.probed`
+def is_matched(match: Match, right: Stream, *, few: bool = True) -> str:
+    """A boolean over a row l: does it match, after the barrier?
+
+    Of a `few` rows each probes by itself. The planner would make a join of it, and where the right side is a join itself, begin
+    with any of its parts: with the whole of a state that is small as yet.
+    """
+    alone = " OFFSET 0" if match.by_index and few else ""
     return f"EXISTS (SELECT 1 FROM {right.content} AS r WHERE {match.sql()}{alone})"
 
 

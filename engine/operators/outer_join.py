@@ -76,7 +76,7 @@ class OuterJoin(Join):
             kept = f"(SELECT *, 1 AS {WEIGHT} FROM {right.content} AS r)"
             side = f"CASE WHEN r.{WEIGHT} IS NULL THEN 1 ELSE 0 END"
             first = f"{into} {self._columns(side)}, l.{WEIGHT} FROM {left.delta} AS l LEFT JOIN {self.match.probed('r', kept)}"
-            lonely = f"NOT {is_matched(self.match.flipped(), left)}"
+            lonely = f"NOT {is_matched(self.match.flipped(), left, few=False)}"
             first += (
                 f"; {into} {self._padded(self.right, 2)}, l.{WEIGHT} FROM {right.delta} AS l WHERE {lonely}"
             )
@@ -130,7 +130,8 @@ class OuterJoin(Join):
                 f"(SELECT {self._columns(0)} FROM {left.content} AS l LEFT JOIN {right.content} AS r ON {on})"
             )
         flipped = self.match.flipped()
-        lonely = f"SELECT {self._padded(self.right, 2)} FROM {right.content} AS l WHERE NOT {is_matched(flipped, left)}"
+        unmatched = f"NOT {is_matched(flipped, left, few=False)}"
+        lonely = f"SELECT {self._padded(self.right, 2)} FROM {right.content} AS l WHERE {unmatched}"
         side = "CASE WHEN r._w IS NULL THEN 1 ELSE 0 END"
         kept = (
             f"SELECT {self._columns(side)} FROM {left.content} AS l LEFT JOIN (SELECT *, 1 AS _w FROM {right.content} AS r) AS r "

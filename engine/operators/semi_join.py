@@ -59,16 +59,18 @@ class SemiJoin(Operator):
         into = f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {shown}"
         negated = "NOT " if self.anti else ""
         qualifies = f"{negated}{is_matched(self.match, right)}"
+        all_qualify = f"{negated}{is_matched(self.match, right, few=False)}"
         prepare, rows = changes(program, self.left, left, right, self.match)
         sign = "-" if self.anti else ""
         program.step(
+            f"IF initial THEN {into}, l.{WEIGHT} FROM {left.delta} AS l WHERE {all_qualify}; ELSE "
             f"{into}, l.{WEIGHT} FROM {left.delta} AS l WHERE {qualifies}; "
-            f"IF NOT initial AND EXISTS (SELECT 1 FROM {right.delta} AS r) THEN {prepare}; "
+            f"IF EXISTS (SELECT 1 FROM {right.delta} AS r) THEN {prepare}; "
             "PERFORM set_config('enable_hashjoin', 'on', true); "
             f"{into}, {sign}l.{WEIGHT} * (l._is - l._was) FROM {rows} AS l; "
-            "PERFORM set_config('enable_hashjoin', 'off', true); END IF"
+            "PERFORM set_config('enable_hashjoin', 'off', true); END IF; END IF"
         )
-        return Stream(table, f"(SELECT {shown} FROM {left.content} AS l WHERE {qualifies})")
+        return Stream(table, f"(SELECT {shown} FROM {left.content} AS l WHERE {all_qualify})")
 
     def origin(self, column: str) -> Origin | None:
         return self.left.origin(column)
