@@ -23,7 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.flow.statistics import analyze_grown, shorten_logs
-from engine.postgres import SETTINGS
+from engine.memory import memory_bytes
+from engine.postgres import by_memory
 from tests.support.flow import FlowUnderTest, running_flow
 from tests.support.postgres import TEST_SETTINGS, running_postgres
 
@@ -40,7 +41,7 @@ VIEWS = {
     "first value": "SELECT g, last_value(v ORDER BY at) AS last FROM t GROUP BY g",
 }
 _CHUNK = 50_000
-_SETTINGS = {**TEST_SETTINGS, "shared_buffers": SETTINGS["shared_buffers"]}
+_SETTINGS = {**TEST_SETTINGS, **by_memory(memory_bytes())}
 _GROUPS = 1_000
 _ROWS_A_GROUP = 10
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import psycopg
 
 from engine.layout import ENGINE_ROLE, Layout
+from engine.memory import effective_cache_size, memory_bytes, shared_buffers
 from engine.server_user import ServerUser, choose_server_user, server_uid
 from engine.state import POSTGRES_MAJOR, read_json
 from tailrace.errors import TailraceError
@@ -39,11 +40,9 @@ SETTINGS: Mapping[str, str] = {
     "lc_numeric": "C",
     "lc_time": "C",
     "default_text_search_config": "pg_catalog.english",
-    "shared_buffers": "256MB",
     "temp_buffers": "32MB",
     "work_mem": "16MB",
     "maintenance_work_mem": "128MB",
-    "effective_cache_size": "1GB",
     "max_locks_per_transaction": "256",
     # For pg_basebackup: two sessions of one back-up and one to spare. Costs nothing that could be measured.
     "wal_level": "replica",
@@ -89,6 +88,11 @@ _POLL_S = 0.02
 _LONGEST_POLL_S = 0.25
 
 
+def by_memory(memory: int) -> dict[str, str]:
+    """The settings that hang on how many bytes of memory there are."""
+    return {"shared_buffers": shared_buffers(memory), "effective_cache_size": effective_cache_size(memory)}
+
+
 def prepare(layout: Layout, overrides: Mapping[str, str] | None = None) -> tuple[str, ...]:
     """Make what is missing (sockets' directories, cluster), write the settings; returns the server's command.
 
@@ -114,7 +118,8 @@ def prepare(layout: Layout, overrides: Mapping[str, str] | None = None) -> tuple
         new.rename(layout.postgres_dir)
     else:
         _stop_orphan(layout)
-    settings = {**SETTINGS, "unix_socket_directories": str(layout.postgres_socket_dir), **(overrides or {})}
+    sockets = {"unix_socket_directories": str(layout.postgres_socket_dir)}
+    settings = {**SETTINGS, **by_memory(memory_bytes()), **sockets, **(overrides or {})}
     lines = [
         "# Written by the engine at each start.",
         *(f"{key} = '{value}'" for key, value in settings.items()),
