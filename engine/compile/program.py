@@ -100,6 +100,21 @@ def borrowed_indexes(program: Program, relation_id: int) -> dict[str, str]:
     return {f"probe_{relation_id}_{number}": on for number, on in enumerate(borrowed, 1)}
 
 
+def dropped_function(relation_id: int) -> list[str]:
+    """The statements that drop a relation's function, and let go of what this session has kept of it.
+
+    PL/pgSQL keeps a function's compiled text with the plans of all its statements, half a megabyte, as long as the session
+    lasts, though the function is dropped; only a call of the same function with another text lets go of it (all but 8 kB).
+    """
+    name = f"{SCHEMA}.step_{relation_id}"
+    return [
+        f"CREATE OR REPLACE FUNCTION {name}(barrier_now timestamptz, barrier_last timestamptz, initial boolean, emit boolean) "
+        "RETURNS bigint LANGUAGE plpgsql AS $step$ DECLARE rows bigint; BEGIN RETURN rows; END $step$",
+        f"SELECT {name}(NULL, NULL, NULL, NULL)",
+        f"DROP FUNCTION {name}",
+    ]
+
+
 def delta_name(relation_id: int) -> str:
     """The temporary table that holds a relation's changes of the current barrier."""
     return f"pg_temp.delta_{relation_id}"

@@ -7,7 +7,7 @@ from sqlglot import exp
 from engine.backfill.copies import drop_copies
 from engine.backfill.pending import drop_pending
 from engine.catalog.objects import CatalogObject, delete, state_tables
-from engine.compile.program import borrowed_indexes
+from engine.compile.program import borrowed_indexes, dropped_function
 from engine.compile.sink import CHANNEL, log_name
 from engine.ddl.connector_table import owned_by
 from engine.ddl.context import DdlContext, Reply
@@ -133,7 +133,7 @@ def drop_one(context: DdlContext, item: CatalogObject) -> None:
             *dropped_shapes(item), *drop_storage(item.id), f"DROP TABLE IF EXISTS engine.watermark_{item.id}"
         )
     if (program := item.program) is not None:
-        context.execute(f"DROP FUNCTION engine.step_{item.id}")
+        context.execute(*dropped_function(item.id))
         context.execute(*(f"DROP INDEX IF EXISTS engine.{i}" for i in borrowed_indexes(program, item.id)))
     if item.kind == "materialized view":
         context.execute(f"DROP VIEW engine.content_{item.id}", f"DROP VIEW IF EXISTS engine.rows_{item.id}")

@@ -42,6 +42,7 @@ from engine.flow.session import (
     empty_temporaries,
     lock,
     make_temporaries,
+    unlock,
 )
 from engine.flow.source_input import (
     copy_rows,
@@ -51,7 +52,7 @@ from engine.flow.source_input import (
     read_again,
     record_positions,
 )
-from engine.flow.walk import steps_of, walk_function
+from engine.flow.walk import Step, durations_ms, steps_of, walk_function
 from engine.functions.composed import provide
 from tailrace.sql.types import ComposedType
 
@@ -76,6 +77,7 @@ class BarrierResult:
 class Flow:
     """The engine's state and how it moves; see the module's text. `clock` gives the wall clock, aware, UTC."""
 
+    dsn: str
     connection: Connection
     clock: Callable[[], datetime]
     catalog: Catalog = field(default_factory=Catalog)
@@ -91,7 +93,9 @@ class Flow:
     _rows_seen: int = 0
     _replan_at: int = 10_000
     _last_ms: float = 0.0
-    _stepped: tuple[int, ...] = ()
+    _steps: tuple[Step, ...] = ()
+    _walk_is_made: bool = False
+    """Whether the session's walk is the one of `_steps`: it is made when something has to be walked over."""
     _spent: dict[int, float] = field(default_factory=dict)
     _inputs: dict[int, tuple[int, ...]] = field(default_factory=dict)
     _readers: dict[int, bool] = field(default_factory=dict)
@@ -107,26 +111,47 @@ class Flow:
         except BaseException:
             connection.close()
             raise
-        flow = Flow(connection, clock)
-        flow.reload()
+        flow = Flow(dsn, connection, clock)
+        flow.reload(new_session=True)
         return flow
 
-    def reload(self) -> None:
-        """Read the catalog and the barrier's position anew, and make the delta tables of this session."""
+    def reload(self, *, new_session: bool = False) -> None:
+        """Read the catalog and the barrier's position anew; in a new session the delta tables are made, too."""
         with self.connection.transaction():
             self.catalog = load(self.connection)
             row = self.connection.execute("SELECT epoch, barrier_time FROM engine.barrier").fetchone()
             if row is not None:
                 self.epoch, self.barrier_time = row
-            make_temporaries(self.connection, self.catalog.objects.values(), wide=self.wide)
+            if new_session:
+                make_temporaries(self.connection, self.catalog.objects.values(), wide=self.wide)
         self._arrange()
+
+    def renew_session(self) -> None:
+        """Go on in a new session of PostgreSQL, between two barriers: what the old one has gathered goes with it.
+
+        The old one lets go of the lock when the new one is ready for the next barrier; raises FencedError if another flow was
+        quicker. Clients see nothing of it. Raises psycopg.Error, and goes on in the old one, where no other is to be had.
+        Cost: delta tables and plans are made anew, some milliseconds for each view.
+        """
+        old, new = self.connection, connect(self.dsn)
+        try:
+            with new.transaction():
+                make_temporaries(new, self.catalog.objects.values(), wide=self.wide)
+            unlock(old)
+            lock(new)
+        except BaseException:
+            new.close()
+            raise
+        self.connection = new
+        self._walk_is_made = False
+        old.close()
 
     def _widen(self) -> None:
         """Make the delta tables anew, for rows of any size."""
         log.warning("a row over 8 kB has come: delta tables take rows of any size now, barriers cost more")
         self.wide = True
         self.connection.execute("DISCARD TEMP")
-        self.reload()
+        self.reload(new_session=True)
 
     # --- the barrier ------------------------------------------------------------------------------------------------
 
@@ -175,6 +200,7 @@ class Flow:
         try:
             with self.connection.transaction():
                 now = self._begin(sum(len(b.rows) for b in batches.values()))
+                self._make_walk()  # the search takes back much of what it does
                 clear = partial(empty_temporaries, self.connection)
                 search = PoisonSearch(self.connection, self.spec, self._walk, clear, now)
                 search.take_changes_of(tables)
@@ -220,10 +246,11 @@ class Flow:
         )
 
     def _restore(self) -> None:
-        """After a failed transaction: the epoch in memory is the one in PostgreSQL again."""
+        """After a failed transaction: the epoch in memory is the one in PostgreSQL again. The walk may be gone."""
         if not self.connection.broken and not self.connection.closed:
             row = self.connection.execute("SELECT epoch FROM engine.barrier").fetchone()
             self.epoch = row[0] if row else 0
+        self._walk_is_made = False
 
     def _advance(self, batches: Mapping[int, Batch], tables: Sequence[CatalogObject], now: datetime) -> bool:
         """Fill the input deltas and run each view's step whose inputs changed; False if nothing could change."""
@@ -237,16 +264,27 @@ class Flow:
             if self.connection.execute(take_changes(table.id, table.columns)).rowcount > 0:
                 changed.add(table.id)
         self._walk(changed, now)
-        return bool(changed) or self.uses_now
+        return bool(changed) or any(step.always for step in self._steps)
 
     def _walk(self, changed: set[int], now: datetime) -> None:
         """Run the steps of what is built on `changed`, in order of dependency, in one call; see `engine.flow.walk`."""
+        if not changed and not any(step.always for step in self._steps):
+            return
+        self._make_walk()
         last = self.barrier_time or now
         row = self.connection.execute(
             "SELECT pg_temp.walk(%s, %s, %s::integer[], %s)", (now, last, sorted(changed), self.epoch)
         ).fetchone()
-        if row is not None:
-            self._spent = dict(zip(self._stepped, row[0], strict=True))
+        self._spent = durations_ms(self._steps, row[0]) if row is not None and row[0] else {}
+
+    def _make_walk(self) -> None:
+        """Make the session's walk anew where the catalog has changed."""
+        if not self._walk_is_made:
+            filled = [
+                (v.id, i) for v in self.creating() if v.kind != "index" for i in self.catalog.inputs_of(v)
+            ]
+            self.connection.execute(walk_function(self._steps, filled))
+            self._walk_is_made = True
 
     def _replan(self, rows: int) -> None:
         """Plans are made anew each time ten times as much has been seen as when they were made."""
@@ -421,9 +459,8 @@ class Flow:
         self._specs = {}
         self._readers = {i: bool(self.catalog.read_by_views(i)) for i in self.catalog.objects}
         stepped = [o for o in self.catalog.objects.values() if o.body.get("program") and not o.is_creating]
-        self._stepped = tuple(o.id for o in stepped)
-        filled = [(v.id, i) for v in self.creating() if v.kind != "index" for i in self.catalog.inputs_of(v)]
-        self.connection.execute(walk_function(steps_of(stepped, self._inputs, self._readers), filled))
+        self._steps = tuple(steps_of(stepped, self._inputs, self._readers))
+        self._walk_is_made = False
 
 
 def furnish(dsn: str) -> None:

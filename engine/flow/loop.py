@@ -29,6 +29,7 @@ from engine.ddl.job_commands import CancelJobs, Wait, parse_job_command
 from engine.flow.barrier import Flow
 from engine.flow.jobs import Jobs, end_sessions
 from engine.flow.server import Command, CommandServer
+from engine.flow.session import Growth, held_bytes
 from engine.flow.statistics import analyze_grown, shorten_logs
 from engine.flow.throttle import Throttle, rate_of, release
 from tailrace.errors import PermissionDenied, TailraceError
@@ -65,6 +66,7 @@ class Loop:
     """Statements that end with their object's backfill."""
     _waits: list[Command] = field(default_factory=list)
     _expire_at: float = 0.0
+    _growth: Growth = field(default_factory=Growth)
 
     def run(self) -> None:
         """Barrier after barrier; returns when stopped, raises when PostgreSQL is gone."""
@@ -85,6 +87,7 @@ class Loop:
             self.wake.clear()
             while (command := self.server.take()) is not None:
                 self._answer(command)
+                self._renew_session()
             self._barrier(everything=False)
             self._tend_jobs()
             last = time.monotonic()
@@ -126,6 +129,21 @@ class Loop:
             self.wake.set()
         if any(len(b.rows) >= MAX_BARRIER_ROWS for b in batches.values()):
             self.wake.set()
+
+    def _renew_session(self) -> None:
+        """After a statement: let the flow go on in a new session where the old one has grown; see `engine.flow.session`."""
+        if not self._growth.is_due(self.flow.connection):
+            return
+        held = held_bytes(self.flow.connection)
+        try:
+            self.flow.renew_session()
+        except psycopg.Error as error:
+            if self.flow.connection.broken:
+                raise
+            log.warning("the session is not renewed: %s", error.diag.message_primary or error)
+            return
+        log.info("the session held %.0f MB: the flow goes on in a new one", held / 1e6)
+        self._growth = Growth()
 
     def _expire(self) -> None:
         """Once a second, between two barriers."""

@@ -6,6 +6,7 @@ Backfill's workers have sessions with the same settings and delta tables of thei
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -21,6 +22,10 @@ from tailrace.errors import TailraceError
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 LOCK_KEY = 4566
+LOOK_EVERY = 200
+"""Statements between two looks at what the session holds."""
+SPARE_BYTES = 128 << 20
+"""What a session may gather beside twice what it needs."""
 STEPPED = ("materialized view", "sink", "subscription")
 """Kinds whose programs read other relations' changes."""
 SETTINGS = {
@@ -58,6 +63,38 @@ def lock(connection: Connection) -> None:
     """Take the engine's lock on this database; raises FencedError if another flow has it."""
     if connection.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_KEY,)).fetchone() != (True,):
         raise FencedError("another flow runs on this database")
+
+
+def unlock(connection: Connection) -> None:
+    """Let another session of this flow take the lock."""
+    connection.execute("SELECT pg_advisory_unlock(%s)", (LOCK_KEY,))
+
+
+def held_bytes(connection: Connection) -> int:
+    """What the session's process in PostgreSQL holds of memory of its own."""
+    row = connection.execute("SELECT sum(total_bytes)::bigint FROM pg_backend_memory_contexts").fetchone()
+    return int(row[0]) if row else 0
+
+
+@dataclass(slots=True)
+class Growth:
+    """Tells when a session has gathered so much that a new one is due: plans and tables that are gone leave something behind.
+
+    It looks once in so many statements, and compares with what the session held when it looked first: by then it has the plans
+    of all that is there.
+    """
+
+    statements: int = 0
+    at_first_bytes: int = 0
+
+    def is_due(self, connection: Connection) -> bool:
+        """Count a statement; whether the session should be renewed now."""
+        self.statements += 1
+        if self.statements % LOOK_EVERY:
+            return False
+        held = held_bytes(connection)
+        self.at_first_bytes = self.at_first_bytes or held
+        return held > 2 * self.at_first_bytes + SPARE_BYTES
 
 
 def temporaries_of(item: CatalogObject) -> Sequence[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 import pytest
 
 from engine.ddl.context import DdlContext
-from engine.flow import barrier
+from engine.flow import barrier, session
 from engine.flow.session import FencedError
 from tests.support.flow import FlowUnderTest
 
@@ -153,3 +154,65 @@ def test_state_survives_a_new_session(engine: FlowUnderTest) -> None:
     engine.check()
     engine.barrier(10)
     engine.check()
+
+
+def test_a_new_session_goes_on_where_the_old_one_stood(engine: FlowUnderTest) -> None:
+    engine.ddl("CREATE TABLE t (id int PRIMARY KEY, a int)")
+    engine.view("sums", "SELECT a % 2 AS g, sum(a) AS s FROM t GROUP BY a % 2")
+    engine.settle("INSERT INTO t VALUES (1, 1), (2, 2)")
+    engine.run("INSERT INTO t VALUES (3, 3)")  # waits for the barrier in the new session
+    old = engine.flow.connection
+    engine.flow.renew_session()
+    assert old.closed and engine.flow.connection is not old
+    with pytest.raises(FencedError):
+        barrier.Flow.open(engine.server.dsn(dbname=engine.database), engine.clock)
+    engine.barrier()
+    engine.check()
+    engine.view("counts", "SELECT count(*) AS n FROM t")
+    engine.settle("DELETE FROM t WHERE id = 1")
+    engine.check()
+
+
+def test_a_flow_whose_lock_is_taken_meanwhile_stops(
+    engine: FlowUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(engine.server.dsn(dbname=engine.database), autocommit=True) as other:
+
+        def overtaken(old: session.Connection) -> None:
+            unlock(old)
+            session.lock(other)
+
+        unlock = session.unlock
+        monkeypatch.setattr(barrier, "unlock", overtaken)
+        with pytest.raises(FencedError):
+            engine.flow.renew_session()
+        session.unlock(other)
+        session.lock(engine.flow.connection)
+    engine.barrier()
+
+
+def test_what_is_dropped_leaves_no_plans_in_the_session(engine: FlowUnderTest) -> None:
+    engine.ddl("CREATE TABLE t (id int PRIMARY KEY, a int)")
+    plans = "SELECT sum(total_bytes)::int FROM pg_backend_memory_contexts WHERE name LIKE 'CachedPlan%'"
+
+    def held() -> int:
+        for number in range(3):
+            engine.view(f"v{number}", "SELECT a, count(*) AS n, max(id) AS m FROM t GROUP BY a")
+            engine.settle(f"INSERT INTO t VALUES ({number}, 1)")
+            engine.ddl(f"DROP MATERIALIZED VIEW v{number}")
+        return int(engine.flow.connection.execute(plans).fetchall()[0][0])
+
+    held()
+    before = held()
+    assert held() < before + 50_000
+
+
+def test_a_session_is_renewed_when_it_has_grown(
+    engine: FlowUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "LOOK_EVERY", 2)
+    held = iter((10 << 20, 12 << 20, (21 << 20) + session.SPARE_BYTES))
+    monkeypatch.setattr(session, "held_bytes", lambda _connection: next(held))
+    growth = session.Growth()
+    looks = [growth.is_due(engine.flow.connection) for _ in range(6)]
+    assert looks == [False, False, False, False, False, True]
