@@ -22,7 +22,7 @@ from engine.operators.base import names, quote
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-CHUNK_ROWS = 100_000
+CHUNK_ROWS = 25_000
 """What one step takes in."""
 _PAGE_BYTES = 8192
 

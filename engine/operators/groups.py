@@ -29,7 +29,7 @@ def rows_of_groups(
     """
     listed = names(columns, "t.")
     if not partition:
-        return f"SELECT {listed} FROM {groups} AS g CROSS JOIN LATERAL (SELECT * FROM {content} AS c{first}) AS t"
+        return f"SELECT {listed} FROM {groups} AS g CROSS JOIN LATERAL (SELECT * FROM {content} AS c{first or ' OFFSET 0'}) AS t"
     strict = no_nulls("g", partition)
     plain = f"SELECT * FROM {content} AS c WHERE {strict} AND {equal('c', 'g', partition)}{first}"
     nulls = f"SELECT * FROM {content} AS c WHERE NOT ({strict}) AND {equal_nulls('c', 'g', partition)}{first}"

@@ -71,11 +71,11 @@ class OuterJoin(Join):
         into = f"INSERT INTO {table} ({names(self.columns)}, {WEIGHT}) SELECT"
         # the content, not the delta: a delta may take rows back that it has brought
         rights, lefts = self.match.probed("r", right.content), self.match.probed("l", left.content)
-        first = f"{into} {columns}, l.{WEIGHT} FROM {left.delta} AS l LEFT JOIN {rights}"
+        first = f"{into} {columns}, l.{WEIGHT} FROM {left.delta} AS l LEFT JOIN {self._all_of(right.content)}"
         if self.full:
             kept = f"(SELECT *, 1 AS {WEIGHT} FROM {right.content} AS r)"
             side = f"CASE WHEN r.{WEIGHT} IS NULL THEN 1 ELSE 0 END"
-            first = f"{into} {self._columns(side)}, l.{WEIGHT} FROM {left.delta} AS l LEFT JOIN {self.match.probed('r', kept)}"
+            first = f"{into} {self._columns(side)}, l.{WEIGHT} FROM {left.delta} AS l LEFT JOIN {self._all_of(kept)}"
             lonely = f"NOT {is_matched(self.match.flipped(), left, few=False)}"
             first += (
                 f"; {into} {self._padded(self.right, 2)}, l.{WEIGHT} FROM {right.delta} AS l WHERE {lonely}"
@@ -95,6 +95,12 @@ class OuterJoin(Join):
         if self.forgets:
             self._forget(program, left, right)
         return Stream(table, self._content(left, right, on))
+
+    def _all_of(self, content: str | None) -> str:
+        """The right side, to be put behind LEFT JOIN where the left one comes as a whole: by a hash, but for ranges."""
+        return (
+            self.match.probed("r", content) if self.match.ranges else f"{content} AS r ON {self.match.sql()}"
+        )
 
     def _unmatched(
         self, program: ProgramBuilder, into: str, one: Stream, other: Stream, *, of_right: bool = False
