@@ -11,6 +11,7 @@ import sys
 import time
 
 from engine.connectors.decode import Decoder
+from engine.connectors.formats import Format
 from engine.connectors.source import SourceColumn, SourceSpec, source_spec
 
 _OPTIONS = {"connector": "kafka", "topic": "t", "properties.bootstrap.server": "127.0.0.1:9092"}
@@ -41,9 +42,14 @@ class Recorded:
     def timestamp(self) -> tuple[int, int]:
         return 1, 1_795_475_777_000 + self._offset // 50
 
+    def headers(self) -> None:
+        return None
+
 
 def _source(encode: str, *columns: tuple[str, str, str]) -> SourceSpec:
-    return source_spec("s", [SourceColumn(*column) for column in columns], _OPTIONS, "PLAIN", encode)
+    return source_spec(
+        "s", [SourceColumn(*column) for column in columns], _OPTIONS, Format(encode=encode.lower())
+    )
 
 
 _INCLUDED = (("p", "integer", "partition"), ("o", "bigint", "offset"), ("t", "timestamptz", "timestamp"))

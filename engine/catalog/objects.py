@@ -21,6 +21,8 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 PUBLIC = "public"
+SHOWN_AS = "shown_as"
+"""In an object's body: the kind that clients know it by, where that is not its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ class CatalogObject:
     references: tuple[int, ...] = ()
     status: str = "created"  # or "creating": a backfill fills it, and clients do not see it yet
     schema: str = PUBLIC
+
+    @property
+    def shown_kind(self) -> str:
+        """What clients know it as: a source whose rows are kept is a table inside."""
+        return str(self.body.get(SHOWN_AS, self.kind))
 
     @property
     def full_name(self) -> ObjectName:

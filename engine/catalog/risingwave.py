@@ -21,7 +21,8 @@ CREATE FUNCTION rw_catalog._parallelism(body jsonb) RETURNS text LANGUAGE sql IM
     SELECT coalesce(body ->> 'parallelism', 'adaptive')
 $$;
 CREATE VIEW rw_catalog._objects AS
-    SELECT o.id, o.name, o.kind, o.schema AS schema_name, rw_catalog._schema(o.schema) AS schema_id,
+    SELECT o.id, o.name, coalesce(o.body ->> 'shown_as', o.kind) AS kind, o.schema AS schema_name,
+        rw_catalog._schema(o.schema) AS schema_id,
         rw_catalog._owner(o.owner) AS owner, o.definition, o.body, o.created_at AS initialized_at, o.created_at,
         o.status, NULL::character varying AS cluster_version, '{}'::character varying[] AS acl,
         coalesce(b.background, false) AS background_ddl
@@ -64,14 +65,21 @@ CREATE VIEW rw_catalog.rw_columns AS
     FROM rw_catalog.rw_system_tables AS s JOIN pg_catalog.pg_attribute AS a ON a.attrelid = s.id::oid
     JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid WHERE a.attnum > 0 AND NOT a.attisdropped;
 CREATE VIEW rw_catalog.rw_sources AS
-    SELECT o.id, o.name, o.schema_id, o.owner, upper(o.body -> 'options' ->> 'connector') AS connector,
-        ARRAY(SELECT c.name FROM rw_catalog.rw_columns AS c WHERE c.relation_id = o.id AND NOT c.is_hidden ORDER BY c.position)
-            AS columns,
-        o.body ->> 'format' AS format, o.body ->> 'encode' AS row_encode, true AS append_only,
-        NULL::integer AS associated_table_id, NULL::integer AS connection_id, o.definition, o.acl, o.initialized_at, o.created_at,
+    SELECT CASE WHEN t.kind = 'source' THEN t.id ELSE o.id END AS id, coalesce(t.name, o.name) AS name,
+        coalesce(t.schema_id, o.schema_id) AS schema_id, coalesce(t.owner, o.owner) AS owner,
+        upper(o.body -> 'options' ->> 'connector') AS connector,
+        ARRAY(SELECT c.name FROM rw_catalog.rw_columns AS c WHERE c.relation_id = coalesce(t.id, o.id) AND NOT c.is_hidden
+            ORDER BY c.position) AS columns,
+        o.body ->> 'format' AS format, o.body ->> 'encode' AS row_encode,
+        o.body -> 'spec' ->> 'format' IS NULL OR o.body -> 'spec' ->> 'format' = 'plain' AS append_only,
+        CASE WHEN t.kind = 'table' THEN t.id END AS associated_table_id, NULL::integer AS connection_id,
+        coalesce(t.definition, o.definition) AS definition, o.acl, o.initialized_at, o.created_at,
         o.cluster_version AS initialized_at_cluster_version, o.cluster_version AS created_at_cluster_version,
-        true AS is_shared, o.body -> 'options' AS connector_props, '{}'::jsonb AS format_encode_options, o.schema_name
-    FROM rw_catalog._objects AS o WHERE o.kind = 'source' AND o.status = 'created';
+        t.kind IS DISTINCT FROM 'table' AS is_shared, o.body -> 'options' AS connector_props,
+        coalesce(o.body -> 'encode_options', '{}'::jsonb) AS format_encode_options,
+        coalesce(t.schema_name, o.schema_name) AS schema_name
+    FROM rw_catalog._objects AS o LEFT JOIN rw_catalog._objects AS t ON t.id = (o.body ->> 'feeds')::integer
+    WHERE o.body ? 'spec' AND o.status = 'created';
 CREATE VIEW rw_catalog._index_columns AS
     SELECT o.id, r.relation_id, r.name, r.position, coalesce(k.ordinality, 1000 + r.position) AS place,
         k.ordinality IS NOT NULL AS is_key, coalesce(k.value ->> 1, 'ASC') AS direction
@@ -102,7 +110,7 @@ CREATE VIEW rw_catalog.rw_sinks AS
         o.acl, o.initialized_at, o.created_at, o.cluster_version AS initialized_at_cluster_version,
         o.cluster_version AS created_at_cluster_version, o.background_ddl,
         coalesce(o.body -> 'options', '{}'::jsonb) AS connector_props, '{}'::jsonb AS format_encode_options, o.schema_name
-    FROM rw_catalog._objects AS o WHERE o.kind = 'sink' AND o.status = 'created';
+    FROM rw_catalog._objects AS o WHERE o.kind = 'sink' AND o.status = 'created' AND NOT o.body ? 'feeds';
 CREATE VIEW rw_catalog.rw_subscriptions AS
     SELECT o.id, o.name, o.schema_id, o.schema_name, o.owner, o.definition,
         coalesce((o.body ->> 'retention_s')::numeric::bigint, 0) AS retention_seconds, o.acl, o.initialized_at, o.created_at,
@@ -122,7 +130,8 @@ CREATE VIEW rw_catalog.rw_secrets AS
     SELECT o.id, o.schema_id, o.name, o.owner, o.acl, o.schema_name FROM rw_catalog._objects AS o WHERE o.kind = 'secret';
 CREATE VIEW rw_catalog.rw_relations AS
     SELECT id, name, kind AS relation_type, schema_id, owner, definition, acl, schema_name FROM rw_catalog._objects
-    WHERE status = 'created' AND kind IN ('table', 'source', 'index', 'sink', 'subscription', 'materialized view', 'view')
+    WHERE status = 'created' AND NOT body ? 'feeds'
+        AND kind IN ('table', 'source', 'index', 'sink', 'subscription', 'materialized view', 'view')
     UNION ALL SELECT id, name, 'system table', schema_id, owner, definition, acl, schema_name FROM rw_catalog.rw_system_tables;
 CREATE VIEW rw_catalog.rw_depend AS
     SELECT object_id AS objid, referenced_id AS refobjid FROM engine.dependencies;

@@ -341,11 +341,12 @@ CREATE VIEW rw_catalog.rw_kafka_job_lag AS
     FROM readers AS r JOIN rw_catalog.rw_kafka_source_metrics AS m USING (source_id)
     WHERE r.kind <> 'view';
 CREATE VIEW rw_catalog.rw_kafka_source_progress AS
-    SELECT p.source_id, o.name AS source_name, o.body -> 'options' ->> 'topic' AS topic, p.topic_id, p.partition,
-        p.next_offset, e.high_watermark,
+    SELECT p.source_id, coalesce(t.name, o.name) AS source_name, o.body -> 'options' ->> 'topic' AS topic, p.topic_id,
+        p.partition, p.next_offset, e.high_watermark,
         CASE WHEN e.high_watermark IS NOT NULL THEN greatest(e.high_watermark - p.next_offset, 0) END AS lag, e.seen_at,
         coalesce(s.messages, 0) AS skipped_messages
     FROM engine.source_positions AS p JOIN engine.objects AS o ON o.id = p.source_id
+    LEFT JOIN engine.objects AS t ON t.id = (o.body ->> 'feeds')::integer
     LEFT JOIN engine.source_ends AS e USING (source_id, partition, topic_id)
     LEFT JOIN engine.source_skipped AS s USING (source_id);
 CREATE VIEW rw_catalog.rw_relation_storage AS
@@ -397,7 +398,8 @@ def pg_class_view(columns: list[str]) -> str:
     """
     shown = {
         "relname": "coalesce(i.name, c.relname)::name AS relname",
-        "relkind": "CASE o.kind WHEN 'table' THEN 'r' WHEN 'materialized view' THEN 'm' WHEN 'source' THEN 'f' "
+        "relkind": "CASE coalesce(o.body ->> 'shown_as', o.kind) WHEN 'table' THEN 'r' "
+        "WHEN 'materialized view' THEN 'm' WHEN 'source' THEN 'f' "
         'ELSE c.relkind END::"char" AS relkind',
         "relhasindex": "c.relhasindex OR EXISTS (SELECT FROM engine.dependencies AS d JOIN engine.created AS i "
         "ON i.id = d.object_id AND i.kind = 'index' WHERE d.referenced_id = o.id) AS relhasindex",
@@ -411,6 +413,6 @@ def pg_class_view(columns: list[str]) -> str:
         "LEFT JOIN engine.created AS o ON o.schema = n.nspname AND o.name = c.relname AND o.kind <> 'index' "
         "LEFT JOIN engine.created AS i ON n.nspname = 'engine' AND i.kind = 'index' AND 'index_' || i.id = c.relname "
         "LEFT JOIN pg_catalog.pg_namespace AS m ON m.nspname = i.schema "
-        "WHERE o.id IS NOT NULL OR i.id IS NOT NULL OR n.nspname NOT IN ('engine', 'rw') "
+        "WHERE (o.id IS NOT NULL AND NOT o.body ? 'feeds') OR i.id IS NOT NULL OR n.nspname NOT IN ('engine', 'rw') "
         "AND n.nspname NOT IN (SELECT name FROM engine.schemas)"
     )

@@ -6,6 +6,7 @@ from sqlglot import exp
 from sqlglot.errors import OptimizeError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.optimizer.qualify import qualify
+from sqlglot.schema import MappingSchema
 
 from engine.compile.scope import Planner, nameable
 from tailrace.errors import InvalidStatement
@@ -46,7 +47,7 @@ def resolve(planner: Planner, query: exp.Query) -> exp.Query:
     try:
         return qualify(  # type: ignore[return-value]
             tree,
-            schema=dict(schemas),
+            schema=MappingSchema(dict(schemas), dialect=TailraceSQL, normalize=False),
             dialect=TailraceSQL,
             quote_identifiers=True,
         )

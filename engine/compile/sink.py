@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from engine.compile.explain import explain
 from engine.compile.materialize import stepwise
 from engine.compile.program import Program, ProgramBuilder, consolidate
-from engine.operators.base import WEIGHT, Column, Operator, names
+from engine.operators.base import WEIGHT, Column, Operator, names, quote
 
 INSERT, DELETE, UPDATE_INSERT, UPDATE_DELETE = 1, 2, 3, 4
 CHANNEL = "tailrace_sinks"
@@ -30,13 +30,23 @@ def log_columns(columns: Sequence[Column]) -> list[tuple[str, Column]]:
 
 
 def sink_program(
-    operator: Operator, relation_id: int, key: Sequence[str], *, force_append_only: bool
+    operator: Operator,
+    relation_id: int,
+    key: Sequence[str],
+    *,
+    force_append_only: bool,
+    op: str | None = None,
 ) -> Program:
-    """Compile `operator` as the content of a sink whose changes are paired by the visible columns `key`, if any."""
+    """Compile `operator` as the content of a sink whose changes are paired by the visible columns `key`, if any.
+
+    With `op` its rows are changes themselves, in the order of their row ids: that column says which, and is not sunk.
+    """
     builder = ProgramBuilder(relation_id)
     delta = operator.lower(builder).delta
-    visible = operator.visible
-    if operator.append_only:
+    visible = tuple(c for c in operator.visible if c.name != op)
+    if op is not None:
+        changes = _as_told(delta, visible, op, operator.key)
+    elif operator.append_only:
         changes = _inserts(delta, visible)
     elif force_append_only:
         changes = _inserts(f"({consolidate(delta, names(visible))})", visible, " WHERE d._w > 0")
@@ -85,6 +95,11 @@ def _inserts(rows: str, columns: Sequence[Column], where: str = "") -> str:
         f"SELECT {_WHEN}, {INSERT}, {names(columns, 'd.')} FROM {rows} AS d "
         f"CROSS JOIN LATERAL generate_series(1, d.{WEIGHT}){where}"
     )
+
+
+def _as_told(delta: str, columns: Sequence[Column], op: str, order: Sequence[str]) -> str:
+    """Rows that say themselves what happens to them."""
+    return f"SELECT {_WHEN}, d.{quote(op)}, {names(columns, 'd.')} FROM {delta} AS d ORDER BY {names(order, 'd.')}"
 
 
 def _paired(delta: str, columns: Sequence[Column], key: Sequence[str]) -> str:

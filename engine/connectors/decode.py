@@ -1,23 +1,26 @@
 """Messages of one read, decoded into rows column by column: a decoder is compiled once from a source's spec.
 
-Pure: takes confluent_kafka messages (anything with their five accessors), returns a `Decoded`; never raises
-for what a message holds. A message that gives no row (ENCODE JSON: not a JSON object, or no value at all) is
-counted in `skipped`; a value that does not fit its column becomes NULL and is counted in `nulled`. Working by
-column keeps the loops inside list comprehensions; bench/decode.py measures them. Called by the reader's
-thread and by `read_range`.
+Pure: takes confluent_kafka messages (anything with their six accessors), returns a `Decoded`; never raises
+for what a message holds. A message that gives no row (ENCODE JSON: not a JSON object, or no value at all; a change
+without the key of its row) is counted in `skipped`; a value that does not fit its column becomes NULL and is counted in
+`nulled`. Working by column keeps the loops inside list comprehensions; bench/decode.py measures them. Called by the
+reader's thread and by `read_range`.
 """
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import orjson
 from psycopg.types.json import Jsonb
 
+from engine.connectors.changes import MISSING, Changes, changes_of, read_changes
+from engine.connectors.formats import PLAIN, Format, delimiter
 from engine.connectors.json_values import (
     UNFIT,
     Convert,
@@ -28,6 +31,7 @@ from engine.connectors.json_values import (
     member,
 )
 from engine.connectors.source import SourceColumn, SourceSpec
+from engine.connectors.value_rules import rules_of
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _OVERHEAD_BYTES: Final = 64
@@ -42,6 +46,7 @@ class Message(Protocol):
     def partition(self) -> int: ...
     def offset(self) -> int: ...
     def timestamp(self) -> tuple[int, int]: ...
+    def headers(self) -> list[tuple[str, bytes | None]] | None: ...
 
 
 @dataclass(slots=True)
@@ -60,8 +65,8 @@ class Decoded:
 
 @dataclass(slots=True)
 class _Records:
-    """The messages of which rows are made. `objects` is parallel to `messages` for ENCODE JSON, else
-    empty.
+    """The messages of which rows are made. `objects` is parallel to `messages` for ENCODE JSON and CSV, `ops` where messages
+    are changes, else empty; `rejected` are the places of those that turn out to be none.
     """
 
     messages: Sequence[Message]
@@ -69,7 +74,9 @@ class _Records:
     offsets: list[int]
     values: list[bytes | None]
     objects: list[dict[str, Any]]
+    ops: list[int] = field(default_factory=list)
     nulled: int = 0
+    rejected: set[int] = field(default_factory=set)
 
     def convert(self, values: Sequence[Any], convert: Convert) -> list[object]:
         """Each value converted; None stays None, what is unfit becomes None and is counted."""
@@ -86,6 +93,19 @@ class _Records:
                 self.nulled += 1
         return converted
 
+    def only(
+        self, kept: Sequence[int], objects: list[dict[str, Any]], ops: list[int] | None = None
+    ) -> _Records:
+        """Those at the places `kept`, which have these objects."""
+        return _Records(
+            [self.messages[index] for index in kept],
+            [self.partitions[index] for index in kept],
+            [self.offsets[index] for index in kept],
+            [self.values[index] for index in kept],
+            objects,
+            ops or [],
+        )
+
 
 _Column = Callable[[_Records], Sequence[object]]
 
@@ -94,7 +114,7 @@ class Decoder:
     """Rows of one source. Not shared between threads."""
 
     def __init__(self, spec: SourceSpec) -> None:
-        self._json = spec.encode == "json"
+        self._parse = _parser(spec)
         self._columns = [_column(column, spec) for column in spec.columns]
 
     def decode(self, messages: Sequence[Message]) -> Decoded:
@@ -105,13 +125,54 @@ class Decoder:
         after = {partition: offset + 1 for partition, offset in zip(partitions, offsets, strict=True)}
         size_bytes = sum(map(len, filter(None, values))) + _OVERHEAD_BYTES * len(messages)
         records = _Records(messages, partitions, offsets, values, [])
-        skipped = 0
-        if self._json:
-            records = _parsed(records)
-            skipped = len(messages) - len(records.messages)
+        if self._parse is not None:
+            records = self._parse(records)
         columns = [column(records) for column in self._columns]
         rows = list(zip(*columns, strict=True)) if columns else [()] * len(records.messages)
-        return Decoded(rows, records.partitions, records.offsets, after, size_bytes, skipped, records.nulled)
+        partitions, offsets = records.partitions, records.offsets
+        if records.rejected:
+            kept = [index for index in range(len(rows)) if index not in records.rejected]
+            rows = [rows[index] for index in kept]
+            partitions, offsets = [partitions[index] for index in kept], [offsets[index] for index in kept]
+        skipped = len(messages) - len(rows)
+        return Decoded(rows, partitions, offsets, after, size_bytes, skipped, records.nulled)
+
+
+def _parser(spec: SourceSpec) -> Callable[[_Records], _Records] | None:
+    """What is done with all values of a read at once, before columns are made of them."""
+    if spec.format != PLAIN:
+        read = changes_of(spec)
+        return lambda records: _changed(records, read)
+    if spec.encode == "csv":
+        fields = [column.name for column in spec.columns if column.origin == "field"]
+        between = delimiter(Format(spec.format, spec.encode, spec.handling))
+        return lambda records: _split(records, fields, between)
+    return _parsed if spec.encode == "json" else None
+
+
+def _changed(records: _Records, read: Changes) -> _Records:
+    """Only messages that are changes remain, with what they do and the fields of the row that they do it to."""
+    changes = read_changes(read, [message.key() for message in records.messages], records.values)
+    kept = [index for index, change in enumerate(changes) if change is not None]
+    found = [change for change in changes if change is not None]
+    return records.only(kept, [fields for _, fields in found], [op for op, _ in found])
+
+
+def _split(records: _Records, names: Sequence[str], between: str) -> _Records:
+    """The fields of each message's first line of CSV, by their order; an empty one is NULL."""
+    objects: list[dict[str, Any]] = []
+    kept = []
+    for index, value in enumerate(records.values):
+        text = _text(value)
+        if text is None:
+            continue
+        try:
+            values = next(csv.reader(text.splitlines(keepends=True), delimiter=between, strict=True), [])
+        except csv.Error:
+            continue
+        kept.append(index)
+        objects.append({name: each or None for name, each in zip(names, values, strict=False)})
+    return records.only(kept, objects)
 
 
 def _parsed(records: _Records) -> _Records:
@@ -125,13 +186,7 @@ def _parsed(records: _Records) -> _Records:
         records.objects = objects
         return records
     kept = [index for index, each in enumerate(objects) if type(each) is dict]
-    return _Records(
-        [records.messages[index] for index in kept],
-        [records.partitions[index] for index in kept],
-        [records.offsets[index] for index in kept],
-        [records.values[index] for index in kept],
-        [objects[index] for index in kept],
-    )
+    return records.only(kept, [objects[index] for index in kept])
 
 
 def _loads(value: bytes | None) -> Any:
@@ -168,7 +223,13 @@ def _plain_json(value: bytes | None) -> Jsonb | None:
 
 def _column(column: SourceColumn, spec: SourceSpec) -> _Column:
     if column.origin == "field":
+        if column.name in spec.key:
+            return _key_field(column, spec)
         return (lambda records: records.values) if spec.encode == "bytes" else _field(column, spec)
+    if column.origin == "op":
+        return lambda records: records.ops
+    if column.origin == "header":
+        return _header(column)
     if column.origin == "payload":
         return lambda records: records.convert(records.objects, json_document)
     if column.origin == "text":
@@ -190,7 +251,7 @@ def _column(column: SourceColumn, spec: SourceSpec) -> _Column:
 
 def _field(column: SourceColumn, spec: SourceSpec) -> _Column:
     """A field of the JSON object: the exact name wins, else the first that differs only in (ASCII) case."""
-    name, convert = column.name, converter(column.type, spec.composites)
+    name, convert = column.name, converter(column.type, spec.composites, rules_of(spec))
 
     def values(records: _Records) -> Sequence[object]:
         found = [fields[name] if name in fields else member(fields, name) for fields in records.objects]
@@ -199,10 +260,58 @@ def _field(column: SourceColumn, spec: SourceSpec) -> _Column:
     return values
 
 
+def _key_field(column: SourceColumn, spec: SourceSpec) -> _Column:
+    """A field that tells which row a change is of: without it, or with one that does not fit, the message is rejected."""
+    name, convert = column.name, converter(column.type, spec.composites, rules_of(spec))
+
+    def values(records: _Records) -> Sequence[object]:
+        found: list[object] = []
+        for index, fields in enumerate(records.objects):
+            value = fields[name] if name in fields else member(fields, name, MISSING)
+            try:
+                if value is MISSING:
+                    raise ValueError(name)
+                found.append(None if value is None else convert(value))
+            except UNFIT:
+                records.rejected.add(index)
+                found.append(None)
+        return found
+
+    return values
+
+
+def _header(column: SourceColumn) -> _Column:
+    """One header's value, the first of its name; or all headers, NULL without any."""
+    if not column.header:
+        return lambda records: [_all_headers(message) for message in records.messages]
+    convert = _text_of_header if column.type != "bytea" else bytes
+
+    def values(records: _Records) -> Sequence[object]:
+        found = [
+            next((value for name, value in message.headers() or () if name == column.header), None)
+            for message in records.messages
+        ]
+        return records.convert(found, convert)
+
+    return values
+
+
+def _all_headers(message: Message) -> list[tuple[str | None, bytes | None]] | None:
+    found = message.headers()
+    return [(name, value) for name, value in found] if found else None
+
+
 def _text_of_bytes(key: bytes) -> str:
     text = key.decode()
     if "\0" in text:
         raise ValueError("NUL in a key")
+    return text
+
+
+def _text_of_header(value: bytes) -> str:
+    text = value.decode(errors="replace")
+    if "\0" in text:
+        raise ValueError("NUL in a header")
     return text
 
 

@@ -29,7 +29,7 @@ from engine.connectors.source import (
     SourceSpec,
     short_type,
 )
-from tailrace.errors import UnsupportedFeature
+from tailrace.errors import InvalidStatement, UnsupportedFeature
 
 _TICK_S: Final = 0.1
 _MOST_ROWS: Final = 5_000
@@ -73,6 +73,10 @@ def generated_spec(
         raise UnsupportedFeature(feature, hint="leave it out, or write FORMAT PLAIN ENCODE JSON")
     checked = tuple(SourceColumn(c.name, short_type(c.type), c.origin) for c in columns)
     for column in checked:
+        if column.origin == "header":
+            raise InvalidStatement(
+                f"additional column type header is not supported for connector {connector}"
+            )
         if column.origin != "field" and column.type not in INCLUDE_TYPES.get(column.origin, ()):
             raise UnsupportedFeature(
                 f"type {column.type} for INCLUDE {column.origin}", hint="leave AS type out"

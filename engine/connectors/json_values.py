@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Context, Decimal
 from typing import Any, Final
 
@@ -145,7 +145,7 @@ def _holds_nul(value: Any) -> bool:
     return type(value) is list and any(_holds_nul(each) for each in value)
 
 
-def _moment(text: str) -> dt.datetime:
+def moment_of_text(text: str) -> dt.datetime:
     """An ISO 8601 date and time in extended form; Python's own parser takes more (basic form, week dates)
     than is meant.
     """
@@ -171,7 +171,7 @@ def moment_of_number(number: int) -> dt.datetime:
 
 def _timestamptz(value: Any) -> dt.datetime:
     if type(value) is str:
-        moment = _moment(value)
+        moment = moment_of_text(value)
         if moment.tzinfo is dt.UTC:
             return moment
         if moment.tzinfo is None:
@@ -190,7 +190,7 @@ def _timestamp(value: Any) -> dt.datetime:
         return (
             dt.datetime.combine(_date(value), dt.time())
             if len(value) == 10
-            else _moment(value).replace(tzinfo=None)
+            else moment_of_text(value).replace(tzinfo=None)
         )
     if type(value) is int:
         return moment_of_number(value).replace(tzinfo=None)
@@ -243,16 +243,16 @@ CONVERTERS: Final[dict[str, Convert]] = {
 }
 
 
-def converter(type_: str, composites: Composites) -> Convert:
+def converter(type_: str, composites: Composites, rules: Mapping[str, Convert] = CONVERTERS) -> Convert:
     """The function of a type: a scalar, an array of one (`integer[]`), or a struct, of which a JSON object becomes a tuple.
 
     What is unfit within an array or a struct is NULL there, and the rest is kept; a field that is missing is NULL too.
     """
     if type_.endswith("[]"):
-        return _array(converter(type_.removesuffix("[]"), composites))
+        return _array(converter(type_.removesuffix("[]"), composites, rules))
     if type_ in composites:
-        return _struct([(name, converter(kind, composites)) for name, kind in composites[type_]])
-    return CONVERTERS[type_]
+        return _struct([(name, converter(kind, composites, rules)) for name, kind in composites[type_]])
+    return rules[type_]
 
 
 def _array(element: Convert) -> Convert:
@@ -282,12 +282,12 @@ def _or_null(convert: Convert, value: Any) -> object:
         return None
 
 
-def member(fields: dict[str, Any], name: str) -> Any:
-    """A field of a JSON object: the exact name wins, else the first that differs only in (ASCII) case."""
+def member(fields: dict[str, Any], name: str, default: Any = None) -> Any:
+    """A field of a JSON object: the exact name wins, else the first that differs only in (ASCII) case, else `default`."""
     if name in fields:
         return fields[name]
     folded = name.lower()
     for key, value in fields.items():
         if len(key) == len(name) and key.isascii() and key.lower() == folded:
             return value
-    return None
+    return default

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from engine.connectors.formats import Format
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 
 Composites = Mapping[str, Sequence[tuple[str, str]]]
@@ -47,6 +48,8 @@ INCLUDE_TYPES: Final[Mapping[str, frozenset[str]]] = {
     "offset": frozenset({"varchar", "text", "integer", "bigint"}),
     "timestamp": frozenset({"timestamptz"}),
     "payload": frozenset({"jsonb"}),
+    "header": frozenset({"bytea", "varchar", "text"}),
+    "op": frozenset({"smallint"}),
 }
 
 _ALIASES: Final = {
@@ -119,9 +122,11 @@ class SourceColumn:
     type: str
     origin: str
     """'field' (the message's value), or what INCLUDE named: 'key' 'partition' 'offset' 'timestamp'
-    'payload'; besides, for the flow's own columns over ENCODE BYTES, the value as 'text' (varchar) or 'json' (jsonb),
-    NULL where it is not beyond doubt one.
+    'payload' 'header'; besides, for the flow's own use, 'op' (what the message does to its row: 1 comes, 2 goes), and over
+    ENCODE BYTES the value as 'text' (varchar) or 'json' (jsonb), NULL where it is not beyond doubt one.
     """
+    header: str = ""
+    """Whose value INCLUDE header takes; '' takes all, as an array of structs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,7 @@ class SourceSpec:
     startup: str
     """'earliest' or 'latest': where a new source starts; resolved once, at creation."""
     encode: str
-    """'json' or 'bytes'."""
+    """'json', 'bytes' or 'csv'."""
     columns: tuple[SourceColumn, ...]
     properties: Mapping[str, str]
     """librdkafka properties to set besides the reader's own; a generator's options."""
@@ -142,6 +147,12 @@ class SourceSpec:
     """'kafka', or a generator: 'datagen', 'nexmark'."""
     composites: Composites = field(default_factory=dict)
     """Of the types that columns have, or fields and elements within."""
+    format: str = "plain"
+    """'plain', 'upsert', 'debezium' or 'debezium_mongo': see `engine.connectors.formats`."""
+    handling: Mapping[str, str] = field(default_factory=dict)
+    """The options of ENCODE."""
+    key: tuple[str, ...] = ()
+    """Columns without which a message is none: the primary key of the table that its changes are for."""
 
     def types(self) -> list[str]:
         """The columns' type names, for psycopg's `Copy.set_types`."""
@@ -190,13 +201,13 @@ def source_spec(
     name: str,
     columns: Sequence[SourceColumn],
     options: Mapping[str, str],
-    format_: str,
-    encode: str,
+    format_: Format,
     *,
     composites: Composites | None = None,
+    key: Sequence[str] = (),
 ) -> SourceSpec:
-    """Check CREATE SOURCE and gather it. Raises InvalidOptionError (22023) or UnsupportedFeature (0A000), naming
-    the option.
+    """Check the options of CREATE SOURCE and gather it; `format_` has been checked. Raises InvalidOptionError (22023) or
+    UnsupportedFeature (0A000), naming the option.
     """
     given = {
         _ALIASES.get(key.strip().lower(), key.strip().lower()): str(value) for key, value in options.items()
@@ -208,9 +219,6 @@ def source_spec(
         raise UnsupportedFeature(
             f"connector '{connector}'", hint="use connector = 'kafka', 'datagen' or 'nexmark'"
         )
-    if format_.upper() != "PLAIN" or encode.upper() not in {"JSON", "BYTES"}:
-        feature = f"FORMAT {format_.upper()} ENCODE {encode.upper()}"
-        raise UnsupportedFeature(feature, hint="use FORMAT PLAIN ENCODE JSON or FORMAT PLAIN ENCODE BYTES")
     topic = _required(given, "topic", "topic = 'telemetry.readings'")
     bootstrap = _required(
         given, "properties.bootstrap.server", "properties.bootstrap.server = '127.0.0.1:9092'"
@@ -220,7 +228,7 @@ def source_spec(
         hint = "use 'earliest' or 'latest'"
         raise InvalidOptionError(f"scan.startup.mode cannot be '{startup}'", hint=hint)
     properties = _properties(given)
-    encode = encode.lower()
+    encode = format_.encode
     composites = composites or {}
     checked = tuple(_checked(column, encode, composites) for column in columns)
     fields = [column for column in checked if column.origin == "field"]
@@ -230,7 +238,10 @@ def source_spec(
             detail=f"got {', '.join(f'{c.name} {c.type}' for c in fields) or 'none'}",
             hint="CREATE SOURCE s (data bytea) INCLUDE partition ... FORMAT PLAIN ENCODE BYTES",
         )
-    return SourceSpec(name, topic, bootstrap, startup, encode, checked, properties, composites=composites)
+    return SourceSpec(
+        name, topic, bootstrap, startup, encode, checked, properties,
+        composites=composites, format=format_.name, handling=dict(format_.options), key=tuple(key),
+    )  # fmt: skip
 
 
 def _required(given: dict[str, str], option: str, example: str) -> str:
@@ -292,11 +303,14 @@ def _checked(column: SourceColumn, encode: str, composites: Composites) -> Sourc
     elif column.origin not in INCLUDE_TYPES:
         hint = f"INCLUDE takes {', '.join(INCLUDE_TYPES)}"
         raise UnsupportedFeature(f"INCLUDE {column.origin}", hint=hint)
+    elif column.origin == "header" and not column.header and type_.endswith("[]"):
+        pass  # all headers, of the struct that they have
     elif type_ not in INCLUDE_TYPES[column.origin]:
         hint = f"use {' or '.join(sorted(INCLUDE_TYPES[column.origin]))}"
         raise UnsupportedFeature(f"type {column.type} for INCLUDE {column.origin}", hint=hint)
-    elif column.origin == "payload" and encode == "bytes":
-        raise UnsupportedFeature(
-            "INCLUDE payload with ENCODE BYTES", hint="the bytea column holds it already"
+    elif column.origin == "payload" and encode != "json":
+        raise InvalidStatement(
+            f"INCLUDE payload is only allowed when using ENCODE JSON, but got ENCODE {encode.capitalize()}",
+            hint="the bytea column holds it already" if encode == "bytes" else None,
         )
-    return SourceColumn(column.name, type_, column.origin)
+    return SourceColumn(column.name, type_, column.origin, column.header)

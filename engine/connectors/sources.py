@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from engine.connectors import kafka, source
+from engine.connectors.formats import Format
 from engine.connectors.generator import (
     GENERATORS,
     GeneratorReader,
@@ -39,18 +40,19 @@ def source_spec(
     name: str,
     columns: Sequence[SourceColumn],
     options: Mapping[str, str],
-    format_: str,
-    encode: str,
+    format_: Format | None,
     *,
     composites: Composites | None = None,
+    key: Sequence[str] = (),
 ) -> SourceSpec:
-    """Check CREATE SOURCE and gather it. Raises TailraceError, naming the option."""
+    """Check CREATE SOURCE and gather it. `format_` is None where there is none, `key` the columns that a message must have.
+    Raises TailraceError, naming the option.
+    """
     connector = next((v for k, v in options.items() if k.strip().lower() == "connector"), "").lower()
     if connector in GENERATORS:
-        return generated_spec(
-            name, columns, options, format_ or "NATIVE", encode or "NATIVE", composites=composites
-        )
-    return source.source_spec(name, columns, options, format_, encode, composites=composites)
+        name_, encode = (format_.name, format_.encode) if format_ else ("NATIVE", "NATIVE")
+        return generated_spec(name, columns, options, name_, encode, composites=composites)
+    return source.source_spec(name, columns, options, format_ or Format(), composites=composites, key=key)
 
 
 def start_positions(spec: SourceSpec) -> dict[int, Position]:

@@ -94,10 +94,14 @@ def _alter(context: DdlContext, words: Words, keyword: str, kind: str, filling: 
         set_rate_limit(context, _found(context, name, keyword, kind), option, words)
     elif kind == "table" and words.word() in ("ADD", "DROP", "ALTER"):
         _alter_columns(context, _table(context, name), words, filling)
-    elif kind == "source" and words.accept("ADD"):
+    elif kind == "source" and words.word() == "ADD":
         source = _found(context, name, keyword, kind)
         _check_not_read_by_job(context, source)
-        add_source_column(context, source, words)
+        if source.kind == "table":  # a source whose rows are kept
+            _alter_columns(context, source, words, filling)
+        else:
+            words.take()
+            add_source_column(context, source, words)
     elif kind == "subscription" and words.accept("SET", "RETENTION"):
         set_retention(context, words, _found(context, name, keyword, kind))
     else:
@@ -117,7 +121,7 @@ def _alter_columns(context: DdlContext, table: CatalogObject, words: Words, fill
 
 def _table(context: DdlContext, name: Name) -> CatalogObject:
     found = _existing(context, name, "table")
-    if found.kind != "table":
+    if found.shown_kind != "table":
         raise InvalidStatement(
             f'"{name.folded}" is not a table or cannot be altered', sqlstate="42809",
             hint=_REBUILD if found.kind == "materialized view" else None,
@@ -150,10 +154,10 @@ def _existing(context: DdlContext, name: Name, kind: str) -> CatalogObject:
 
 def _found(context: DdlContext, name: Name, keyword: str, kind: str) -> CatalogObject:
     found = _existing(context, name, kind)
-    if found.kind != kind:
+    if found.shown_kind != kind:
         raise InvalidStatement(
             f'"{name.folded}" is not a {kind}', sqlstate="42809",
-            hint=f"it is a {found.kind}: use ALTER {found.kind.upper()} {name.written}",
+            hint=f"it is a {found.shown_kind}: use ALTER {found.shown_kind.upper()} {name.written}",
         )  # fmt: skip
     context.check_may_change(found)
     return found

@@ -100,7 +100,8 @@ def _described_anew(
     """Put what `tree` describes in the place of the source; its position, start and limits stay."""
     own = replace(context, search_path=source.path)
     order = [c.name for c in source.columns]
-    _, program, body = source_body(own, source.name, tree, source.id, order)
+    key = source.body["spec"].get("key", ())
+    _, program, body = source_body(own, source.name, tree, source.id, order, key=key)
     changed = replace(source, body={**source.body, **body}, definition=definition)
     before, after = ([c.name for c in s.columns if not c.hidden] for s in (source, changed))
     query = refusal(source.name, changed.columns)

@@ -10,7 +10,7 @@ from sqlglot import exp
 from engine.compile.describe import translated
 from engine.ddl.alter import alter
 from engine.ddl.comment import comment
-from engine.ddl.connector_table import create_connector_table
+from engine.ddl.connector_table import create_connector_table, create_kept_source, keeps_rows
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_function import create_function
 from engine.ddl.create_index import create_index
@@ -109,7 +109,9 @@ def _run_create(context: DdlContext, tree: exp.Create, filling: Filling, distrib
     if tree.args.get("replace"):
         raise UnsupportedFeature(f"CREATE OR REPLACE {kind}", hint="DROP it first")
     if kind in ("TABLE", "SOURCE"):
-        if kind == "SOURCE":
+        if kind == "SOURCE" and keeps_rows(tree):
+            reply = create_kept_source(context, tree, filling)
+        elif kind == "SOURCE":
             reply = create_source(context, tree)
         elif "connector" in options(tree):
             reply = create_connector_table(context, tree, filling)

@@ -26,8 +26,10 @@ def comment(context: DdlContext) -> Reply:
     kind = next((kind for keywords, kind in _KINDS.items() if words.accept(*keywords)), None)
     if kind is not None:
         found = context.existing(words.qualified_name().object)
-        if found.kind != kind:
-            raise InvalidStatement(f'"{found.name}" is not a {kind}: it is a {found.kind}', sqlstate="42809")
+        if found.shown_kind != kind:
+            raise InvalidStatement(
+                f'"{found.name}" is not a {kind}: it is a {found.shown_kind}', sqlstate="42809"
+            )
         target = f"VIEW {found.visible}"
     elif words.accept("COLUMN"):
         target = _column(context, words)
@@ -54,9 +56,10 @@ def _column(context: DdlContext, words: Words) -> str:
     if len(parts) not in (2, 3):
         raise InvalidStatement(f"Invalid column: {'.'.join(parts)}", hint="COMMENT ON COLUMN relation.column")
     found: CatalogObject = context.existing(ObjectName(parts[-2], parts[0] if len(parts) == 3 else ""))
-    if found.kind not in _KINDS.values():
+    if found.shown_kind not in _KINDS.values():
         raise InvalidStatement(
-            f'"{found.name}" is not a table or materialized view: it is a {found.kind}', sqlstate="42809"
+            f'"{found.name}" is not a table or materialized view: it is a {found.shown_kind}',
+            sqlstate="42809",
         )
     if parts[-1] not in {c.name for c in found.columns if not c.hidden}:
         raise InvalidStatement(f'column "{parts[-1]}" does not exist in "{found.name}"', sqlstate="42703")

@@ -101,7 +101,7 @@ class DdlContext:
         """Raises PermissionDenied unless the statement's user is a superuser or owns `item`."""
         if not self.is_superuser and item.owner != self.user:
             raise PermissionDenied(
-                f"Permission denied: {self.user} is not the owner of {item.kind} {item.name}",
+                f"Permission denied: {self.user} is not the owner of {item.shown_kind} {item.name}",
                 hint="connect as its owner or as root",
             )
 
@@ -162,8 +162,8 @@ class DdlContext:
             self.notices.append(f'relation "{name}" already exists, skipping')
             return False
         raise DuplicateObject(
-            f'{found.kind} with name "{name}" exists',
-            hint=f"DROP {found.kind.upper()} {name}, or choose another name",
+            f'{found.shown_kind} with name "{name}" exists',
+            hint=f"DROP {found.shown_kind.upper()} {name}, or choose another name",
         )
 
     def existing(self, name: ObjectName) -> CatalogObject:

@@ -38,9 +38,9 @@ def create_index(context: DdlContext, tree: exp.Create, filling: Filling, distri
     name = ObjectName(folded(index.this), target.schema)
     if not context.is_new(name, if_not_exists=bool(tree.args.get("exists"))):
         return Reply(TAG, notices=context.notices)
-    if target.kind not in ("table", "materialized view"):
+    if target.shown_kind not in ("table", "materialized view"):
         raise UndefinedObject(
-            f'"{target.name}" is a {target.kind}; an index needs a table or a materialized view',
+            f'"{target.name}" is a {target.shown_kind}; an index needs a table or a materialized view',
             sqlstate="42809",
         )
     parameters = index.args.get("params")

@@ -23,7 +23,7 @@ from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_function import inline_functions
 from engine.ddl.filling import Filling, fill_or_start
 from engine.ddl.secret_options import USED, resolved
-from engine.operators.base import Column, Operator
+from engine.operators.base import Column
 from tailrace.errors import InvalidStatement, PermissionDenied, UnsupportedFeature
 from tailrace.sql.dialect import TailraceSQL, parse_query
 from tailrace.sql.names import ObjectName
@@ -33,8 +33,10 @@ from tailrace.sql.sinks import CreateSink, parse_create_sink
 TAG = "CREATE_SINK"
 
 
-def create_sink(context: DdlContext, filling: Filling) -> Reply:
-    """Run the context's CREATE SINK and log what its query holds now."""
+def create_sink(context: DdlContext, filling: Filling, *, op: str | None = None) -> Reply:
+    """Run the context's CREATE SINK and log what its query holds now. `op`: a column of the query that says of each row what
+    happens to it, for the flow's own sinks INTO tables.
+    """
     statement = parse_create_sink(mark_secrets(context.text))
     if context.user == "dashboard":
         raise PermissionDenied("role dashboard may only read", hint="connect as root")
@@ -45,20 +47,21 @@ def create_sink(context: DdlContext, filling: Filling) -> Reply:
     operator = plan(parse_query(query), context.environment)
     references = {context.existing(name).id for name in relations_of(parse_query(query))}
     values, _, secrets = resolved(context, statement.options)
-    spec = sink_spec(replace(statement, options=values), operator.visible, append_only=operator.append_only)
+    visible = tuple(c for c in operator.visible if c.name != op)
+    spec = sink_spec(replace(statement, options=values), visible, append_only=operator.append_only)
     into: dict[str, Any] | None = None
     key = spec.primary_key
     if statement.into is not None:
-        target = _target(context, statement, spec, operator, references)
+        target = _target(context, statement, spec, visible, references, own=op is not None)
         into, key = target.to_json(), target.key
         references.add(target.table.id)
     elif spec.connector != "blackhole":
-        check_types(operator.visible)
+        check_types(visible)
         (check_topic if spec.connector == "kafka" else check_directory)(statement.name, spec)
     id_ = context.new_id()
     # what comes is all that is left of the changes then: an upsert of each
     only_rows = spec.force_append_only or (spec.ignore_delete and not operator.append_only)
-    program = sink_program(operator, id_, key, force_append_only=only_rows)
+    program = sink_program(operator, id_, key, force_append_only=only_rows, op=op)
     context.execute(*own_state(program, id_), *program.temporaries, program.function)
     body = {
         "columns": list(program.columns),
@@ -132,16 +135,23 @@ class _Into:
             "columns": list(self.columns),
             "key": list(self.table_key),
             "not_null": list(self.not_null),
+            "conflict": self.table.body.get("conflict"),
         }
 
 
 def _target(
-    context: DdlContext, statement: CreateSink, spec: SinkSpec, operator: Operator, references: set[int]
+    context: DdlContext,
+    statement: CreateSink,
+    spec: SinkSpec,
+    given: tuple[Column, ...],
+    references: set[int],
+    *,
+    own: bool,
 ) -> _Into:
     table = context.existing(ObjectName(statement.into or "", statement.into_schema))
-    if table.kind != "table":
+    if (table.kind if own else table.shown_kind) != "table":
         raise InvalidStatement(
-            f'cannot sink into "{table.name}", a {table.kind}',
+            f'cannot sink into "{table.name}", a {table.shown_kind}',
             sqlstate="42809",
             hint="CREATE TABLE, and sink into that",
         )
@@ -153,18 +163,18 @@ def _target(
     ).fetchall()
     shown = {c.name: c for c in table.columns if not c.hidden}
     writable = [name for name, generated, _ in catalogued if name in shown and not generated]
-    columns = statement.into_columns or tuple(writable[: len(operator.visible)])
+    columns = statement.into_columns or tuple(writable[: len(given)])
     for name in columns:
         if name not in writable:
             raise InvalidStatement(
                 f'column "{name}" of table "{table.name}" cannot be written', sqlstate="42703"
             )
-    if len(columns) != len(operator.visible) or len(set(columns)) != len(columns):
+    if len(columns) != len(given) or len(set(columns)) != len(columns):
         raise InvalidStatement(
-            f'the sink has {len(operator.visible)} columns for {len(columns)} of table "{table.name}"',
+            f'the sink has {len(given)} columns for {len(columns)} of table "{table.name}"',
             hint=f"give as many of these, each once: {', '.join(writable)}",
         )
-    _check_casts(context, operator.visible, [shown[name] for name in columns], table.name)
+    _check_casts(context, given, [shown[name] for name in columns], table.name)
     table_key = tuple(k for k in table.body.get("stored_key") or table.body["key"] if k in shown)
     if not table_key and spec.type is not SinkType.APPEND_ONLY:
         raise InvalidStatement(
@@ -178,7 +188,7 @@ def _target(
             f'a sink into table "{table.name}" that leaves its primary key column {missing[0]} to the default',
             hint="select a value for it",
         )
-    fed = {name: column.name for name, column in zip(columns, operator.visible, strict=True)}
+    fed = {name: column.name for name, column in zip(columns, given, strict=True)}
     not_null = tuple(name for name, _, not_null in catalogued if not_null and name in columns)
     return _Into(table, columns, tuple(fed[k] for k in table_key), table_key, not_null)
 

@@ -16,7 +16,7 @@ from engine.catalog.objects import CatalogObject
 from engine.compile.expressions import soften
 from engine.compile.program import Program, ProgramBuilder, delta_name, temporary_table
 from engine.compile.relations import describe_over
-from engine.connectors.generator import GENERATORS
+from engine.connectors.formats import Format, check_format, check_source
 from engine.connectors.source import Position, SourceColumn, SourceSpec, short_type
 from engine.connectors.sources import source_spec, start_positions
 from engine.ddl.composites import composites_of
@@ -24,32 +24,45 @@ from engine.ddl.context import DdlContext, Reply, readers
 from engine.ddl.create_table import ROW_ID
 from engine.ddl.names import column_definition, object_name, options, refusal
 from engine.ddl.secret_options import USED, resolved
+from engine.ddl.source_format import connector_of, format_of, included_columns
 from engine.operators.base import Column, Operator, names, quote
 from engine.operators.project import sql
 from engine.operators.scan import Scan
 from tailrace.errors import InvalidStatement, UnsupportedFeature
-from tailrace.sql.names import folded
+from tailrace.sql.names import ObjectName, folded
 
 TAG = "CREATE_SOURCE"
-_ORIGINS = {
-    "partition": "integer",
-    "offset": "bigint",
-    "timestamp": "timestamptz",
-    "key": "bytea",
-    "payload": "jsonb",
-}
 _PARTITION = "_partition"
+OP = "_rw_op"
+"""The hidden column of what a message does to its row, where messages are changes: `engine.connectors.changes`."""
 IDLE_S = 30.0
 """A partition that brings nothing for this long no longer holds a watermark back."""
 
 
 def create_source(context: DdlContext, tree: exp.Create) -> Reply:
-    """Run CREATE SOURCE; the topic must exist."""
+    """Run CREATE SOURCE of rows that only come; the topic must exist."""
     name = context.place(object_name(tree.this))
     if not context.is_new(name, if_not_exists=bool(tree.args.get("exists"))):
         return Reply(TAG, notices=context.notices)
+    context.notices += checked_format(tree)
+    create_feed(context, tree, name)
+    return Reply(TAG, notices=context.notices)
+
+
+def checked_format(tree: exp.Create) -> list[str]:
+    """Notices about FORMAT and ENCODE of a CREATE SOURCE; raises what `engine.connectors.formats` does."""
+    format_ = format_of(tree)
+    if format_ is None:
+        return []
+    return [*check_source(format_), *check_format(format_, connector_of(tree))]
+
+
+def create_feed(
+    context: DdlContext, tree: exp.Create, name: ObjectName, key: Sequence[str] = ()
+) -> CatalogObject:
+    """Make the source of a statement whose format has been checked; `key` as in `source_body`."""
     id_ = context.new_id()
-    spec, program, body = source_body(context, name.name, tree, id_)
+    spec, program, body = source_body(context, name.name, tree, id_, key=key)
     start = start_positions(
         spec
     )  # 'latest' is resolved now, as in RisingWave; fails when the topic is missing
@@ -61,25 +74,44 @@ def create_source(context: DdlContext, tree: exp.Create) -> Reply:
     )
     if program is not None:
         context.execute(program.function)
-    context.record(
-        CatalogObject(id_, name.name, "source", context.user, context.text, body, schema=name.schema)
-    )
+    new = CatalogObject(id_, name.name, "source", context.user, context.text, body, schema=name.schema)
+    context.record(new)
     for position in start.values():
         context.connection.execute(
             "INSERT INTO engine.source_positions VALUES (%s, %s, %s, %s)",
             (id_, position.partition, position.topic_id, position.offset),
         )
-    return Reply(TAG, notices=context.notices)
+    return context.catalog.objects[id_]
+
+
+def _shown(format_: Format | None) -> dict[str, Any]:
+    """What rw_sources shows of a format."""
+    format_ = format_ or Format("native", "native")
+    return {
+        "format": format_.name.upper(),
+        "encode": format_.encode.upper(),
+        "encode_options": dict(format_.options),
+    }
 
 
 def source_body(
-    context: DdlContext, name: str, tree: exp.Create, id_: int, order: Sequence[str] = ()
+    context: DdlContext,
+    name: str,
+    tree: exp.Create,
+    id_: int,
+    order: Sequence[str] = (),
+    *,
+    key: Sequence[str] = (),
 ) -> tuple[SourceSpec, Program | None, dict[str, Any]]:
     """What a CREATE SOURCE describes: the reader's settings, the source's own step, and what the catalog keeps of them.
 
-    Columns that `order` names come first, in that order. No broker is asked.
+    Columns that `order` names come first, in that order. Where messages are changes, `key` are the columns of the rows that
+    they change. No broker is asked.
     """
+    format_ = format_of(tree)
     physical, generated, watermark = _elements(context, tree)
+    if format_ is not None and format_.has_changes:
+        physical = (*physical, SourceColumn(OP, "smallint", "op"))
     if watermark and all(c.origin != "partition" for c in physical):
         physical = (
             *physical,
@@ -87,11 +119,10 @@ def source_body(
         )  # a watermark is kept per partition
     place = {column: at for at, column in enumerate(order)}
     physical = tuple(sorted(physical, key=lambda c: place.get(c.name, len(place))))
-    format_, encode = _format(tree)
     values, with_options, secrets = resolved(context, options(tree))
     composites = composites_of(context.connection, [column.type for column in physical])
-    spec = source_spec(name, physical, values, format_, encode, composites=composites)
-    columns, program = (*_input_columns(physical, encode), ROW_ID), None
+    spec = source_spec(name, physical, values, format_, composites=composites, key=key)
+    columns, program = (*_input_columns(physical, spec.encode), ROW_ID), None
     if generated or watermark:
         partition = next(c.name for c in physical if c.origin == "partition") if watermark else ""
         columns, program = _computed(context, id_, columns, generated, watermark, partition=partition)
@@ -106,7 +137,8 @@ def source_body(
             "connector": spec.connector,
             **({"topic": spec.topic} if spec.topic else {}),
         },
-        "spec": {**asdict(spec), "properties": dict(spec.properties)},
+        "spec": {**asdict(spec), "properties": dict(spec.properties), "handling": dict(spec.handling)},
+        **_shown(format_),
         "program": program.to_json() if program else None,
         **({USED: secrets} if secrets else {}),
         "watermarks": _watermark_of(id_, columns, watermark[0]) if watermark else {},
@@ -137,7 +169,7 @@ def spec_of(source: CatalogObject) -> SourceSpec:
     """The reader's settings of a catalogued source."""
     value = source.body["spec"]
     columns = tuple(SourceColumn(**c) for c in value["columns"])
-    return SourceSpec(**{**value, "columns": columns})
+    return SourceSpec(**{**value, "columns": columns, "key": tuple(value.get("key", ()))})
 
 
 def input_name(source: CatalogObject) -> str:
@@ -168,7 +200,7 @@ def _elements(
     context: DdlContext, tree: exp.Create
 ) -> tuple[tuple[SourceColumn, ...], list[tuple[str, exp.Expr]], tuple[str, exp.Expr] | None]:
     """Physical columns, generated ones and the watermark (column, expression)."""
-    fields: list[tuple[str, str, str]] = []
+    fields: list[tuple[str, str, str, str]] = []
     generated: list[tuple[str, exp.Expr]] = []
     watermark = None
     for element in tree.this.expressions if isinstance(tree.this, exp.Schema) else ():
@@ -184,45 +216,24 @@ def _elements(
                 cast = exp.cast(definition.generated, definition.type, dialect="postgres")
                 generated.append((definition.name, cast))
             else:
-                fields.append((definition.name, definition.type, "field"))
+                fields.append((definition.name, definition.type, "field", ""))
         elif isinstance(element, exp.WatermarkColumnConstraint):
             watermark = (folded(element.this.this), element.expression)
         else:
             raise UnsupportedFeature(f"{element.sql(dialect='postgres')} in CREATE SOURCE")
-    properties = tree.args.get("properties")
-    for item in properties.expressions if properties is not None else ():
-        if isinstance(item, exp.IncludeProperty):
-            origin = item.this.name.lower()
-            if origin not in _ORIGINS:
-                raise UnsupportedFeature(f"INCLUDE {origin}", hint=f"one of {', '.join(_ORIGINS)}")
-            alias = item.args.get("alias")
-            fields.append((folded(alias) if alias else f"_rw_kafka_{origin}", _ORIGINS[origin], origin))
-    shown = ", ".join(f"NULL::{type_} AS {quote(name)}" for name, type_, _ in fields)
+    fields += included_columns(context, tree)
+    shown = ", ".join(f"NULL::{type_} AS {quote(name)}" for name, type_, _, _ in fields)
     if not fields:
         raise InvalidStatement("a source needs at least one column")
     typed = context.environment.describe(f"SELECT {shown}")
     return (
         tuple(
-            SourceColumn(c.name, short_type(c.type), o) for c, (_, _, o) in zip(typed, fields, strict=True)
+            SourceColumn(c.name, short_type(c.type), origin, header)
+            for c, (_, _, origin, header) in zip(typed, fields, strict=True)
         ),
         generated,
         watermark,
     )
-
-
-def _format(tree: exp.Create) -> tuple[str, str]:
-    properties = tree.args.get("properties")
-    format_ = encode = ""
-    for item in properties.expressions if properties is not None else ():
-        if isinstance(item, exp.FileFormatProperty):
-            format_ = item.this.name.upper()
-        elif isinstance(item, exp.EncodeProperty):
-            if item.args.get("properties") is not None:
-                raise UnsupportedFeature("options of ENCODE")
-            encode = item.this.name.upper()
-    if (not format_ or not encode) and options(tree).get("connector", "").lower() not in GENERATORS:
-        raise InvalidStatement("a source needs FORMAT and ENCODE", hint="FORMAT PLAIN ENCODE JSON")
-    return format_, encode
 
 
 def _computed(
@@ -313,4 +324,4 @@ def _input_columns(physical: tuple[SourceColumn, ...], encode: str) -> tuple[Col
         if encode.lower() == "bytes"
         else ()
     )
-    return (*(Column(c.name, c.type, hidden=c.name == _PARTITION) for c in physical), *companions)
+    return (*(Column(c.name, c.type, hidden=c.name in (_PARTITION, OP)) for c in physical), *companions)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from engine.catalog.objects import CatalogObject
+from engine.catalog.objects import SHOWN_AS, CatalogObject
 from engine.compile.program import delta_name, temporary_table
 from engine.compile.relations import refuse_repeated
 from engine.ddl.conflicts import Conflicts, conflicts_of
@@ -48,8 +48,8 @@ __all__ = ["ROW_ID", "create_table", "storage_of", "take_changes", "take_changes
 TAG = "CREATE_TABLE"
 
 
-def create_table(context: DdlContext, tree: exp.Create) -> Reply:
-    """Run CREATE TABLE."""
+def create_table(context: DdlContext, tree: exp.Create, *, called_source: bool = False) -> Reply:
+    """Run CREATE TABLE. What is `called_source` shows as a source, and clients cannot write to it."""
     name = context.place(object_name(tree.this))
     if not context.is_new(name, if_not_exists=bool(tree.args.get("exists"))):
         return Reply(TAG, notices=context.notices)
@@ -57,7 +57,7 @@ def create_table(context: DdlContext, tree: exp.Create) -> Reply:
         _create_as(context, tree, name)
         return Reply(TAG, notices=context.notices)
     definition = table_definition(tree)
-    _create(context, tree, name, definition, _stored(context, definition))
+    _create(context, tree, name, definition, _stored(context, definition), called_source=called_source)
     return Reply(TAG, notices=context.notices)
 
 
@@ -67,6 +67,8 @@ def _create(
     name: ObjectName,
     definition: TableDefinition,
     columns: tuple[StoredColumn, ...],
+    *,
+    called_source: bool = False,
 ) -> Storage:
     key, append_only = definition.key, definition.append_only
     retention_s = retention_of(tree)
@@ -83,10 +85,11 @@ def _create(
         "append_only": append_only,
         "retention_s": retention_s,
         "conflict": {"behaviour": conflict.behaviour, "versions": list(conflict.versions)},
+        **({SHOWN_AS: "source"} if called_source else {}),
     }
     if definition.watermark is not None:
         body.update(_watermarked(context, storage, definition.watermark))
-    context.execute(*create_storage(storage, name, context.user))
+    context.execute(*create_storage(storage, name, context.user, writable=not called_source))
     if retention_s is not None:
         context.execute(*written_column(storage.table), *unguarded(storage.id))
     elif definition.watermark is not None and append_only:

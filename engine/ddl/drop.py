@@ -63,7 +63,7 @@ def drop(context: DdlContext, tree: exp.Drop) -> Reply:
             context.notices.append(f'{kind} "{name}" does not exist, skipping')
             return Reply(tag, notices=context.notices)
         raise _not_found(kind, name)
-    if found.kind != kind:
+    if found.shown_kind != kind:
         raise _other_kind(found, kind, name)
     context.check_may_change(found)
     own = owned_by(context, found.id)
@@ -100,14 +100,15 @@ def _not_found(kind: str, name: ObjectName) -> UndefinedObject:
 def _other_kind(found: CatalogObject, kind: str, name: ObjectName) -> TailraceError:
     """RisingWave tells what to use instead among tables, materialized views, indexes and sources; else it finds nothing."""
     told = {"table", "materialized view", "index", "source"}
-    if kind not in told or found.kind not in told - {"source"}:
+    actual = found.shown_kind
+    if kind not in told or actual not in told - {"source"}:
         error = _not_found(kind, name)
-        error.hint = f"{name} is a {found.kind}: use DROP {found.kind.upper()} {name}"
+        error.hint = f"{name} is a {actual}: use DROP {actual.upper()} {name}"
         return error
-    article = "an" if found.kind == "index" else "a"
+    article = "an" if actual == "index" else "a"
     return InvalidStatement(
-        f"Use `DROP {found.kind.upper()}` to drop {article} {found.kind}.", sqlstate="42809",
-        detail=f'"{name}" is not a {kind}', hint=f"DROP {found.kind.upper()} {name}",
+        f"Use `DROP {actual.upper()}` to drop {article} {actual}.", sqlstate="42809",
+        detail=f'"{name}" is not a {kind}', hint=f"DROP {actual.upper()} {name}",
     )  # fmt: skip
 
 

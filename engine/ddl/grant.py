@@ -122,7 +122,8 @@ def _targets(context: DdlContext, words: Words) -> list[_Target]:
         if not words.accept("IN", "SCHEMA"):
             raise InvalidStatement("syntax error: expected IN SCHEMA")
         schemas = [_schema(context, name) and name for name in _listed(words)]
-        return [_relation(o) for o in context.catalog.of_kind(kind) if o.schema in schemas]
+        found = [o for o in context.catalog.objects.values() if o.shown_kind == kind and o.schema in schemas]
+        return [_relation(o) for o in found]
     if words.word() in _NOWHERE and words.word(1) not in ("TO", "FROM", ","):
         raise UnsupportedFeature(
             f"rights on a {words.word()}", hint="leave it out: root and the owner may use it"
@@ -135,15 +136,15 @@ def _targets(context: DdlContext, words: Words) -> list[_Target]:
     while words.accept(","):
         found.append(context.existing(words.qualified_name().object))
     for item in found:
-        if item.kind not in VISIBLE or kind not in (None, item.kind, "table"):
+        if item.kind not in VISIBLE or kind not in (None, item.shown_kind, "table"):
             raise InvalidStatement(
-                f'"{item.name}" is not a {kind or "relation"}: it is a {item.kind}', sqlstate="42809"
+                f'"{item.name}" is not a {kind or "relation"}: it is a {item.shown_kind}', sqlstate="42809"
             )
     return [_relation(item) for item in found]
 
 
 def _relation(item: CatalogObject) -> _Target:
-    return _Target(f"TABLE {item.visible}", item.kind, item.owner, item)
+    return _Target(f"TABLE {item.visible}", item.shown_kind, item.owner, item)
 
 
 def _database(context: DdlContext, name: str) -> _Target:
@@ -191,7 +192,7 @@ def _checked(rights: tuple[str, ...] | None, kind: str) -> Iterable[str]:
 
 def _spelled(target: _Target, right: str) -> Iterable[str]:
     yield f"{right} ON {target.sql}"
-    if right == "INSERT" and target.item is not None and target.item.kind == "table":
+    if right == "INSERT" and target.item is not None and target.item.shown_kind == "table":
         visible = names([c for c in target.item.columns if not c.hidden])
         yield f"INSERT ({visible}) ON engine.table_{target.item.id}"
 

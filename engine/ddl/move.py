@@ -58,7 +58,7 @@ def set_owner(context: DdlContext, item: CatalogObject, owner: str) -> None:
         context.catalog.objects[each.id] = new
     if item.kind in VISIBLE:
         context.execute(f"GRANT SELECT ON {item.visible} TO {readers(owner)}")
-    if item.kind == "table":
+    if item.shown_kind == "table":
         context.execute(f"GRANT INSERT, UPDATE, DELETE ON {item.visible} TO {writers(owner)}")
 
 

@@ -39,12 +39,17 @@ def options(create: exp.Create) -> dict[str, str]:
     properties = create.args.get("properties")
     for item in properties.expressions if properties is not None else ():
         if type(item) is exp.Property:
-            key = item.this.sql(dialect="postgres").strip('"').replace('"', "").lower()
+            key = property_name(item)
             if key in found:
                 raise InvalidStatement(f"Duplicated option: {key}", hint="give it once")
             value = item.args["value"]
             found[key] = value.name if isinstance(value, exp.Literal) else value.sql(dialect="postgres")
     return found
+
+
+def property_name(item: exp.Property) -> str:
+    """The key of an option, which may be dotted, in lower case."""
+    return str(item.this.sql(dialect="postgres").strip('"').replace('"', "").lower())
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,9 +50,9 @@ def _create(context: DdlContext, words: Words) -> Reply:
     if not context.is_new(name, if_not_exists=if_not_exists):
         return Reply(tag, notices=context.notices)
     relation = context.existing(of.object)
-    if relation.kind not in ("table", "materialized view"):
+    if relation.shown_kind not in ("table", "materialized view"):
         raise InvalidStatement(
-            f'cannot subscribe to "{relation.name}", a {relation.kind}',
+            f'cannot subscribe to "{relation.name}", a {relation.shown_kind}',
             sqlstate="42809",
             hint="CREATE MATERIALIZED VIEW over it, and subscribe to that",
         )

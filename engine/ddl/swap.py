@@ -18,9 +18,10 @@ def swap(context: DdlContext, first: CatalogObject, second: CatalogObject, names
     """Exchange the names of two objects; `names` are theirs as the statement writes them."""
     if first.id == second.id:
         raise InvalidStatement(f'cannot swap "{first.name}" with itself', hint="name two relations")
-    if first.kind != second.kind:
+    if first.shown_kind != second.shown_kind:
+        one, other = first.shown_kind, second.shown_kind
         raise InvalidStatement(
-            f'cannot swap "{first.name}" with "{second.name}": one is a {first.kind}, the other a {second.kind}',
+            f'cannot swap "{first.name}" with "{second.name}": one is a {one}, the other a {other}',
             sqlstate="42809",
             hint="both must be of one kind",
         )

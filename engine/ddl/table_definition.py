@@ -70,6 +70,23 @@ def table_definition(tree: exp.Create) -> TableDefinition:
     return TableDefinition(tuple(definitions), key, is_append_only(tree), watermark)
 
 
+def declared_key(tree: exp.Create) -> tuple[str, ...]:
+    """The primary key as CREATE TABLE says it, unchecked; () without one."""
+    found: list[str] = []
+    for element in tree.this.expressions if isinstance(tree.this, exp.Schema) else ():
+        if isinstance(element, exp.PrimaryKey):
+            found += _key_names(element)
+        elif isinstance(element, exp.ColumnDef) and any(
+            isinstance(c.kind, exp.PrimaryKeyColumnConstraint) for c in element.args.get("constraints") or ()
+        ):
+            found.append(folded(element.this))
+    return tuple(found)
+
+
+def _key_names(key: exp.PrimaryKey) -> tuple[str, ...]:
+    return tuple(folded(e.this if isinstance(e, exp.Ordered | exp.Column) else e) for e in key.expressions)
+
+
 def is_append_only(tree: exp.Create) -> bool:
     """Does CREATE TABLE say APPEND ONLY?"""
     properties = tree.args.get("properties")
@@ -129,9 +146,7 @@ def _elements(
         elif isinstance(element, exp.PrimaryKey):
             if key:
                 raise _several_keys()
-            key = tuple(
-                folded(e.this if isinstance(e, exp.Ordered | exp.Column) else e) for e in element.expressions
-            )
+            key = _key_names(element)
         elif isinstance(element, exp.WatermarkColumnConstraint):
             watermark = declared_watermark(element)
         else:

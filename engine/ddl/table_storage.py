@@ -49,8 +49,8 @@ class Storage:
         return tuple(c for c in self.columns if c.generated is not None)
 
 
-def create_storage(storage: Storage, name: ObjectName, owner: str) -> list[str]:
-    """The statements of CREATE TABLE by `owner`."""
+def create_storage(storage: Storage, name: ObjectName, owner: str, *, writable: bool = True) -> list[str]:
+    """The statements of CREATE TABLE by `owner`; clients may change the rows if it is `writable`."""
     table, changes = storage.table, f"engine.changes_{storage.id}"
     parts = [column_clause(c) for c in storage.columns]
     if not storage.key:
@@ -65,13 +65,14 @@ def create_storage(storage: Storage, name: ObjectName, owner: str) -> list[str]:
         f"CREATE VIEW {name.sql} AS {visible_view(storage)}",
         *visible_defaults(storage, name.sql),
         f"GRANT SELECT ON {name.sql} TO {readers(owner)}",
-        f"GRANT INSERT, UPDATE, DELETE ON {name.sql} TO {writers(owner)}",
         f"GRANT SELECT ON {table} TO {writers(owner)}",  # queries that name _row_id
         *(not_null_trigger(storage, c.name) for c in storage.columns if c.not_null),
         *row_functions(storage),
         *_row_triggers(storage),
     ]
-    if visible:
+    if writable:
+        statements.append(f"GRANT INSERT, UPDATE, DELETE ON {name.sql} TO {writers(owner)}")
+    if visible and writable:
         statements.append(
             f"GRANT INSERT ({visible}) ON {table} TO {writers(owner)}"
         )  # COPY FROM STDIN, which views do not take

@@ -9,7 +9,7 @@ Called by the flow after each barrier.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -17,6 +17,7 @@ import psycopg
 from engine.catalog.objects import CatalogObject
 from engine.compile.sink import DELETE, INSERT, UPDATE_DELETE, UPDATE_INSERT, log_name
 from engine.operators.base import equal, equal_nulls, names, no_nulls, quote
+from tailrace.sql.dialect import IGNORE, OVERWRITE
 
 log = logging.getLogger(__name__)
 
@@ -55,14 +56,12 @@ def statements(sink: CatalogObject) -> Sequence[str]:
     shown = ", ".join(f"l.{stored[c]} AS {quote(c)}" for c in columns)
     key = list(into["key"])
     rows = f"SELECT l._seq, l._op, {shown} FROM {logged} AS l"
-    steps = []
+    come, steps = f"SELECT * FROM ({rows}) AS l WHERE l._op IN ({INSERT}, {UPDATE_INSERT})", []
     if key:
         steps.append(f"SELECT pg_advisory_xact_lock(4566, {into['table']})")  # inserts take turns
-        rows = f"SELECT DISTINCT ON ({names(key)}) * FROM ({rows}) AS l ORDER BY {names(key)}, _seq DESC"
-        gone = f"SELECT * FROM ({rows}) AS l WHERE l._op IN ({DELETE}, {UPDATE_DELETE})"
+        gone, come = _last_of_each(rows, key) if _overwrites(into) else _since_deleted(rows, key, into)
         match = f"CASE WHEN {no_nulls('g', key)} THEN {equal('t', 'g', key)} ELSE {equal_nulls('t', 'g', key)} END"
         steps.append(f"DELETE FROM {table} AS t USING ({gone}) AS g WHERE {match}")
-    come = f"SELECT * FROM ({rows}) AS l WHERE l._op IN ({INSERT}, {UPDATE_INSERT})"
     absent = " OR ".join(f"c.{quote(c)} IS NULL" for c in into["not_null"])
     if absent:
         steps.append(
@@ -80,6 +79,34 @@ def statements(sink: CatalogObject) -> Sequence[str]:
     )
     steps.append(f"DELETE FROM {logged}")
     return steps
+
+
+def _overwrites(into: Mapping[str, Any]) -> bool:
+    """Does a row replace the one with its key as a whole, so that only the last one counts?"""
+    conflict = into.get("conflict") or {}
+    return conflict.get("behaviour", OVERWRITE) == OVERWRITE and not conflict.get("versions")
+
+
+def _last_of_each(rows: str, key: Sequence[str]) -> tuple[str, str]:
+    """The rows that go and those that come: of each key the last word."""
+    last = f"SELECT DISTINCT ON ({names(key)}) * FROM ({rows}) AS l ORDER BY {names(key)}, _seq DESC"
+    return (
+        f"SELECT * FROM ({last}) AS l WHERE l._op IN ({DELETE}, {UPDATE_DELETE})",
+        f"SELECT * FROM ({last}) AS l WHERE l._op IN ({INSERT}, {UPDATE_INSERT})",
+    )
+
+
+def _since_deleted(rows: str, key: Sequence[str], into: Mapping[str, Any]) -> tuple[str, str]:
+    """As `_last_of_each` where the table's ON CONFLICT decides between rows: all that came since the key's last deletion, which
+    the table's triggers judge one after the other. The old row of an update goes only where the new one would be ignored.
+    """
+    goes = f"{DELETE}, {UPDATE_DELETE}" if into["conflict"]["behaviour"] == IGNORE else str(DELETE)
+    ended = f"max(l._seq) FILTER (WHERE l._op IN ({goes})) OVER (PARTITION BY {names(key)})"
+    all_rows = f"SELECT *, {ended} AS _ended FROM ({rows}) AS l"
+    return (
+        f"SELECT * FROM ({all_rows}) AS l WHERE l._seq = l._ended",
+        f"SELECT * FROM ({all_rows}) AS l WHERE l._op IN ({INSERT}, {UPDATE_INSERT}) AND l._seq > coalesce(l._ended, 0)",
+    )
 
 
 def _note(connection: Connection, sink: CatalogObject, error: psycopg.Error) -> None:

@@ -14,6 +14,7 @@ from sqlglot.errors import ParseError, TokenError
 
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 from tailrace.sql.event_syntax import EventSyntax, EventText
+from tailrace.sql.source_syntax import SourceSyntax
 from tailrace.sql.spelling import RENAMED, rename_calls, respelled
 
 
@@ -59,7 +60,7 @@ _AS_WRITTEN = frozenset(
 _EMIT = ["EMIT", "ON", "WINDOW", "CLOSE"]
 
 
-class _Parser(EventSyntax):
+class _Parser(SourceSyntax, EventSyntax):
     def _parse_append_only(self) -> AppendOnlyProperty | None:
         if not self._match_text_seq("ONLY"):
             self.raise_error("Expected ONLY after APPEND")
@@ -109,8 +110,9 @@ class TailraceSQL(RisingWave):
     PSEUDOCOLUMNS = {  # noqa: RUF012 - as upstream declares it
         "_CHANGELOG_ROW_ID",
         "_ROW_ID",
+        "_RW_OP",
     }
-    """Columns that exist, and that a star leaves out."""
+    """Columns that exist, and that a star leaves out; _rw_op is what a message of a table's own source does to its row."""
     EXCLUDES_PSEUDOCOLUMNS_FROM_STAR = True
 
 

@@ -17,6 +17,7 @@ import pytest
 from confluent_kafka import Producer, TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from engine.connectors.formats import Format
 from engine.connectors.kafka import (
     BrokerUnreachableError,
     KafkaReader,
@@ -151,7 +152,7 @@ def raw(broker: Broker, topic: str = "t", startup: str = "earliest") -> SourceSp
         "properties.bootstrap.server": broker.bootstrap,
         "scan.startup.mode": startup,
     }
-    return source_spec("s", _COLUMNS, options, "PLAIN", "BYTES")
+    return source_spec("s", _COLUMNS, options, Format(encode="bytes"))
 
 
 def numbered(prefix: str, count: int) -> list[str]:

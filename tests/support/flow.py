@@ -124,7 +124,7 @@ class FlowUnderTest:
         """Drop everything, so that a database can serve many examples."""
         for item in list(self.flow.catalog.objects.values()):
             if item.id in self.flow.catalog.objects and not item.references:
-                self.ddl(f"DROP {item.kind.upper()} {item.visible} CASCADE")
+                self.ddl(f"DROP {item.shown_kind.upper()} {item.visible} CASCADE")
         self.queries.clear()
 
     def reopen(self) -> None:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.connectors.decode import Decoder
+from engine.connectors.formats import Format
 from engine.connectors.intervals import teach_intervals
 from engine.connectors.source import FIELD_TYPES, SourceColumn, source_spec
 from engine.ddl.composites import composites_of, register
@@ -137,8 +138,7 @@ def test_structs_and_arrays_are_read_from_objects_and_lists(connection: psycopg.
         "s",
         [SourceColumn(n, t, "field") for n, t in types.items()],
         OPTIONS,
-        "PLAIN",
-        "JSON",
+        Format(),
         composites=composites,
     )
     rows = [

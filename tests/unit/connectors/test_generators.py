@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import pytest
 
 from engine.connectors.datagen import DatagenRows
+from engine.connectors.formats import Format
 from engine.connectors.generator import GeneratorReader, first_positions, read_generated
 from engine.connectors.nexmark import COLUMNS, NexmarkRows
 from engine.connectors.source import Batch, InvalidOptionError, Position, SourceColumn, SourceSpec
@@ -30,7 +31,7 @@ def datagen(columns: str, include: str = "", **options: str) -> SourceSpec:
     included = [SourceColumn(*each.split(), each.split()[0]) for each in include.split(",") if each]
     given = {key.replace("__", "."): value for key, value in options.items()}
     return source_spec(
-        "s", [*fields, *included], {"connector": "datagen", **given}, "PLAIN", "JSON", composites=PLACE
+        "s", [*fields, *included], {"connector": "datagen", **given}, Format(), composites=PLACE
     )
 
 
@@ -41,7 +42,7 @@ def nexmark(kind: str | None = None, **options: str) -> SourceSpec:
     else:
         columns, given["nexmark.table.type"] = list(COLUMNS[kind.lower()]), kind
     listed = [SourceColumn(n, t, "field") for n, t in columns]
-    return source_spec("n", listed, {"connector": "nexmark", **given}, "", "", composites=STRUCTS)
+    return source_spec("n", listed, {"connector": "nexmark", **given}, None, composites=STRUCTS)
 
 
 def test_sequences_are_shared_by_the_splits_and_end() -> None:
@@ -184,8 +185,7 @@ def test_nexmark_wants_its_columns_in_their_order() -> None:
             "n",
             [SourceColumn("id", "bigint", "field")],
             {"connector": "nexmark", "nexmark.table.type": "Bid"},
-            "",
-            "",
+            None,
         )
     with pytest.raises(UnsupportedFeature, match=r"nexmark\.no\.such"):
         nexmark("Bid", no__such="1")

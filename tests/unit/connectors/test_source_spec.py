@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from engine.connectors.formats import Format
 from engine.connectors.source import SourceColumn, source_spec
 from tailrace.errors import TailraceError
 from tests.unit.connectors.messages import OPTIONS
 
+BYTES = Format(encode="bytes")
 RAW = [SourceColumn("data", "bytea", "field"), SourceColumn("p", "varchar", "partition")]
 
 
@@ -21,7 +23,7 @@ def test_gathers_topic_broker_and_properties() -> None:
         "properties.fetch.wait.max.ms": "50",
         "group.id.prefix": "watch",
     }
-    spec = source_spec("raw", RAW, options, "plain", "bytes")
+    spec = source_spec("raw", RAW, options, BYTES)
     assert (spec.topic, spec.bootstrap, spec.startup, spec.encode) == (
         "telemetry.readings",
         "a:1,b:2",
@@ -37,7 +39,7 @@ def test_gathers_topic_broker_and_properties() -> None:
 
 
 def test_starts_at_the_earliest_offset_by_default() -> None:
-    assert source_spec("raw", RAW, OPTIONS, "PLAIN", "BYTES").startup == "earliest"
+    assert source_spec("raw", RAW, OPTIONS, BYTES).startup == "earliest"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,7 @@ def test_starts_at_the_earliest_offset_by_default() -> None:
 )
 def test_refuses_options_by_name(change: dict[str, str], sqlstate: str, says: str) -> None:
     with pytest.raises(TailraceError) as refused:
-        source_spec("raw", RAW, {**OPTIONS, **change}, "PLAIN", "BYTES")
+        source_spec("raw", RAW, {**OPTIONS, **change}, BYTES)
     assert refused.value.sqlstate == sqlstate
     assert says in str(refused.value)
 
@@ -71,7 +73,8 @@ def test_refuses_options_by_name(change: dict[str, str], sqlstate: str, says: st
         ([("a", "varchar", "field")], "bytes", "exactly one column of type bytea"),
         ([("a", "point", "field")], "json", "type point of source column a is not supported"),
         ([("a", "int[]", "field")], "json", "supported: bigint, boolean"),
-        ([("a", "bytea", "field"), ("h", "jsonb", "header")], "bytes", "INCLUDE header is not supported"),
+        ([("a", "bytea", "field"), ("h", "jsonb", "header")], "bytes", "type jsonb for INCLUDE header"),
+        ([("a", "bytea", "field"), ("h", "jsonb", "weight")], "bytes", "INCLUDE weight is not supported"),
         ([("a", "bytea", "field"), ("x", "jsonb", "payload")], "bytes", "the bytea column holds it already"),
         ([("a", "bytea", "field"), ("o", "date", "offset")], "bytes", "type date for INCLUDE offset"),
     ],
@@ -80,11 +83,5 @@ def test_refuses_columns_that_cannot_be_filled(
     columns: list[tuple[str, str, str]], encode: str, says: str
 ) -> None:
     with pytest.raises(TailraceError) as refused:
-        source_spec("raw", [SourceColumn(*each) for each in columns], OPTIONS, "PLAIN", encode)
+        source_spec("raw", [SourceColumn(*each) for each in columns], OPTIONS, Format(encode=encode))
     assert says in str(refused.value)
-
-
-@pytest.mark.parametrize(("format_", "encode"), [("UPSERT", "JSON"), ("PLAIN", "AVRO"), ("DEBEZIUM", "JSON")])
-def test_refuses_other_formats_by_name(format_: str, encode: str) -> None:
-    with pytest.raises(TailraceError, match=f"FORMAT {format_} ENCODE {encode} is not supported"):
-        source_spec("raw", RAW, OPTIONS, format_, encode)

@@ -1,0 +1,148 @@
+"""What messages of the formats UPSERT, DEBEZIUM and DEBEZIUM_MONGO change: per message an op and the fields of a row.
+
+Pure; hostile messages give None and are counted by the decoder. Of a row that goes only the fields of its key count.
+Source: RisingWave docs, "Formats and encoding"; Debezium's documentation of change events ("before", "after", "op").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import orjson
+
+from engine.connectors.formats import DEBEZIUM, DEBEZIUM_MONGO
+from engine.connectors.json_values import member
+from engine.connectors.source import SourceSpec
+
+COMES, GOES = 1, 2
+"""The ops, as a sink's log has them."""
+
+Fields = dict[str, Any]
+Change = tuple[int, Fields] | None
+"""None: a message that says nothing."""
+Changes = Callable[[bytes | None, bytes | None], Change]
+"""From a message's key and value."""
+
+_OPS: Final = {"r": COMES, "c": COMES, "u": COMES, "d": GOES}
+MISSING: Final = object()
+
+
+def changes_of(spec: SourceSpec) -> Changes:
+    """How this source's messages are read."""
+    if spec.format == DEBEZIUM:
+        return _debezium_ignoring_keys if spec.handling.get("ignore_key", "").lower() == "true" else _debezium
+    if spec.format == DEBEZIUM_MONGO:
+        return _mongo(next(c.type for c in spec.columns if c.name == "_id"))
+    return _upsert
+
+
+def read_changes(read: Changes, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> list[Change]:
+    """The change of each message."""
+    return list(map(read, keys, values))
+
+
+def _object(text: bytes | None) -> Fields | None:
+    if not text:
+        return None
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return found if type(found) is dict else None
+
+
+def _upsert(key: bytes | None, value: bytes | None) -> Change:
+    """The row of its key: new, or gone where there is no value."""
+    if key is None:
+        return None
+    if not value:
+        return GOES, {}
+    fields = _object(value)
+    return None if fields is None else (COMES, fields)
+
+
+def _payload(text: bytes | None) -> Fields | None:
+    """The event, with its schema around it or without."""
+    event = _object(text)
+    if event is not None and "payload" in event:
+        event = event["payload"]
+    return event if type(event) is dict else None
+
+
+def _debezium(key: bytes | None, value: bytes | None) -> Change:
+    """A change event; a message without a value takes the row of its key away, as the event before it did."""
+    if value is None:
+        fields = _payload(key)
+        return None if fields is None else (GOES, fields)
+    return _debezium_ignoring_keys(key, value)
+
+
+def _debezium_ignoring_keys(_key: bytes | None, value: bytes | None) -> Change:
+    event = _payload(value)
+    op = _op(event)
+    if event is None or op is None:
+        return None
+    fields = event.get("after" if op == COMES else "before")
+    return (op, fields) if type(fields) is dict else None
+
+
+def _op(event: Fields | None) -> int | None:
+    """What the event does; None for those that are no changes of a row (transactions, truncation, messages)."""
+    op = event.get("op") if event is not None else None
+    return _OPS.get(op) if type(op) is str else None
+
+
+def _mongo(id_type: str) -> Changes:
+    """Documents arrive as strings of extended JSON; of one that is deleted the key alone tells the id."""
+
+    def read(key: bytes | None, value: bytes | None) -> Change:
+        event = _payload(value)
+        op = GOES if value is None else _op(event)
+        if op is None:
+            return None
+        if op == GOES:
+            id_ = _key_id(key, id_type)
+            return None if id_ is MISSING else (GOES, {"_id": id_})
+        document = _document(event.get("after") if event is not None else None)
+        if type(document) is not dict:
+            return None
+        id_ = bson_id(document, id_type)
+        return None if id_ is MISSING else (COMES, {"_id": id_, "payload": document})
+
+    return read
+
+
+def _key_id(key: bytes | None, id_type: str) -> Any:
+    fields = _payload(key)
+    if fields is None:
+        return MISSING
+    document = _document(fields["id"]) if "id" in fields else member(fields, "_id")
+    return MISSING if document is None else bson_id(document, id_type)
+
+
+def _document(text: Any) -> Any:
+    """What a string of JSON holds; None if it is none."""
+    if type(text) is not str:
+        return None
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def bson_id(document: Any, type_: str) -> Any:
+    """The `_id` of a document, or the document itself as an id, in the form that a column of the type takes; or MISSING.
+
+    >>> bson_id({"_id": {"$oid": "65bc9fb6"}, "name": "x"}, "varchar")
+    '65bc9fb6'
+    """
+    id_ = document["_id"] if type(document) is dict and "_id" in document else document
+    if type_ == "jsonb":
+        return id_
+    wrapped = id_ if type(id_) is dict else {}
+    if type_ in ("varchar", "text"):
+        text = wrapped.get("$oid", id_)
+        return text if type(text) is str else MISSING
+    number = wrapped.get("$numberInt" if type_ == "integer" else "$numberLong", id_)
+    return number if type(number) in (int, str) else MISSING
