@@ -215,37 +215,43 @@ def test_headers_and_csv(engine: FlowUnderTest) -> None:
     ]  # fmt: skip
 
 
+_FORMATS = {
+    name.removeprefix("debezium_"): f"{WITH} FORMAT {name.upper()} ENCODE JSON"
+    for name in ("plain", "upsert", "debezium", "debezium_mongo")
+}
+
+
 @pytest.mark.parametrize(
     ("statement", "sqlstate", "said"),
     [
-        ("CREATE TABLE x (id int) {w} FORMAT UPSERT ENCODE JSON", "42601", "INCLUDE KEY clause not set"),
-        ("CREATE TABLE x (id int) INCLUDE KEY AS k {w} FORMAT UPSERT ENCODE JSON", "42601", "Primary key must be specified to k"),
-        ("CREATE TABLE x (id int PRIMARY KEY) INCLUDE KEY AS k {w} FORMAT UPSERT ENCODE JSON", "42601", 'Only "k" can be used'),
-        ("CREATE SOURCE x (id int) {w} FORMAT UPSERT ENCODE JSON", "42601", "INCLUDE KEY clause not set"),
-        ("CREATE TABLE x (id int) {w} FORMAT DEBEZIUM ENCODE JSON", "42601", "Primary key must be specified when creating"),
-        ("CREATE TABLE x (id int PRIMARY KEY) INCLUDE key AS k {w} FORMAT DEBEZIUM ENCODE JSON", "42601", 'forbids additional columns'),
-        ("CREATE SOURCE x (id int PRIMARY KEY) {w} FORMAT DEBEZIUM ENCODE JSON", "42601", "can't CREATE SOURCE with FORMAT DEBEZIUM"),
-        ("CREATE TABLE x (a int, b int) {w} FORMAT DEBEZIUM_MONGO ENCODE JSON", "42601", "must be (_id"),
-        ("CREATE TABLE x (_id varchar PRIMARY KEY, payload int) {w} FORMAT DEBEZIUM_MONGO ENCODE JSON", "42601", "must be Jsonb"),
-        ("CREATE TABLE x (_id date, payload jsonb) {w} FORMAT DEBEZIUM_MONGO ENCODE JSON", "42601", "the `_id` column"),
+        ("CREATE TABLE x (id int) {upsert}", "42601", "INCLUDE KEY clause not set"),
+        ("CREATE TABLE x (id int) INCLUDE KEY AS k {upsert}", "42601", "Primary key must be specified to k"),
+        ("CREATE TABLE x (id int PRIMARY KEY) INCLUDE KEY AS k {upsert}", "42601", 'Only "k" can be used'),
+        ("CREATE SOURCE x (id int) {upsert}", "42601", "INCLUDE KEY clause not set"),
+        ("CREATE TABLE x (id int) {debezium}", "42601", "Primary key must be specified when creating"),
+        ("CREATE TABLE x (id int PRIMARY KEY) INCLUDE key AS k {debezium}", "42601", 'forbids additional columns'),
+        ("CREATE SOURCE x (id int PRIMARY KEY) {debezium}", "42601", "can't CREATE SOURCE with FORMAT DEBEZIUM"),
+        ("CREATE TABLE x (a int, b int) {mongo}", "42601", "must be (_id"),
+        ("CREATE TABLE x (_id varchar PRIMARY KEY, payload int) {mongo}", "42601", "must be Jsonb"),
+        ("CREATE TABLE x (_id date, payload jsonb) {mongo}", "42601", "the `_id` column"),
         ("CREATE TABLE x (id int) {w} FORMAT UPSERT ENCODE CSV", "42601", "does not support format Upsert with encode Csv"),
         ("CREATE TABLE x (id int) {w} FORMAT MAXWELL ENCODE JSON", "42601", "does not support format Maxwell"),
         ("CREATE TABLE x (id int) {w} FORMAT UPSERT ENCODE AVRO (schema.registry = 'x')", "0A000", "FORMAT UPSERT ENCODE AVRO"),
-        ("CREATE TABLE x (id int) {w} FORMAT PLAIN ENCODE JSON (timestamptz.handling.mode = 'mili')", "42601", "unrecognized"),
+        ("CREATE TABLE x (id int) {plain} (timestamptz.handling.mode = 'mili')", "42601", "unrecognized"),
         ("CREATE TABLE x (id int) {w} FORMAT PLAIN ENCODE CSV (delimiter = ',')", "42601", "CSV HEADER is not supported"),
         ("CREATE TABLE x (id int) {w} FORMAT PLAIN ENCODE CSV (delimiter = '|', without_header = true)", "42601", "should be one of"),
-        ("CREATE TABLE x (id int) INCLUDE timestamp 'h' AS t {w} FORMAT PLAIN ENCODE JSON", "42601", "Only header column can have"),
-        ("CREATE TABLE x (id int) INCLUDE header 'h' int AS t {w} FORMAT PLAIN ENCODE JSON", "42601", "invalid additional column"),
-        ("CREATE TABLE x (id int) INCLUDE weight AS t {w} FORMAT PLAIN ENCODE JSON", "42601", "additional column type weight"),
-        ("CREATE TABLE x (id int, PRIMARY KEY (k)) APPEND ONLY INCLUDE KEY AS k {w} FORMAT UPSERT ENCODE JSON", "0A000", "Append only"),
-        ("CREATE SOURCE x (t timestamp, PRIMARY KEY (k), WATERMARK FOR t AS t) INCLUDE KEY AS k {w} FORMAT UPSERT ENCODE JSON",
+        ("CREATE TABLE x (id int) INCLUDE timestamp 'h' AS t {plain}", "42601", "Only header column can have"),
+        ("CREATE TABLE x (id int) INCLUDE header 'h' int AS t {plain}", "42601", "invalid additional column"),
+        ("CREATE TABLE x (id int) INCLUDE weight AS t {plain}", "42601", "additional column type weight"),
+        ("CREATE TABLE x (id int, PRIMARY KEY (k)) APPEND ONLY INCLUDE KEY AS k {upsert}", "0A000", "Append only"),
+        ("CREATE SOURCE x (t timestamp, PRIMARY KEY (k), WATERMARK FOR t AS t) INCLUDE KEY AS k {upsert}",
          "0A000", "Defining watermarks on source requires"),
         ("CREATE TABLE x (v int) WITH (connector = 'datagen') FORMAT DEBEZIUM ENCODE JSON", "42601",
          "connector datagen does not support format Debezium"),
     ],
 )  # fmt: skip
 def test_refusals(engine: FlowUnderTest, statement: str, sqlstate: str, said: str) -> None:
-    error = _refused(engine, statement.format(w=WITH))
+    error = _refused(engine, statement.format(w=WITH, **_FORMATS))
     assert (error.sqlstate, said in error.message) == (sqlstate, True), error.message
     assert engine.flow.catalog.objects == {}
 
