@@ -68,7 +68,11 @@ def add_column(context: DdlContext, table: CatalogObject, words: Words) -> None:
         f"ALTER TABLE engine.changes_{table.id} ADD COLUMN {logged}",
         f"CREATE OR REPLACE VIEW {table.visible} AS {visible_view(after)}",
         *visible_defaults(replace(after, columns=(new,)), table.visible),
-        f"GRANT INSERT ({quote(new.name)}) ON {after.table} TO {writers(table.owner)}",
+        *(
+            [f"GRANT INSERT ({quote(new.name)}) ON {after.table} TO {writers(table.owner)}"]
+            if table.shown_kind == "table"
+            else ()
+        ),
         *([not_null_trigger(after, new.name)] if new.not_null else ()),
     )
     pin_stars(context, table)
@@ -134,7 +138,7 @@ def refuse_repeated_column(relation: CatalogObject, name: str) -> None:
     found = next((c for c in relation.columns if c.name == name), None)
     if found is not None:
         raise InvalidStatement(
-            f'column "{name}" of {relation.kind} "{relation.name}" already exists', sqlstate="42701",
+            f'column "{name}" of {relation.shown_kind} "{relation.name}" already exists', sqlstate="42701",
             hint="it was dropped, but views are still built on its place: choose another name" if found.hidden else None,
         )  # fmt: skip
 

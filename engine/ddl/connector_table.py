@@ -107,9 +107,8 @@ def create_pump(
     columns = names([column.name for column in source.columns if not column.hidden])
     op = OP if any(column.name == OP for column in source.columns) else None
     into, feed = table.full_name.sql, source.full_name.sql
-    query = f"FROM {feed}" if op is None else f"AS SELECT {columns}, {op} FROM {feed}"
     how = "type = 'append-only', force_append_only = 'true'" + ("" if snapshot else ", snapshot = 'false'")
-    text = f"CREATE SINK {name.sql} INTO {into} ({columns}) {query} WITH ({how})"
+    text = f"CREATE SINK {name.sql} INTO {into} ({columns}) FROM {feed} WITH ({how})"
     reply = create_sink(replace(context, text=text), filling, op=op)
     made = context.catalog.find(name)
     assert made is not None  # noqa: S101 - it has just been recorded

@@ -34,8 +34,8 @@ TAG = "CREATE_SINK"
 
 
 def create_sink(context: DdlContext, filling: Filling, *, op: str | None = None) -> Reply:
-    """Run the context's CREATE SINK and log what its query holds now. `op`: a column of the query that says of each row what
-    happens to it, for the flow's own sinks INTO tables.
+    """Run the context's CREATE SINK and log what its query holds now. `op`: a hidden column of the relation behind FROM
+    that says of each row what happens to it, for the flow's own sinks INTO tables.
     """
     statement = parse_create_sink(mark_secrets(context.text))
     if context.user == "dashboard":
@@ -43,7 +43,7 @@ def create_sink(context: DdlContext, filling: Filling, *, op: str | None = None)
     name = context.place(ObjectName(statement.name, statement.schema))
     if not context.is_new(name, if_not_exists=statement.if_not_exists):
         return Reply(TAG, notices=context.notices)
-    query = _query(context, statement)
+    query = _query(context, statement, op)
     operator = plan(parse_query(query), context.environment)
     references = {context.existing(name).id for name in relations_of(parse_query(query))}
     values, _, secrets = resolved(context, statement.options)
@@ -106,10 +106,11 @@ def explain_sink(context: DdlContext, text: str) -> Reply:
     return Reply("EXPLAIN", ("QUERY PLAN",), [(line,) for line in explain(operator)])
 
 
-def _query(context: DdlContext, statement: CreateSink) -> str:
-    """What the sink reads, relations with their schemas."""
+def _query(context: DdlContext, statement: CreateSink, op: str | None = None) -> str:
+    """What the sink reads, relations with their schemas; with the hidden column `op`."""
     source = ObjectName(statement.source or "", statement.source_schema)
-    query = parse_query(statement.query or f"SELECT * FROM {source.sql}")
+    items = "*" if op is None else f"*, {op}"
+    query = parse_query(statement.query or f"SELECT {items} FROM {source.sql}")
     context.qualify(query)
     inline_functions(context, query)
     return query.sql(dialect=TailraceSQL).replace(

@@ -239,7 +239,7 @@ _FORMATS = {
         ("CREATE TABLE x (id int) {w} FORMAT UPSERT ENCODE AVRO (schema.registry = 'x')", "0A000", "FORMAT UPSERT ENCODE AVRO"),
         ("CREATE TABLE x (id int) {plain} (timestamptz.handling.mode = 'mili')", "42601", "unrecognized"),
         ("CREATE TABLE x (id int) {w} FORMAT PLAIN ENCODE CSV (delimiter = ',')", "42601", "CSV HEADER is not supported"),
-        ("CREATE TABLE x (id int) {w} FORMAT PLAIN ENCODE CSV (delimiter = '|', without_header = true)", "42601", "should be one of"),
+        ("CREATE TABLE x (id int) {w} FORMAT PLAIN ENCODE CSV (delimiter = '|', without_header = true)", "42601", "should be"),
         ("CREATE TABLE x (id int) INCLUDE timestamp 'h' AS t {plain}", "42601", "Only header column can have"),
         ("CREATE TABLE x (id int) INCLUDE header 'h' int AS t {plain}", "42601", "invalid additional column"),
         ("CREATE TABLE x (id int) INCLUDE weight AS t {plain}", "42601", "additional column type weight"),
@@ -273,6 +273,17 @@ def test_tables_are_sources_in_the_catalog_under_their_own_name(engine: FlowUnde
     assert engine.rows("SELECT id FROM d") == [(2,)]
     engine.ddl("DROP TABLE d")
     assert engine.flow.catalog.objects == {}
+
+
+@pytest.mark.parametrize("kind", ["TABLE", "SOURCE"])
+def test_a_column_that_is_added_is_filled_from_then_on(engine: FlowUnderTest, kind: str) -> None:
+    engine.ddl(f"CREATE {kind} u (id int, PRIMARY KEY (rw_key)) {UPSERT}")
+    engine.view("kept", "SELECT count(*) AS n, sum(id) AS total FROM u")
+    produce(engine, "u", [upsert("a", {"id": 1, "v": 7}), upsert("b", {"id": 2})])
+    engine.ddl(f"ALTER {kind} u ADD COLUMN v int")
+    produce(engine, "u", [upsert("b"), upsert("c", {"id": 3, "v": 8})])
+    assert engine.rows("SELECT id, v FROM u ORDER BY id") == [(1, None), (3, 8)]
+    engine.check()
 
 
 _KEYS = st.sampled_from(["a", "b", "c"])
