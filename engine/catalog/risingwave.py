@@ -79,7 +79,7 @@ CREATE VIEW rw_catalog.rw_sources AS
         coalesce(o.body -> 'encode_options', '{}'::jsonb) AS format_encode_options,
         coalesce(t.schema_name, o.schema_name) AS schema_name
     FROM rw_catalog._objects AS o LEFT JOIN rw_catalog._objects AS t ON t.id = (o.body ->> 'feeds')::integer
-    WHERE o.body ? 'spec' AND o.status = 'created';
+    WHERE o.kind = 'source' AND NOT o.body ? 'shown_as' AND o.status = 'created';
 CREATE VIEW rw_catalog._index_columns AS
     SELECT o.id, r.relation_id, r.name, r.position, coalesce(k.ordinality, 1000 + r.position) AS place,
         k.ordinality IS NOT NULL AS is_key, coalesce(k.value ->> 1, 'ASC') AS direction
