@@ -15,6 +15,7 @@ only every 15 s.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -28,10 +29,14 @@ WHERE s.schemaname = 'engine' AND s.n_live_tup > %s * greatest(c.reltuples, 25) 
 
 
 def analyze_grown(connection: psycopg.Connection[tuple[Any, ...]]) -> int:
-    """Analyze what has grown; returns how many tables. The connection is in autocommit mode."""
+    """Analyze what has grown; returns how many tables. The connection is in autocommit mode.
+
+    Tables that a statement holds just then wait for the next call; those that it has dropped are no matter.
+    """
     grown = connection.execute(_GROWN, (GROWTH,)).fetchall()
     for (name,) in grown:
-        connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier("engine", name)))
+        with suppress(psycopg.errors.UndefinedTable):
+            connection.execute(sql.SQL("ANALYZE (SKIP_LOCKED) {}").format(sql.Identifier("engine", name)))
     return len(grown)
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
+from engine.flow import statistics
 from engine.flow.statistics import LOG_PAGES, shorten_logs
 from tests.support.flow import FlowUnderTest
 from tests.support.processes import wait_until
@@ -87,3 +89,15 @@ def test_a_long_log_of_changes_is_handed_back(engine: FlowUnderTest) -> None:
     assert length() <= LOG_PAGES
     engine.settle("INSERT INTO t VALUES (0)")
     assert engine.rows("SELECT count(*) FROM t") == [(10001,)]
+
+
+def test_statistics_of_what_was_dropped_meanwhile_are_no_matter(
+    engine: FlowUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        statistics, "_GROWN", "SELECT name FROM (VALUES ('state_0_0'), ('barrier')) AS t (name) WHERE %s > 0"
+    )
+    with psycopg.connect(engine.server.dsn(dbname=engine.database), autocommit=True) as listener:
+        assert statistics.analyze_grown(listener) == 2
+        rows = listener.execute("SELECT reltuples FROM pg_class WHERE oid = 'engine.barrier'::regclass")
+        assert rows.fetchone() == (1,)
