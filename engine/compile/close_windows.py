@@ -65,8 +65,7 @@ def close_windows(operator: Operator) -> Operator:
     )
 
 
-def _closing(operator: Operator, *, probed: bool = False) -> Operator:
-    """`probed`: an operator above may look into the content of `operator`."""
+def _closing(operator: Operator) -> Operator:
     if isinstance(operator, TemporalFilter):
         raise UnsupportedFeature(
             "now() in Emit-On-Window-Close mode",
@@ -81,9 +80,7 @@ def _closing(operator: Operator, *, probed: bool = False) -> Operator:
         )
     if isinstance(operator, GapFill):
         return _closed_gaps(operator)
-    changed = _with_inputs(operator, probed=probed or operator.probes_content)
-    if isinstance(changed, Join) and not probed:
-        return replace(changed, forgets=True)
+    changed = _with_inputs(operator)
     if not isinstance(changed, Aggregate | TopN):
         return changed
     for column in changed.group if isinstance(changed, Aggregate) else changed.partition:
@@ -118,7 +115,7 @@ def _closed_over(operator: RecomputeGroups | OverRows) -> Operator:
     else:
         time, reach = order_column(operator.windows), reach_of(operator.windows)
         group, query, detail = operator.group, operator.query, operator.detail
-    below = _closing(operator.input, probed=True)
+    below = _closing(operator.input)
     if not _is_closed(below):
         watermark = below.watermarks.get(time)
         if watermark is None or not watermark.moves:
@@ -132,7 +129,7 @@ def _closed_over(operator: RecomputeGroups | OverRows) -> Operator:
 
 def _closed_gaps(operator: GapFill) -> Operator:
     """Rows in the order of their time, each once: what lies between two of them is filled when the later one has closed."""
-    below = _closing(operator.input, probed=True)
+    below = _closing(operator.input)
     if not _is_closed(below):
         watermark = below.watermarks.get(operator.time)
         if watermark is None or not watermark.moves:
@@ -144,15 +141,15 @@ def _closed_gaps(operator: GapFill) -> Operator:
     return replace(operator, input=below)
 
 
-def _with_inputs(operator: Operator, *, probed: bool) -> Operator:
+def _with_inputs(operator: Operator) -> Operator:
     """The same operator over inputs in this mode; the look-up side of a temporal join stays as it is."""
     new: dict[str, object] = {}
     for each in fields(operator):  # type: ignore[arg-type]
         value = getattr(operator, each.name)
         if isinstance(value, Operator) and not (isinstance(operator, TemporalJoin) and each.name == "right"):
-            new[each.name] = _closing(value, probed=probed)
+            new[each.name] = _closing(value)
         elif isinstance(value, tuple) and value and all(isinstance(v, Operator) for v in value):
-            new[each.name] = tuple(_closing(v, probed=probed) for v in value)
+            new[each.name] = tuple(_closing(v) for v in value)
     return replace(operator, **new) if new else operator  # type: ignore[type-var]
 
 

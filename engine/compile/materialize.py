@@ -28,6 +28,7 @@ def materialize(operator: Operator, relation_id: int, *, expires: bool = False) 
     if operator.owns_content:
         builder.root = _below_projections(operator)
         stream = operator.lower(builder)
+        stream.reads({})  # by clients, and by other views
         builder.step(
             f"IF emit THEN INSERT INTO {delta} ({columns}, {WEIGHT}) SELECT {columns}, {WEIGHT} FROM {stream.delta} AS d; END IF"
         )
@@ -39,6 +40,7 @@ def materialize(operator: Operator, relation_id: int, *, expires: bool = False) 
         _store(builder, operator, stream, table, delta)
         content = f"SELECT {columns} FROM {table} AS c"
         origins = {c.name: Origin(table, quote(c.name)) for c in operator.columns}
+    builder.clean()
     return Program(
         tables=tuple(builder.tables),
         temporaries=tuple(builder.temporaries),
@@ -50,9 +52,10 @@ def materialize(operator: Operator, relation_id: int, *, expires: bool = False) 
         storage={c: (o.table, o.expression) for c, o in origins.items() if o is not None},
         uses_now=builder.uses_now,
         stepwise=stepwise(operator),
-        explain=(*_kept(builder), *explain(operator)),
+        explain=(*kept(builder), *explain(operator)),
         follows_watermarks=builder.follows_watermarks,
         watermarks={c: w.sql for c, w in operator.watermarks.items() if w.moves},
+        cleans=bool(builder.cleaned),
     )
 
 
@@ -61,7 +64,7 @@ def stepwise(operator: Operator) -> bool:
     operators = [operator]
     for each in operators:
         operators.extend(each.inputs)
-    in_any_order = not any(isinstance(o, TemporalJoin) and o.probes_content for o in operators)
+    in_any_order = not any(isinstance(o, TemporalJoin) and o.fills_up for o in operators)
     return in_any_order and all(o.describe().cost in (Cost.DELTA, Cost.DELTA_LOG) for o in operators)
 
 
@@ -85,9 +88,9 @@ def _below_projections(operator: Operator) -> Operator:
     return operator
 
 
-def _kept(builder: ProgramBuilder) -> list[str]:
-    """The state tables and their indexes, for EXPLAIN."""
-    return [f"state: {t.removeprefix('CREATE ')}" for t in builder.tables]
+def kept(builder: ProgramBuilder) -> list[str]:
+    """The state tables and their indexes, and what becomes of them, for EXPLAIN."""
+    return [f"state: {t}" for t in (*(t.removeprefix("CREATE ") for t in builder.tables), *builder.cleaned)]
 
 
 def _function(relation_id: int, builder: ProgramBuilder, delta: str) -> str:

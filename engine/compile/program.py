@@ -14,11 +14,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from engine.compile.cleaning import Kept, delete
 from engine.operators.base import (
     WEIGHT,
     Column,
     Operator,
     Origin,
+    Reading,
     Stream,
     equal,
     equal_nulls,
@@ -26,6 +28,7 @@ from engine.operators.base import (
     no_nulls,
     quote,
 )
+from engine.operators.watermark import Watermarks
 
 SCHEMA = "engine"
 ONE = "_one"
@@ -51,6 +54,7 @@ class Program:
     explain: tuple[str, ...]
     follows_watermarks: bool = False  # changes when a watermark moves, whether or not an input does
     watermarks: dict[str, str] = field(default_factory=dict)  # column -> SQL expression of its watermark
+    cleans: bool = False  # deletes state that lies below watermarks, once the relation is filled
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a jsonb column."""
@@ -73,6 +77,7 @@ class Program:
             stepwise=value.get("stepwise", False),
             follows_watermarks=value.get("follows_watermarks", False),
             watermarks=value.get("watermarks", {}),
+            cleans=value.get("cleans", False),
         )
 
     def output_columns(self) -> tuple[Column, ...]:
@@ -167,6 +172,8 @@ class ProgramBuilder:
     root: Operator | None = None  # the operator whose delta only later views read
     stored: set[str] = field(default_factory=set)  # state tables that `store` made for one reader alone
     variables: list[str] = field(default_factory=list)  # "name type" of the function's variables
+    cleaned: list[str] = field(default_factory=list)  # what `clean` has found, for EXPLAIN
+    _kept: list[Kept] = field(default_factory=list)
     _numbers: int = 0
     _indexes: list[_Index] = field(default_factory=list)
 
@@ -188,9 +195,36 @@ class ProgramBuilder:
         """A variable that holds where a watermark stands at this point of the step; NULL while the view is being filled."""
         self.follows_watermarks = True
         stands = self.variable(type_)
-        filled = f"EXISTS (SELECT 1 FROM {SCHEMA}.window_views WHERE relation_id = {self.relation_id})"
-        self.step(f"IF {filled} THEN {stands} := {sql}; END IF")
+        self.step(f"IF {self._filled} THEN {stands} := {sql}; END IF")
         return stands
+
+    @property
+    def _filled(self) -> str:
+        """A condition: is the relation filled, so that watermarks count?"""
+        return f"EXISTS (SELECT 1 FROM {SCHEMA}.window_views WHERE relation_id = {self.relation_id})"
+
+    def keep(self, table: str, columns: Sequence[Column], unread: Watermarks) -> Reading:
+        """Tell of a state table that its operator looks at, but for what is `unread`; returns whom other readers tell."""
+        kept = Kept(table, tuple(columns), [unread])
+        self._kept.append(kept)
+        return kept.read
+
+    def clean(self) -> None:
+        """Add the step that deletes the state nobody looks at any more; called once, when all is lowered."""
+        bounds = []
+        for kept in self._kept:
+            found = kept.bounds()
+            led = [b for b in found if self._is_led(b.table, b.column.name)]
+            bounds += (led or found)[:1]
+        if bounds:
+            for bound in bounds:
+                self.index([Origin(bound.table, quote(bound.column.name))])
+            self.step(delete(bounds, [self.variable(b.column.type) for b in bounds], self._filled))
+            self.cleaned = [b.explain() for b in bounds]
+
+    def _is_led(self, table: str, column: str) -> bool:
+        """Is there an index of the table that begins with the column?"""
+        return any(i.table == table and i.columns[:1] == (quote(column),) for i in self._indexes)
 
     def leaf_step(self, operator: Operator, with_delta: str, without: str) -> None:
         """Add a statement that writes its delta only when somebody reads it: another operator, or with `emit` a view."""
@@ -229,7 +263,7 @@ class ProgramBuilder:
         self.step(
             f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {columns}, {WEIGHT} FROM {stream.delta} AS d"
         )
-        return Stream(table, stream.content)
+        return Stream(table, stream.content, stream.read)
 
     def index(self, origins: Sequence[Origin]) -> bool:
         """Ask for an index on stored columns; False if they do not lie in one table. Kept indexes are not made twice."""
@@ -268,11 +302,20 @@ class ProgramBuilder:
         self._indexes.append(_Index(origins[0].table, tuple(o.expression for o in origins), None))
         return True
 
-    def searchable(self, operator: Operator, columns: Sequence[str], order: Sequence[str] = ()) -> Stream:
+    def searchable(
+        self, operator: Operator, columns: Sequence[str], order: Sequence[str] = (), *, unread: Watermarks
+    ) -> Stream:
         """Lower `operator` so that its content exists and can be probed by `columns`; stores it if it must.
 
-        `order` holds the sort directions of the last columns, where they are read in order.
+        `order` holds the sort directions of the last columns, where they are read in order. `unread`: the caller will not look
+        at rows below one of these watermarks (see `Stream.reads`).
         """
+        stream = self.probed(operator, columns, order)
+        stream.reads(unread)
+        return stream
+
+    def probed(self, operator: Operator, columns: Sequence[str], order: Sequence[str] = ()) -> Stream:
+        """`searchable`, where the caller tells afterwards what he reads."""
         stream = self.pin(operator, operator.lower(self))
         if stream.content is not None:
             origins = [operator.origin(c) for c in columns]
@@ -282,9 +325,18 @@ class ProgramBuilder:
         return self.store(operator, stream, columns, order)
 
     def searchable_by(
-        self, operator: Operator, probes: Sequence[tuple[Sequence[str], Sequence[str]]]
+        self,
+        operator: Operator,
+        probes: Sequence[tuple[Sequence[str], Sequence[str]]],
+        *,
+        unread: Watermarks,
     ) -> Stream:
         """`searchable` by several lists of columns, each with the sort directions of its last columns."""
+        stream = self._probed_by(operator, probes)
+        stream.reads(unread)
+        return stream
+
+    def _probed_by(self, operator: Operator, probes: Sequence[tuple[Sequence[str], Sequence[str]]]) -> Stream:
         stream = self.pin(operator, operator.lower(self))
         if stream.content is not None:
             found = [[operator.origin(c) for c in columns] for columns, _ in probes]
@@ -304,16 +356,19 @@ class ProgramBuilder:
     def store(
         self, operator: Operator, stream: Stream, index: Sequence[str] = (), order: Sequence[str] = ()
     ) -> Stream:
-        """Keep the operator's content in a state table of its own."""
+        """Keep the operator's content in a state table of its own; the caller tells what he reads of it."""
         stream = self.pin(operator, stream)
         table = self.state_table(operator.columns, None if operator.append_only else operator.key)
-        if not operator.keep(Stream(stream.delta, table)):
+        kept = Kept(table, operator.columns)
+        self._kept.append(kept)
+        stored = Stream(stream.delta, table, kept.read)
+        if not operator.keep(stored):
             self.stored.add(table)
         for statement in apply_delta(table, stream.delta, operator):
             self.step(statement)
         if index:
             self.ordered_index([Origin(table, quote(c)) for c in index], order)
-        return Stream(stream.delta, table)
+        return stored
 
 
 def indexed(expression: str) -> str:

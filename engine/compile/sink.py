@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.compile.explain import explain
-from engine.compile.materialize import stepwise
+from engine.compile.materialize import kept, stepwise
 from engine.compile.program import Program, ProgramBuilder, consolidate
 from engine.operators.base import WEIGHT, Column, Operator, names, quote
 
@@ -53,6 +53,8 @@ def sink_program(
     else:
         changes = _paired(delta, visible, key or [c.name for c in visible])
     log = log_name(relation_id)
+    builder.clean()
+    state = kept(builder)
     listed = log_columns(visible)
     stored = ", ".join(name for name, _ in listed)
     typed = ", ".join(f"{name} {column.type}" for name, column in listed)
@@ -65,7 +67,7 @@ def sink_program(
     function = (
         f"CREATE FUNCTION engine.step_{relation_id}(barrier_now timestamptz, barrier_last timestamptz, "
         f"initial boolean, emit boolean) RETURNS bigint LANGUAGE plpgsql AS $step$\n#variable_conflict use_column\n"
-        f"DECLARE logged bigint;\nBEGIN\n{body}"
+        f"DECLARE {''.join(f'{v}; ' for v in builder.variables)}logged bigint;\nBEGIN\n{body}"
         f"  INSERT INTO {log} (_epoch, _at, _op, {stored}) {changes};\n"
         f"  GET DIAGNOSTICS logged = ROW_COUNT;\n"
         f"  IF logged > 0 THEN PERFORM pg_notify('{CHANNEL}', '{relation_id}'); END IF;\n"
@@ -82,7 +84,8 @@ def sink_program(
         storage={},
         uses_now=builder.uses_now,
         stepwise=stepwise(operator),
-        explain=tuple(explain(operator)),
+        explain=(*state, *explain(operator)),
+        cleans=bool(builder.cleaned),
     )
 
 

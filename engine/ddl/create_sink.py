@@ -21,6 +21,7 @@ from engine.connectors.sink_json import check_types
 from engine.connectors.sink_kafka import check_topic
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_function import inline_functions
+from engine.ddl.create_view import let_clean
 from engine.ddl.filling import Filling, fill_or_start
 from engine.ddl.secret_options import USED, resolved
 from engine.operators.base import Column
@@ -90,6 +91,7 @@ def create_sink(context: DdlContext, filling: Filling, *, op: str | None = None)
         context.record(new)
         announce(context)
     elif fill_or_start(context, new, filling, reply):
+        let_clean(context, new)
         announce(context)
     context.execute(f"INSERT INTO engine.sink_progress (sink_id) VALUES ({id_})")
     return reply

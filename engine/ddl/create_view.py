@@ -155,13 +155,20 @@ def publish(context: DdlContext, view: CatalogObject) -> None:
         f"CREATE VIEW {view.visible} AS SELECT {visible} FROM ({program.content}) AS content",
         *_grants(view.visible, view.owner),
     )
+    let_clean(context, view)
     if program.follows_watermarks:
         _let_close(context, view)
 
 
+def let_clean(context: DdlContext, item: CatalogObject) -> None:
+    """A view or sink is filled: watermarks count from now on."""
+    program = item.program
+    if program is not None and (program.follows_watermarks or program.cleans):
+        context.connection.execute("INSERT INTO engine.window_views VALUES (%s)", (item.id,))
+
+
 def _let_close(context: DdlContext, view: CatalogObject) -> None:
-    """A view that emits on window close is filled: its watermark counts from now on, and what has closed goes out."""
-    context.connection.execute("INSERT INTO engine.window_views VALUES (%s)", (view.id,))
+    """What has closed in a view that emits on window close goes out."""
     step = f"SELECT engine.step_{view.id}(%s, %s, false, false)"
     context.connection.execute(step, (context.now, context.now))
     context.execute(*(f"TRUNCATE {temporary_name(t)}" for t in temporaries(view)))

@@ -10,7 +10,7 @@ from engine.backfill.pending import drop_pending, load_pending
 from engine.catalog.objects import CatalogObject, set_created
 from engine.ddl.context import DdlContext
 from engine.ddl.create_sink import announce
-from engine.ddl.create_view import publish
+from engine.ddl.create_view import let_clean, publish
 
 
 def finish(context: DdlContext, item: CatalogObject, epoch: int) -> None:
@@ -24,6 +24,7 @@ def finish(context: DdlContext, item: CatalogObject, epoch: int) -> None:
     if item.kind == "materialized view":
         publish(context, created)
     elif item.kind == "sink":
+        let_clean(context, created)
         announce(context)
     context.execute("DISCARD PLANS")
 

@@ -6,7 +6,8 @@ the output's retraction and insertion (RETURNING OLD / NEW, PostgreSQL 18). Grou
 merged is read from the input's content (see `accumulators`): by the edge of an index, or from all rows of the group.
 Calls over DISTINCT values read the changes of `SELECT DISTINCT group, value`, an aggregate of its own.
 State: one row per group with its accumulators; where DISTINCT is asked for, one per group and value; where content is read, the
-input's content, indexed by the group columns and what edges are sorted by (a stored relation's own storage serves).
+input's content, indexed by the group columns and what edges are sorted by (a stored relation's own storage serves). Groups below
+the watermark of a group column go out of all of these, unless somebody reads them.
 HAVING is applied to what is put out, before it is written.
 Key: the group columns. Cost: O(delta log n); O(group) where whole groups are read,
 O(state) where everything is one.
@@ -37,7 +38,7 @@ from engine.operators.base import (
     quote,
 )
 from engine.operators.project import sql
-from engine.operators.watermark import Watermarks
+from engine.operators.watermark import Watermarks, moving
 
 _ONE = Column(ONE, "smallint", hidden=True)
 
@@ -90,10 +91,6 @@ class Aggregate(Operator):
     def watermarks(self) -> Watermarks:
         return {c: w for c, w in self.input.watermarks.items() if c in self.group}
 
-    @property
-    def probes_content(self) -> bool:
-        return bool(self._fresh_cells())
-
     def _fresh_cells(self) -> list[Cell]:
         """The cells that may have to be read from content; over an append-only input only those that always are."""
         wanted = {Fresh.ALWAYS} if self.input.append_only else {Fresh.ALWAYS, Fresh.ON_RETRACTION}
@@ -110,6 +107,7 @@ class Aggregate(Operator):
         self._state = state = program.state_table(
             [*keys, Column("_n", "bigint"), *flag, *(c.column for c in cells)], self.key
         )
+        read = program.keep(state, keys, moving(self.watermarks))
         target = f"({names(keys)}, _n{', _reset' if resets else ''}{_listed(cells)})"
         updates = ["_n = s._n + EXCLUDED._n", *(["_reset = EXCLUDED._reset"] if resets else [])]
         for cell in cells:
@@ -141,9 +139,9 @@ class Aggregate(Operator):
             program.step("PERFORM set_config('enable_sort', 'on', true)")
         live = " WHERE s._n > 0" if self.group else ""
         content = f"(SELECT {self._output('s.', kept, alias=True)} FROM {state} AS s{live})"
-        return Stream(
-            table, content if self.having is None else f"(SELECT * FROM {content} AS c{self._filter})"
-        )
+        if self.having is not None:
+            content = f"(SELECT * FROM {content} AS c{self._filter})"
+        return Stream(table, content, read)
 
     def _lower_input(self, program: ProgramBuilder, fresh: Sequence[Cell], *, pinned: bool) -> Stream:
         """The input, with its content indexed as the fresh cells read it."""
@@ -161,7 +159,7 @@ class Aggregate(Operator):
             if probe not in probes:
                 probes.append(probe)
         probes.sort(key=lambda p: -len(p[0]))
-        return program.searchable_by(self.input, probes)
+        return program.searchable_by(self.input, probes, unread=moving(self.watermarks))
 
     def _with_distincts(self, program: ProgramBuilder, below: Stream, kept: Accumulators) -> str:
         """The delta with the changes of each set of distinct values behind it, and which it is in SOURCE."""
@@ -316,6 +314,10 @@ class _Lowered(Along):
     """The rows of `input`, which has been lowered; `stream` holds some of its changes."""
 
     stream: Stream
+
+    @property
+    def watermarks(self) -> Watermarks:
+        return self.input.watermarks
 
     def lower(self, program: ProgramBuilder) -> Stream:
         return self.stream

@@ -5,7 +5,8 @@ satisfies it, for >= and > the one with the greatest; among equals the one with 
 Delta rule: a left row's match is looked up again when the row changes, or when a right row changes that lies next to it: for a
 change of y only the left rows between y and the nearest other y of the new right content can see another match. The rows
 found so are compared with the output stored for them.
-State: the output; both contents, indexed by the join columns and x or y (a stored relation's own storage serves).
+State: the output; both contents, indexed by the join columns and x or y (a stored relation's own storage serves), without
+what lies below watermarks (`_unread`).
 NULL joins nothing. Key: the left key. Cost: O(delta log n) plus the left rows whose neighbour changed.
 Source: RisingWave docs, "ASOF joins".
 """
@@ -29,8 +30,8 @@ from engine.operators.base import (
     no_nulls,
     quote,
 )
-from engine.operators.matching import Match
-from engine.operators.watermark import Watermarks
+from engine.operators.matching import Match, Sides
+from engine.operators.watermark import Watermarks, least, moving
 
 _BEYOND = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 """How a left row lies to a right one that is not its match."""
@@ -65,9 +66,11 @@ class AsofJoin(Stored):
 
     def lower(self, program: ProgramBuilder) -> Stream:
         x, _, y = self.nearest
-        left = program.searchable(self.left, [*(a for a, _ in self.pairs), x])
-        right = program.searchable(self.right, [*(b for _, b in self.pairs), y])
+        of_left, of_right = self._unread()
+        left = program.searchable(self.left, [*(a for a, _ in self.pairs), x], unread=of_left)
+        right = program.searchable(self.right, [*(b for _, b in self.pairs), y], unread=of_right)
         self._state = state = program.state_table(self.columns, self.key)
+        read = program.keep(state, self.columns, of_left)
         columns, rows, key = names(self.columns), names(self.left.columns), names(self.left.key)
         touched, found = program.delta_table(self.left.columns), program.delta_table(self.left.columns)
         table = program.delta_table(self.columns)
@@ -91,7 +94,18 @@ class AsofJoin(Stored):
         )
         for statement in apply_delta(state, table, self, consolidated=True):
             program.step(statement)
-        return Stream(table, state)
+        return Stream(table, state, read)
+
+    def _unread(self) -> Sides:
+        """Rows below the watermark of equal columns meet nothing new. Looking back, a left row has found its match for good
+        when no right row can come before it any more.
+        """
+        x, op, y = self.nearest
+        left, right = self.left.watermarks, self.right.watermarks
+        of_left, of_right = Match(self.pairs).unread(left, right)
+        if op in (">", ">=") and x in left and y in right:
+            of_left = {**of_left, **moving({x: least([left[x], right[y]])})}
+        return of_left, of_right
 
     def _matched(self, left: str, right: Stream) -> str:
         """FROM: the left rows with their matches."""

@@ -10,7 +10,7 @@ Invariant: the rows of a content are unique by `key`, so a consolidated delta ha
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -41,12 +41,35 @@ class Column:
     hidden: bool = False
 
 
+Reading = Callable[[Watermarks], None]
+"""Told by each reader of a content which of it he leaves unread from the next barrier on: rows that lie below one of the
+watermarks, by the content's columns. What all readers leave unread may go (see `compile.cleaning`).
+"""
+
+
+def elsewhere(unread: Watermarks) -> None:
+    """The Reading of a content that is not this view's to clean."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """An operator as SQL: `delta` and `content` are relations to be put after FROM; content is None when nothing is kept."""
+    """An operator as SQL: `delta` and `content` are relations to be put after FROM; content is None when nothing is kept.
+
+    Whoever reads the content says so to `read`; a content without it would be cleaned under its readers' eyes.
+    """
 
     delta: str
     content: str | None
+    read: Reading | None = None
+
+    def __post_init__(self) -> None:
+        if (self.content is None) != (self.read is None):
+            raise ValueError("a content goes with those who are told of its readers")
+
+    def reads(self, unread: Watermarks) -> None:
+        """Tell that the content is read, but for rows below one of these watermarks; nothing to tell without a content."""
+        if self.read is not None:
+            self.read(unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +108,6 @@ class Operator(ABC):
     def owns_content(self) -> bool:
         """True when the content is kept by this view itself, so that the view needs no storage of its own."""
         return False
-
-    @property
-    def probes_content(self) -> bool:
-        """Does the delta rule read the stored content of an input (the look-up side of a temporal join apart)?
-
-        True unless an operator says otherwise, so that a new one is safe.
-        """
-        return True
 
     @property
     def of_one_row(self) -> bool:
@@ -154,10 +169,6 @@ class Linear(Along):
     @property
     def watermarks(self) -> Watermarks:
         return self.input.watermarks
-
-    @property
-    def probes_content(self) -> bool:
-        return False
 
     def origin(self, column: str) -> Origin | None:
         return self.input.origin(column)

@@ -30,10 +30,6 @@ class Changelog(Unary):
     def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
         return (*self.input.visible, Column(OPERATION, "smallint"), Column(ROW_ID, "bigint", hidden=True))
 
-    @property
-    def probes_content(self) -> bool:
-        return False
-
     def lower(self, program: ProgramBuilder) -> Stream:
         table = program.delta_table(self.columns)
         op, rows = changes(self.input, self.input.lower(program).delta)

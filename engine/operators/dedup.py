@@ -2,7 +2,8 @@
 
 Meaning: one row per distinct value of `on`, the one that arrived first; later ones are dropped (RisingWave's append-only
 dedup). Delta rule: rows of the delta whose columns are not in the state; of several in one barrier the lowest input key.
-State: the values seen, one row each. Output is append-only. Exact given the recorded order of arrival.
+State: the values seen, one row each, as long as they do not lie below a watermark. Output is append-only.
+Exact given the recorded order of arrival.
 Cost: O(delta log n).
 """
 
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from engine.compile.program import ProgramBuilder
 from engine.operators.base import WEIGHT, Column, Cost, Description, Stream, Unary, exists_match, names
-from engine.operators.watermark import Watermarks
+from engine.operators.watermark import Watermarks, moving
 
 
 @dataclass(eq=False)
@@ -35,12 +36,13 @@ class Dedup(Unary):
         return self.input.watermarks
 
     @property
-    def probes_content(self) -> bool:
-        return False
+    def _on_watermarks(self) -> Watermarks:
+        return {c: w for c, w in self.watermarks.items() if c in self.on}
 
     def lower(self, program: ProgramBuilder) -> Stream:
         below = self.input.lower(program)
         state = program.state_table([self.column(c) for c in self.on], self.on)
+        program.keep(state, [self.column(c) for c in self.on], moving(self._on_watermarks))
         table = program.delta_table(self.columns)
         columns, on = names(self.columns), names(self.on)
         program.step(

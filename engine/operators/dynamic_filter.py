@@ -47,9 +47,11 @@ class DynamicFilter(Operator):
         return (self.input, self.bound)
 
     def lower(self, program: ProgramBuilder) -> Stream:
-        below = program.searchable(self.input, [self.column_name])
+        below = program.searchable(self.input, [self.column_name], unread={})
         (value,) = self.bound.visible
-        content = self.bound.lower(program).content
+        bound = self.bound.lower(program)
+        bound.reads({})
+        content = bound.content
         kept = program.state_table([Column(ONE, "smallint"), Column("bound", value.type)], [ONE])
         old, new = program.variable(value.type), program.variable(value.type)
         table, columns, column = (
@@ -86,7 +88,7 @@ class DynamicFilter(Operator):
             not self.read_whole
         ):  # IS TRUE hides it: a join probes by its own columns, never by this wide range
             passing = f"({passing}) IS TRUE"
-        return Stream(table, f"(SELECT {columns} FROM {below.content} AS i WHERE {passing})")
+        return Stream(table, f"(SELECT {columns} FROM {below.content} AS i WHERE {passing})", below.read)
 
     def origin(self, column: str) -> Origin | None:
         return self.input.origin(column)

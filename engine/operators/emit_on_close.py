@@ -30,10 +30,6 @@ class EmitOnClose(Along):
     append_only = True
 
     @property
-    def probes_content(self) -> bool:
-        return False
-
-    @property
     def watermarks(self) -> Watermarks:
         return {self.time: self.input.watermarks[self.time]}
 
@@ -41,15 +37,18 @@ class EmitOnClose(Along):
         column, columns = quote(self.time), names(self.columns)
         if isinstance(self.input, Aggregate):
             self.input.unread = True
-            content = str(self.input.lower(program).content)
+            stream = self.input.lower(program)
             held = self.input.state
             program.index([Origin(held, column)])
         elif isinstance(self.input, TopN):
-            held = content = str(self.input.lower(program).content)
+            stream = self.input.lower(program)
+            held = str(stream.content)
             program.index([Origin(held, column)])
         else:
             stream = program.store(self.input, self.input.lower(program), [self.time])
-            held = content = str(stream.content)
+            held = str(stream.content)
+        stream.reads({})  # what has closed is deleted here
+        content = stream.content
         closed = program.watermark(self.input.watermarks[self.time].sql, self.input.column(self.time).type)
         table = program.delta_table(self.columns)
         program.step(

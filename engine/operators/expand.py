@@ -39,7 +39,7 @@ class Expand(Linear):
         made = f"{kind} LATERAL {self.rows} AS f ({names(fresh)}){on}"
         delta = f"(SELECT {shown}, i.{WEIGHT} FROM {below.delta} AS i {made})"
         content = None if below.content is None else f"(SELECT {shown} FROM {below.content} AS i {made})"
-        return Stream(delta, content)
+        return Stream(delta, content, below.read)
 
     def origin(self, column: str) -> Origin | None:
         fresh = {*(c.name for c in self.made), self.number}

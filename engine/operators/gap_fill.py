@@ -4,6 +4,7 @@ Meaning: see `tailrace.sql.gap_fill`. A row and what it fills depend on the row 
 Delta rule: for each time that the delta touches, the rows of that time and of the nearest time before it are filled anew and
 compared with what was put out for them; what rows that are gone had put out is taken back.
 State: the output, by the row that made it and the number of the point; the input's content, indexed by time.
+Rows whose gap is closed for good go, unless somebody reads them.
 Over rows that emit on window close, which come in the order of time, nothing put out is ever taken back.
 Key: the input's key and the number. Cost: O(delta log n) plus the points of the gaps that changed.
 """
@@ -29,7 +30,7 @@ from engine.operators.base import (
     no_nulls,
     quote,
 )
-from engine.operators.watermark import Watermarks
+from engine.operators.watermark import Watermark, Watermarks, moving
 from tailrace.sql.gap_fill import INTERPOLATE, filled, points, steps
 
 _NUMBER = Column("_gap_n", "integer", hidden=True)
@@ -65,8 +66,11 @@ class GapFill(Stored, Unary):
         return {}  # a gap is filled behind the watermark, when the row that ends it has come
 
     def lower(self, program: ProgramBuilder) -> Stream:
-        below = program.searchable(self.input, [self.time])
+        below = program.probed(self.input, [self.time])
         self._state = state = program.state_table(self.columns, self.key)
+        done = self._done(str(below.content))
+        below.reads(done)
+        read = program.keep(state, self.columns, done)
         key, rows, columns = self.input.key, names(self.input.columns), names(self.columns)
         anchor = [c.name for c in self._anchor]
         touched, gone = program.delta_table(self.input.columns), program.delta_table(self._anchor)
@@ -98,7 +102,16 @@ class GapFill(Stored, Unary):
         )
         for statement in apply_delta(state, table, self, consolidated=True):
             program.step(statement)
-        return Stream(table, state)
+        return Stream(table, state, read)
+
+    def _done(self, content: str) -> Watermarks:
+        """Rows before the last one below the watermark have the successor that they will keep."""
+        found = moving(self.input.watermarks).get(self.time)
+        if found is None:
+            return {}
+        time = quote(self.time)
+        last = f"(SELECT max(c.{time}) FROM {content} AS c WHERE c.{time} < {found.sql})"
+        return {self.time: Watermark(last)}
 
     def _filled(self, rows: str, content: str) -> str:
         """The rows with the points up to their successors."""

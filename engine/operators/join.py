@@ -2,9 +2,8 @@
 
 Meaning: L JOIN R ON l.a = r.b AND condition. Delta rule (bilinear; primes are contents after the barrier):
     d out = dL >< R' + L' >< dR - dL >< dR
-State: both contents, indexed by the join columns (a stored relation's own storage serves). NULL joins nothing. In a view that
-emits on window close, rows below the watermark of a column that the other side bounds (equal columns, l.t >= r.t - interval) are
-deleted: no match can come.
+State: both contents, indexed by the join columns (a stored relation's own storage serves), without rows below the watermark of a
+column that the other side bounds (equal columns, l.t >= r.t - interval): no match can come. NULL joins nothing.
 Where no columns are equal but some are compared (l.x < r.y), the matches are found by a range of the index on these.
 Key: both keys together. Cost: O(delta log n) plus the matches (by equal columns, or by the first comparison), also where one side
 has one row; else O(state): each changed row is compared with every row of the other side.
@@ -15,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.compile.program import ProgramBuilder, consolidate
-from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
-from engine.operators.matching import Match
+from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names
+from engine.operators.matching import Match, joined_reading
 from engine.operators.watermark import Watermarks
 
 
@@ -28,8 +27,6 @@ class Join(Operator):
     right: Operator
     match: Match
     """When two rows are joined."""
-    forgets: bool = False
-    """True where nobody reads the content, so that rows which have met all they can may go."""
 
     @property
     def columns(self) -> tuple[Column, ...]:  # type: ignore[override]
@@ -45,7 +42,8 @@ class Join(Operator):
 
     @property
     def watermarks(self) -> Watermarks:
-        return self._met
+        """Below what nothing new matches, by column of either side."""
+        return self.match.watermarks(self.left.watermarks, self.right.watermarks)
 
     @property
     def inputs(self) -> tuple[Operator, ...]:
@@ -56,8 +54,7 @@ class Join(Operator):
         return self.left.of_one_row and self.right.of_one_row
 
     def lower(self, program: ProgramBuilder) -> Stream:
-        left = program.searchable(self.left, self.match.left)
-        right = program.searchable(self.right, self.match.right)
+        left, right = self._sides(program)
         on = self.match.sql()
         columns = f"{names(self.left.columns, 'l.')}, {names(self.right.columns, 'r.')}"
         table = program.delta_table(self.columns)
@@ -84,28 +81,14 @@ class Join(Operator):
             f"PERFORM set_config('enable_hashjoin', 'on', true); {both}; {net}"
             f"PERFORM set_config('enable_hashjoin', 'off', true); END IF; END IF"
         )
-        if self.forgets:
-            self._forget(program, left, right)
         content = f"(SELECT {columns} FROM {left.content} AS l JOIN {right.content} AS r ON {on})"
-        return Stream(table, content)
+        return Stream(table, content, joined_reading(self.match, self.left, self.right, (left, right)))
 
-    def _forget(self, program: ProgramBuilder, left: Stream, right: Stream) -> None:
-        for side, table in ((self.left, left.content), (self.right, right.content)):
-            column = next(iter(self._passed(side)), None)
-            if column is None or table not in program.stored:
-                continue
-            stands = program.watermark(self._met[column].sql, side.column(column).type)
-            program.index([Origin(str(table), quote(column))])
-            program.step(f"DELETE FROM {table} AS s WHERE s.{quote(column)} < {stands}")
-
-    def _passed(self, side: Operator) -> list[str]:
-        """The columns of `side` below whose watermarks its rows meet nothing new."""
-        return [c.name for c in side.columns if c.name in self._met and self._met[c.name].moves]
-
-    @property
-    def _met(self) -> Watermarks:
-        """Below what nothing new matches, by column of either side."""
-        return self.match.watermarks(self.left.watermarks, self.right.watermarks)
+    def _sides(self, program: ProgramBuilder, lonely: str = "") -> tuple[Stream, Stream]:
+        """Both contents, to be probed by the join columns; `lonely` as in `Match.unread`."""
+        of_left, of_right = self.match.unread(self.left.watermarks, self.right.watermarks, lonely=lonely)
+        left = program.searchable(self.left, self.match.left, unread=of_left)
+        return left, program.searchable(self.right, self.match.right, unread=of_right)
 
     def origin(self, column: str) -> Origin | None:
         side = self.left if any(c.name == column for c in self.left.columns) else self.right

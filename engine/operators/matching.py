@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from engine.compile.program import ProgramBuilder
-from engine.operators.base import WEIGHT, Column, Operator, Stream, names, quote
+from engine.operators.base import WEIGHT, Column, Operator, Reading, Stream, names, quote
 from engine.operators.project import sql
-from engine.operators.watermark import Watermark, Watermarks, at_least, least
+from engine.operators.watermark import Watermark, Watermarks, at_least, least, moving
 
 Pairs = tuple[tuple[str, str], ...]
+Sides = tuple[Watermarks, Watermarks]
+"""By columns of the left side, by columns of the right one."""
 FLIPPED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
 
 
@@ -130,6 +132,28 @@ class Match:
                     found.setdefault(*bound)
         return found
 
+    def unread(self, left: Watermarks, right: Watermarks, *, lonely: str = "") -> Sides:
+        """What a join leaves unread of its sides: rows that meet nothing new, and whose own changes are over.
+
+        `lonely` names the sides, "l" and "r", of which it matters whether a row matches anything. The rows of the other side are
+        counted for it: they have to stay until all that they match has met all that it can.
+        """
+        met = moving(self.watermarks(left, right))
+        of_left, of_right = _of(met, left), _of(met, right)
+        return (
+            _of(self.watermarks(left, of_right), left) if "r" in lonely else of_left,
+            _of(self.watermarks(of_left, right), right) if "l" in lonely else of_right,
+        )
+
+    def through(self, unread: Watermarks, left: Operator, right: Operator) -> Sides:
+        """What is unread of the sides where the joined rows are `unread`."""
+        of_left = {c.name: unread[c.name] for c in left.columns if c.name in unread}
+        of_right = {c.name: unread[c.name] for c in right.columns if c.name in unread}
+        return (
+            {**_of(self.watermarks(left.watermarks, of_right), left.watermarks), **of_left},
+            {**_of(self.watermarks(of_left, right.watermarks), right.watermarks), **of_right},
+        )
+
     def same_keys(self, left: str, keys: str) -> str:
         """The match of a left row with a row of the left join columns."""
         return (
@@ -141,6 +165,20 @@ class Match:
         if column not in self.null_safe:
             return f"{one} = {other}"
         return f"({one} = {other} OR ({one} IS NULL AND {other} IS NULL))"
+
+
+def _of(found: Watermarks, side: Watermarks) -> Watermarks:
+    return {column: w for column, w in moving(found).items() if column in side}
+
+
+def joined_reading(match: Match, left: Operator, right: Operator, sides: tuple[Stream, Stream]) -> Reading:
+    """Whom readers of a join's content tell: those who are told of the content of its sides."""
+
+    def read(unread: Watermarks) -> None:
+        for stream, of_side in zip(sides, match.through(unread, left, right), strict=True):
+            stream.reads(of_side)
+
+    return read
 
 
 def _inequalities(condition: exp.Expr | None) -> Iterator[tuple[exp.Expr, exp.Expr]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.compile.program import ProgramBuilder
-from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Stream, quote
+from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Stream, elsewhere, quote
 
 
 @dataclass(eq=False)
@@ -35,13 +35,9 @@ class OneRow(Operator):
     def of_one_row(self) -> bool:
         return True
 
-    @property
-    def probes_content(self) -> bool:
-        return False
-
     def lower(self, program: ProgramBuilder) -> Stream:
         row = f"SELECT 0::smallint AS {quote(self.name)}"
-        return Stream(f"({row}, 1 AS {WEIGHT} WHERE initial)", f"({row})")
+        return Stream(f"({row}, 1 AS {WEIGHT} WHERE initial)", f"({row})", elsewhere)
 
     def describe(self) -> Description:
         return Description("OneRow", "", "delta", Cost.DELTA)

@@ -4,9 +4,10 @@ Meaning: L LEFT JOIN R ON l.a = r.b AND condition; a right join is a left join w
 unmatched rows of both sides. Delta rule: the inner part as in `join`; for each unmatched part, with u(l) = 1 if l matches
 nothing and u' the same after the barrier (see `matching`),
     d unmatched = u'(dL) + (u' - u)(L' - dL)
-State: both contents, indexed by the join columns; a left join forgets as the inner one does, but right rows by equal columns
-only. Key: both keys together (NULL for the padded side), in a full join with a number that says which side is padded, since
-keys may hold NULL themselves. Cost: O(delta log n) plus the matches.
+State: both contents, indexed by the join columns; what an inner join would not look at again stays as long as it counts for a row
+that may still be padded or not.
+Key: both keys together (NULL for the padded side), in a full join with a number that says which side is padded, since keys may
+hold NULL themselves. Cost: O(delta log n) plus the matches.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from itertools import count
 from engine.compile.program import ProgramBuilder
 from engine.operators.base import WEIGHT, Column, Description, Operator, Origin, Stream, names, quote
 from engine.operators.join import Join, cost
-from engine.operators.matching import changes, is_matched
+from engine.operators.matching import changes, is_matched, joined_reading
 from engine.operators.watermark import Watermarks
 
 
@@ -56,16 +57,8 @@ class OuterJoin(Join):
         of_left = {c.name for c in self.left.columns}
         return {} if self.full else {c: w for c, w in super().watermarks.items() if c in of_left}
 
-    def _passed(self, side: Operator) -> list[str]:
-        """Of the right side only equal columns: else a left row that may still change has met one that was deleted."""
-        if self.full:
-            return []
-        found = super()._passed(side)
-        return found if side is self.left else [c for c in found if c in self.match.right]
-
     def lower(self, program: ProgramBuilder) -> Stream:
-        left = program.searchable(self.left, self.match.left)
-        right = program.searchable(self.right, self.match.right)
+        left, right = self._sides(program, "lr" if self.full else "l")
         on, columns = self.match.sql(), self._columns(0)
         table = program.delta_table(self.columns)
         into = f"INSERT INTO {table} ({names(self.columns)}, {WEIGHT}) SELECT"
@@ -92,9 +85,8 @@ class OuterJoin(Join):
         self._unmatched(program, into, left, right)
         if self.full:
             self._unmatched(program, into, right, left, of_right=True)
-        if self.forgets:
-            self._forget(program, left, right)
-        return Stream(table, self._content(left, right, on))
+        reading = joined_reading(self.match, self.left, self.right, (left, right))
+        return Stream(table, self._content(left, right, on), reading)
 
     def _all_of(self, content: str | None) -> str:
         """The right side, to be put behind LEFT JOIN where the left one comes as a whole: by a hash, but for ranges."""

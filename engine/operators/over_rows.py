@@ -30,7 +30,7 @@ from engine.operators.base import (
     no_nulls,
     quote,
 )
-from engine.operators.watermark import Watermarks
+from engine.operators.watermark import Watermarks, moving
 
 ZERO = {
     "smallint": "0",
@@ -94,6 +94,7 @@ class OverRows(Stored, Along):
         fresh = Column("_fresh", "boolean")
         self._state = state = program.state_table([*self.columns, fresh], self.key)
         program.index([Origin(state, e) for e in self._ranks(self._places)])
+        read = program.keep(state, self.columns, moving(self.watermarks))
         changes = program.delta_table(self.input.columns)
         gone = program.delta_table([Column("_at", "tid")])
         around = program.delta_table([Column("_at", "tid"), Column("_hit", "boolean")])
@@ -119,7 +120,7 @@ class OverRows(Stored, Along):
             f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {columns}, 1 FROM {state} AS s"
         )
         program.step(f"IF initial THEN {whole}; ELSE {'; '.join(steps)}; END IF")
-        return Stream(table, f"(SELECT {columns} FROM {state} AS s)")
+        return Stream(table, f"(SELECT {columns} FROM {state} AS s)", read)
 
     def _rows_that_go(self, changes: str) -> str:
         strict = f"(SELECT s.ctid FROM {self._state} AS s WHERE {equal('s', 'd', self.key)})"

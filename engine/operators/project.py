@@ -59,10 +59,6 @@ class Project(Unary):
         found = {c.name: carried(i, below) for c, i in zip(self.columns, self.items, strict=True)}
         return {name: w for name, w in found.items() if w is not None}
 
-    @property
-    def probes_content(self) -> bool:
-        return False
-
     def _select(self) -> str:
         return ", ".join(
             f"{sql(item)} AS {quote(column.name)}"
@@ -75,8 +71,16 @@ class Project(Unary):
         # OFFSET 0 keeps the planner from pulling the query up, which would compute an expression once per reference
         fence = "" if all(isinstance(i, exp.Column) for i in self.items) else " OFFSET 0"
         delta = f"(SELECT {select}, {WEIGHT} FROM {below.delta} AS i{fence})"
-        content = None if below.content is None else f"(SELECT {select} FROM {below.content} AS i)"
-        return Stream(delta, content)
+        if below.content is None:
+            return Stream(delta, None)
+
+        def read(unread: Watermarks) -> None:
+            below.reads({kept[c]: w for c, w in unread.items() if c in kept})
+
+        kept = {
+            c.name: i.name for c, i in zip(self.columns, self.items, strict=True) if isinstance(i, exp.Column)
+        }
+        return Stream(delta, f"(SELECT {select} FROM {below.content} AS i)", read)
 
     def origin(self, column: str) -> Origin | None:
         for item, output in zip(self.items, self.columns, strict=True):
@@ -113,7 +117,7 @@ class Filter(Linear):
         content = (
             None if below.content is None else f"(SELECT {columns} FROM {below.content} AS i WHERE {where})"
         )
-        return Stream(delta, content)
+        return Stream(delta, content, below.read)
 
     def describe(self) -> Description:
         return Description("Filter", sql(self.condition), "delta", Cost.DELTA)

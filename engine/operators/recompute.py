@@ -63,7 +63,7 @@ class Recompute(Operator):
         return True
 
     def lower(self, program: ProgramBuilder) -> Stream:
-        streams = [program.searchable(i, []) for i in self.sources]
+        streams = [program.searchable(i, [], unread={}) for i in self.sources]
         self._state = state = program.state_table(self.columns, self.key)
         fresh, table = program.delta_table(self.columns), program.delta_table(self.columns)
         columns, result, same = (
@@ -103,7 +103,7 @@ class Recompute(Operator):
             f"INSERT INTO {state} ({columns}) SELECT {columns} FROM {table} AS f WHERE f.{WEIGHT} > 0; "
             f"IF NOT initial THEN {strict}; END IF; END IF"
         )
-        return Stream(table, state)
+        return Stream(table, state, program.keep(state, self.columns, {}))
 
     def origin(self, column: str) -> Origin | None:
         return Origin(self._state, quote(column)) if self._state else None

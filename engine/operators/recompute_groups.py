@@ -3,7 +3,8 @@
 Meaning: `query` over the input, where the result's rows of one value of `group` depend on the input's rows of that value
 alone. Delta rule: of the groups that the delta touches, the query over their content is compared with what was put out for them,
     d out = query(content' of touched groups) - (old output of touched groups)
-State: the output by its key and by group; the input's content, indexed by group (a stored relation's own storage serves).
+State: the output by its key and by group; the input's content, indexed by group (a stored relation's own storage serves). Groups
+below the watermark of one of their columns go, unless somebody reads them.
 Key: what the compiler says is unique. Cost: O(group); without group columns everything is one group, O(state).
 Reference: the query as a batch.
 """
@@ -29,7 +30,7 @@ from engine.operators.base import (
     quote,
 )
 from engine.operators.groups import rows_of_groups, touched_groups
-from engine.operators.watermark import Watermarks
+from engine.operators.watermark import Watermarks, moving
 
 
 @dataclass(eq=False)
@@ -50,9 +51,11 @@ class RecomputeGroups(Stored, Unary):
         return {c: w for c, w in self.input.watermarks.items() if c in self.group}
 
     def lower(self, program: ProgramBuilder) -> Stream:
-        below = program.searchable(self.input, self.group)
+        done = moving(self.watermarks)
+        below = program.searchable(self.input, self.group, unread=done)
         self._state = state = program.state_table(self.columns, self.key)
         program.index([Origin(state, quote(g)) for g in self.group])
+        read = program.keep(state, self.columns, done)
         groups = touched_groups(program, below.delta, [self.input.column(g) for g in self.group])
         now, table = program.delta_table(self.columns), program.delta_table(self.columns)
         columns = names(self.columns)
@@ -66,7 +69,7 @@ class RecomputeGroups(Stored, Unary):
         )
         for statement in apply_delta(state, table, self, consolidated=True):
             program.step(statement)
-        return Stream(table, state)
+        return Stream(table, state, read)
 
     def describe(self) -> Description:
         how, cost = ("per group", Cost.GROUP) if self.group else ("whole", Cost.STATE)

@@ -40,7 +40,7 @@ class Repeat(Linear):
         values = f"CROSS JOIN (VALUES {listed}) AS v ({quote(self.number)})"
         delta = f"(SELECT {shown}, i.{WEIGHT} FROM {below.delta} AS i {values})"
         content = None if below.content is None else f"(SELECT {shown} FROM {below.content} AS i {values})"
-        return Stream(delta, content)
+        return Stream(delta, content, below.read)
 
     def origin(self, column: str) -> Origin | None:
         return None if column == self.number else self.input.origin(column)

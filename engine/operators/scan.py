@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from engine.compile.program import ProgramBuilder
-from engine.operators.base import Column, Cost, Description, Operator, Origin, Stream, quote
+from engine.operators.base import Column, Cost, Description, Operator, Origin, Stream, elsewhere, quote
 from engine.operators.watermark import Watermarks
 
 
@@ -34,17 +34,13 @@ class Scan(Operator):
     def watermarks(self) -> Watermarks:
         return self.declared
 
-    @property
-    def probes_content(self) -> bool:
-        return False
-
     def lower(self, program: ProgramBuilder) -> Stream:
         if self.content is not None and self.key and not self.append_only:
             origins = [self.origin(c) for c in self.key]
             tables = {o.table for o in origins if o}
             if len(tables) == 1 and all(origins):
                 program.known_index(tables.pop(), [o.expression for o in origins if o])
-        return Stream(self.delta, self.content)
+        return Stream(self.delta, self.content, elsewhere if self.content is not None else None)
 
     def origin(self, column: str) -> Origin | None:
         at = self.storage.get(column)

@@ -3,9 +3,10 @@
 Meaning: L WHERE [NOT] EXISTS (SELECT FROM R WHERE l.a = r.b AND condition). Delta rule, with m(l) = 1 if l qualifies and m' the
 same after the barrier (see `matching`):
     d out = m'(dL) + (m' - m)(L' - dL)
-State: both contents, indexed by the join columns (a stored relation's own storage serves). NULL matches nothing, except in
-columns that are compared NULL-safe. Key: the left one. Cost: O(delta log n) plus the rows that match what changed on the right
-(by equal columns, or by the first comparison); O(state) where a condition decides that no index serves.
+State: both contents, indexed by the join columns (a stored relation's own storage serves), without what lies below watermarks as
+in a left join. NULL matches nothing, except in columns that are compared NULL-safe. Key: the left one.
+Cost: O(delta log n) plus the rows that match what changed on the right (by equal columns, or by the first comparison); O(state) where
+a condition decides that no index serves.
 Reference: the query as a batch.
 """
 
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 
 from engine.compile.program import ProgramBuilder
 from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names
-from engine.operators.matching import Match, changes, is_matched
+from engine.operators.matching import Match, changes, is_matched, joined_reading
 from engine.operators.watermark import Watermarks
 
 
@@ -52,8 +53,9 @@ class SemiJoin(Operator):
         return {c: w for c, w in found.items() if c in of_left}
 
     def lower(self, program: ProgramBuilder) -> Stream:
-        left = program.searchable(self.left, self.match.left)
-        right = program.searchable(self.right, self.match.right)
+        of_left, of_right = self.match.unread(self.left.watermarks, self.right.watermarks, lonely="l")
+        left = program.searchable(self.left, self.match.left, unread=of_left)
+        right = program.searchable(self.right, self.match.right, unread=of_right)
         columns, shown = names(self.columns), names(self.columns, "l.")
         table = program.delta_table(self.columns)
         into = f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {shown}"
@@ -70,7 +72,8 @@ class SemiJoin(Operator):
             f"{into}, {sign}l.{WEIGHT} * (l._is - l._was) FROM {rows} AS l; "
             "PERFORM set_config('enable_hashjoin', 'off', true); END IF; END IF"
         )
-        return Stream(table, f"(SELECT {shown} FROM {left.content} AS l WHERE {all_qualify})")
+        content = f"(SELECT {shown} FROM {left.content} AS l WHERE {all_qualify})"
+        return Stream(table, content, joined_reading(self.match, self.left, self.right, (left, right)))
 
     def origin(self, column: str) -> Origin | None:
         return self.left.origin(column)

@@ -4,7 +4,8 @@ Meaning: the rows with `column op now() - interval` at the barrier's time. Delta
     d out = s_last(d in) + (s_now - s_last)(content')
 that is, changes are judged by the last barrier's time, and the rows of the new content that lie between the two cut-offs
 cross over: they leave for `>` and `>=`, they enter for `<` and `<=`. Rows with NULL never qualify.
-State: the input's content, indexed by the column (kept here if the input keeps none; then rows that aged out are deleted).
+State: the input's content, indexed by the column, without the rows that have crossed over: of a lower bound nobody looks at them
+again, of an upper bound those who read the filter's content may.
 Cost: O(delta log n) plus the rows that cross.
 Source: RisingWave docs, "Temporal filters".
 """
@@ -18,6 +19,7 @@ from sqlglot import exp
 from engine.compile.program import ProgramBuilder
 from engine.operators.base import WEIGHT, Along, Cost, Description, Origin, Stream, names, quote
 from engine.operators.project import sql
+from engine.operators.watermark import Watermark, Watermarks
 
 NOW = "barrier_now"
 LAST = "barrier_last"
@@ -50,7 +52,8 @@ class TemporalFilter(Along):
 
     def lower(self, program: ProgramBuilder) -> Stream:
         program.uses_now = True
-        below = program.searchable(self.input, [self.time])
+        crossed = {self.time: Watermark(self._cutoff(NOW), name="the age")}
+        below = program.searchable(self.input, [self.time], unread=crossed)
         columns, column = names(self.columns), quote(self.time)
         now, last = self._cutoff(NOW), self._cutoff(LAST)
         table = program.delta_table(self.columns)
@@ -65,12 +68,13 @@ class TemporalFilter(Along):
             f"ELSE {into}, {WEIGHT} FROM {below.delta} AS i WHERE {column} {self.op} {last}; "
             f"{into}, {weight} FROM {below.content} AS i WHERE {between}; END IF"
         )
-        if self.ages_out and below.content in program.stored:  # kept for this filter alone
-            program.step(f"DELETE FROM {below.content} WHERE {column} {_OPPOSITE[self.op]} {now}")
+
+        def read(unread: Watermarks) -> None:
+            below.reads({**unread, **crossed} if self.ages_out else unread)
+
         # IS TRUE hides the comparison from the planner: a join probes by its own columns, never by this wide range
-        return Stream(
-            table, f"(SELECT {columns} FROM {below.content} AS i WHERE ({column} {self.op} {now}) IS TRUE)"
-        )
+        content = f"(SELECT {columns} FROM {below.content} AS i WHERE ({column} {self.op} {now}) IS TRUE)"
+        return Stream(table, content, read)
 
     def origin(self, column: str) -> Origin | None:
         return self.input.origin(column)

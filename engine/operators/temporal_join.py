@@ -31,7 +31,7 @@ from engine.operators.base import (
 from engine.operators.matching import Match
 from engine.operators.project import Filter, Project
 from engine.operators.scan import Scan
-from engine.operators.watermark import Watermarks
+from engine.operators.watermark import Watermarks, moving
 
 
 @dataclass(eq=False)
@@ -71,13 +71,13 @@ class TemporalJoin(Operator):
         return self.left.watermarks
 
     @property
-    def probes_content(self) -> bool:
-        """False once lowered over a right side that is a stored relation: one that this view keeps fills up with its input."""
+    def fills_up(self) -> bool:
+        """Is the right side one that this view keeps, and that fills up with its input? Known once lowered."""
         return not self._elsewhere
 
     def lower(self, program: ProgramBuilder) -> Stream:
         left = self.left.lower(program)
-        right = program.searchable(self.right, self.match.right)
+        right = program.searchable(self.right, self.match.right, unread={})
         self._elsewhere = _is_relation(self.right) and right.content not in program.stored
         if not self.left.append_only:
             return self._lower_remembering(program, program.pin(self.left, left), right)
@@ -86,6 +86,7 @@ class TemporalJoin(Operator):
     def _lower_remembering(self, program: ProgramBuilder, left: Stream, right: Stream) -> Stream:
         self._state = state = program.state_table(self.columns, self.key)
         program.index([Origin(state, quote(k)) for k in self.left.key])
+        read = program.keep(state, self.columns, moving(self.watermarks))
         changed, table = program.delta_table(self.left.columns), program.delta_table(self.columns)
         rows, columns, key = names(self.left.columns), names(self.columns), self.left.key
         program.step(f"INSERT INTO {changed} ({rows}, {WEIGHT}) {consolidate(left.delta, rows)}")
@@ -102,7 +103,7 @@ class TemporalJoin(Operator):
         )
         for statement in apply_delta(state, table, self, consolidated=True):
             program.step(statement)
-        return Stream(table, state)
+        return Stream(table, state, read)
 
     @property
     def _columns(self) -> str:

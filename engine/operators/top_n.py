@@ -7,7 +7,8 @@ state. Over an append-only input the candidates are the old top and the delta, s
 with retractions, or where the first rows are left out, they are the first n of the partition's content by an index on
 (partition, order).
 For n = 1 over an append-only input one conditional upsert does it all.
-State: the current top rows. Key: the input's key (for n = 1 the partition). Cost: O(delta log n).
+State: the current top rows; partitions below the watermark of one of their columns go, unless somebody reads them.
+Key: the input's key (for n = 1 the partition). Cost: O(delta log n).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from engine.operators.base import (
     quote,
 )
 from engine.operators.groups import rows_of_groups, touched_groups
-from engine.operators.watermark import Watermarks
+from engine.operators.watermark import Watermarks, moving
 
 ROW_NUMBER, RANK = "row_number", "rank"
 _FEW = 10_000
@@ -102,16 +103,13 @@ class TopN(Stored, Unary):
     def watermarks(self) -> Watermarks:
         return {c: w for c, w in self.input.watermarks.items() if c in self.partition}
 
-    @property
-    def probes_content(self) -> bool:
-        return not self._keeps_top
-
     def lower(self, program: ProgramBuilder) -> Stream:
         return self._lower_single(program) if self._single else self._lower_ranked(program)
 
     def _lower_single(self, program: ProgramBuilder) -> Stream:
         below = self.input.lower(program)
         self._state = state = program.state_table(self.columns, self.partition)
+        read = program.keep(state, self.columns, moving(self.watermarks))
         table = program.delta_table(self.columns)
         columns, partition = names(self.columns), names(self.partition)
         rest = [c.name for c in self.columns if c.name not in self.partition]
@@ -132,7 +130,7 @@ class TopN(Stored, Unary):
             f"UNION ALL SELECT {', '.join(f'c.n{i}' for i in count)}, 1 FROM changed AS c"
         )
         program.leaf_step(self, emit, upsert)
-        return Stream(table, state)
+        return Stream(table, state, read)
 
     def _lower_ranked(self, program: ProgramBuilder) -> Stream:
         if self._keeps_top:
@@ -140,10 +138,12 @@ class TopN(Stored, Unary):
         else:
             sorted_by = [k.column for k in self.order] or list(self.input.key)
             ordered = [*self.partition, *(c for c in sorted_by if c not in self.partition)]
-            below = program.searchable(self.input, ordered, [k.direction for k in self.order])
+            directions = [k.direction for k in self.order]
+            below = program.searchable(self.input, ordered, directions, unread=moving(self.watermarks))
         columns, inner = names(self.columns), names(self.input.columns)
         self._state = state = program.state_table(self.columns, self.key)
         program.index([Origin(state, quote(p)) for p in self.partition])
+        read = program.keep(state, self.columns, moving(self.watermarks))
         groups = touched_groups(program, below.delta, [self.input.column(p) for p in self.partition])
         ranked, table = program.delta_table(self.columns), program.delta_table(self.columns)
         by = f"PARTITION BY {names(self.partition)} " if self.partition else ""
@@ -167,7 +167,7 @@ class TopN(Stored, Unary):
         )
         for statement in apply_delta(state, table, self):
             program.step(statement)
-        return Stream(table, state)
+        return Stream(table, state, read)
 
     def _order(self, prefix: str) -> str:
         """ORDER BY: what is equal in it is decided by the input's key, or is a tie."""

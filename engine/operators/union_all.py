@@ -56,10 +56,6 @@ class UnionAll(Operator):
         shared = [c.name for c in self.branches[0].visible if all(c.name in w for w in of_branches)]
         return {name: least([w[name] for w in of_branches]) for name in shared}
 
-    @property
-    def probes_content(self) -> bool:
-        return False
-
     def lower(self, program: ProgramBuilder) -> Stream:
         streams = [branch.lower(program) for branch in self.branches]
         visible = names(self.branches[0].visible)
@@ -76,7 +72,13 @@ class UnionAll(Operator):
         if any(b.content is None for b in streams):
             return Stream(delta, None)
         contents = [f"{s} FROM {b.content} AS i" for s, b in zip(selects, streams, strict=True)]
-        return Stream(delta, f"({' UNION ALL '.join(contents)})")
+
+        def read(unread: Watermarks) -> None:
+            shared = {c.name: unread[c.name] for c in self.branches[0].visible if c.name in unread}
+            for stream in streams:
+                stream.reads(shared)
+
+        return Stream(delta, f"({' UNION ALL '.join(contents)})", read)
 
     def origin(self, column: str) -> Origin | None:
         return None

@@ -19,10 +19,14 @@ _ORDERED = ("timestamp", "timestamptz", "date")
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """A lower bound of what a column can still bring; `moves` is False for one that is the same for ever."""
+    """A lower bound of what a column can still bring; `moves` is False for one that is the same for ever.
+
+    `name` says in EXPLAIN what it is.
+    """
 
     sql: str
     moves: bool = True
+    name: str = "the watermark"
 
 
 Watermarks = Mapping[str, Watermark]
@@ -36,6 +40,11 @@ def least(watermarks: Sequence[Watermark]) -> Watermark:
     sqls = [w.sql for w in watermarks]
     known = " AND ".join(f"{s} IS NOT NULL" for s in sqls)
     return Watermark(f"CASE WHEN {known} THEN least({', '.join(sqls)}) END", any(w.moves for w in watermarks))
+
+
+def moving(watermarks: Watermarks) -> Watermarks:
+    """Those that move: only below such can all rows come to lie."""
+    return {column: watermark for column, watermark in watermarks.items() if watermark.moves}
 
 
 def carried(item: exp.Expr, watermarks: Watermarks) -> Watermark | None:
