@@ -62,7 +62,8 @@ class AsofJoin(Stored):
 
     @property
     def watermarks(self) -> Watermarks:
-        return Match(self.pairs).watermarks(self.left.watermarks, self.right.watermarks)
+        equal = Match(self.pairs).watermarks(self.left.watermarks, self.right.watermarks)
+        return {**self._settled, **equal}
 
     def lower(self, program: ProgramBuilder) -> Stream:
         x, _, y = self.nearest
@@ -96,16 +97,17 @@ class AsofJoin(Stored):
             program.step(statement)
         return Stream(table, state, read)
 
-    def _unread(self) -> Sides:
-        """Rows below the watermark of equal columns meet nothing new. Looking back, a left row has found its match for good
-        when no right row can come before it any more.
-        """
+    @property
+    def _settled(self) -> Watermarks:
+        """Looking back, a left row has found its match for good when no right row can come before it any more."""
         x, op, y = self.nearest
         left, right = self.left.watermarks, self.right.watermarks
-        of_left, of_right = Match(self.pairs).unread(left, right)
-        if op in (">", ">=") and x in left and y in right:
-            of_left = {**of_left, **moving({x: least([left[x], right[y]])})}
-        return of_left, of_right
+        return {x: least([left[x], right[y]])} if op in (">", ">=") and x in left and y in right else {}
+
+    def _unread(self) -> Sides:
+        """Rows below the watermark of equal columns meet nothing new, and left rows below one that are settled."""
+        of_left, of_right = Match(self.pairs).unread(self.left.watermarks, self.right.watermarks)
+        return {**of_left, **moving(self._settled)}, of_right
 
     def _matched(self, left: str, right: Stream) -> str:
         """FROM: the left rows with their matches."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.operators.sources import Oracle, ReferenceSource, no_broker, oracle_session
 from tests.support.flow import FlowUnderTest, running_flow
 from tests.support.postgres import PostgresServer
 
@@ -21,3 +22,17 @@ def engine(module_engine: FlowUnderTest) -> Iterator[FlowUnderTest]:
     """An empty engine."""
     module_engine.clear()
     yield module_engine
+
+
+@pytest.fixture(scope="module")
+def sources() -> Iterator[dict[str, ReferenceSource]]:
+    """Sources that need no broker, by name; a test puts in what it makes."""
+    found: dict[str, ReferenceSource] = {}
+    with no_broker(found):
+        yield found
+
+
+@pytest.fixture(scope="module")
+def oracle(module_engine: FlowUnderTest) -> Iterator[Oracle]:
+    with oracle_session(module_engine) as session:
+        yield session

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
+from hypothesis import strategies as st
 
 from engine.connectors.source import Batch, Position
 from engine.ddl import create_source
 from engine.flow import source_input
-from tests.support.flow import FlowUnderTest
+from tests.support.flow import START, FlowUnderTest
 
 Row = tuple[int, int | None, int | None, datetime | None, int]
 """id, g, i, ts, partition."""
@@ -86,3 +88,106 @@ def send(engine: FlowUnderTest, rows_of: dict[str, list[Row]], advance_s: float 
         offset = {p: at.offset for p, at in engine.flow.positions(source.id).items()}.get(0, 0) + len(rows)
         batches[source.id] = Batch(list(rows), {0: Position(TOPIC, 0, offset)})
     engine.flow.barrier(batches)
+
+
+Oracle = psycopg.Connection[tuple[Any, ...]]
+"""A session where the sources are tables."""
+NAMES = ("s", "s2")
+
+
+@dataclass
+class Streams:
+    """The engine with two sources, and what views over them have seen."""
+
+    engine: FlowUnderTest
+    sources: dict[str, ReferenceSource]
+    oracle: Oracle
+    base: dict[str, list[Row]] = field(default_factory=dict)
+    """What the views, when they were made, read again (everything, in time or not), and what came in time since."""
+    created: bool = False
+
+    def barrier(self, rows_of: dict[str, list[Row]], advance_s: int) -> None:
+        rows_of = {name: rows for name, rows in rows_of.items() if rows}
+        send(self.engine, rows_of, advance_s)
+        for name, rows in rows_of.items():
+            fresh = self.sources[name].take(rows, self.engine.clock.now)
+            if self.created:
+                self.base[name].extend(fresh)
+
+    def begin(self) -> None:
+        """The views are there, and have read what the sources hold."""
+        self.base = {name: list(source.sent) for name, source in self.sources.items()}
+        self.created = True
+
+    def show_oracle(self) -> None:
+        """Let the oracle's tables hold what the views have seen."""
+        for name, rows in self.base.items():
+            self.oracle.execute(f"TRUNCATE {name}")
+            with self.oracle.cursor() as cursor:
+                cursor.executemany(f"INSERT INTO {name} VALUES (%s, %s, %s, %s, %s)", rows)
+
+    def state_rows(self, view: str) -> int:
+        """How many rows the operators of a view keep, its result left out."""
+        item = self.engine.flow.catalog.by_name(view)
+        assert item is not None
+        assert item.program is not None
+        tables = [t.split()[2] for t in item.program.tables if t.startswith("CREATE TABLE")]
+        counted = [
+            self.engine.flow.connection.execute(f"SELECT count(*) FROM {t}").fetchone()
+            for t in tables
+            if f" {t} " not in item.program.content
+        ]
+        return sum(row[0] for row in counted if row)
+
+
+@contextmanager
+def oracle_session(engine: FlowUnderTest) -> Iterator[Oracle]:
+    """A session of its own in the engine's database, with empty tables in the place of the sources."""
+    dsn = engine.server.dsn(dbname=engine.database)
+    with psycopg.connect(dsn, autocommit=True, options="-c TimeZone=UTC") as connection:
+        for name in NAMES:
+            connection.execute(f"CREATE TEMP TABLE {name} (id int, g int, i int, ts timestamptz, p int)")
+        yield connection
+
+
+def renew(engine: FlowUnderTest, sources: dict[str, ReferenceSource]) -> None:
+    """Sources without a message, and nothing else."""
+    engine.clear()
+    sources.clear()
+    sources.update({name: ReferenceSource(name) for name in NAMES})
+    engine.ddl(*(source.ddl() for source in sources.values()))
+
+
+def at(second: int) -> datetime:
+    return START + timedelta(seconds=second)
+
+
+_arrivals = st.lists(
+    st.tuples(
+        st.integers(0, 99),
+        st.sampled_from([None, 0, 1, 2]),
+        st.sampled_from([None, -1, 2, 3]),
+        st.one_of(st.none(), st.integers(-12, 4)),
+        st.integers(0, 1),
+    ),
+    max_size=4,
+)
+Steps = list[tuple[int, list[Any], list[Any], int]]
+"""Seconds by which event time goes on, the rows of each source about it, seconds by which the clock goes on."""
+steps: st.SearchStrategy[Steps] = st.lists(
+    st.tuples(st.integers(0, 12), _arrivals, _arrivals, st.sampled_from([0, 1, 40])), min_size=3, max_size=9
+)
+
+
+def batches(drawn: Steps) -> Iterator[tuple[dict[str, list[Row]], int]]:
+    """The rows of each step by source, some early and some late, and the seconds of the clock."""
+    second = 0
+    for further, first, other, advance_s in drawn:
+        second += further
+        yield (
+            {
+                name: [(i, g, v, None if s is None else at(second + s), p) for i, g, v, s, p in rows]
+                for name, rows in zip(NAMES, (first, other), strict=True)
+            },
+            advance_s,
+        )

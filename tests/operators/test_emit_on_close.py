@@ -7,13 +7,11 @@ closing column lies below the watermark; and it has only ever gained rows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import yaml
 from hypothesis import given
@@ -21,7 +19,7 @@ from hypothesis import strategies as st
 
 from engine.backfill.worker import Worker
 from tests.operators.histories import quick, thorough
-from tests.operators.sources import ReferenceSource, Row, no_broker, send
+from tests.operators.sources import Oracle, ReferenceSource, Steps, Streams, at, batches, renew, steps
 from tests.support.flow import START, FlowUnderTest, as_batch, assert_same
 
 VIEWS = yaml.safe_load((Path(__file__).parent / "views" / "emit_on_close.yaml").read_text())
@@ -29,29 +27,13 @@ KEPT = "SELECT id, g, ts FROM s WHERE g > 0"
 CLOSED = (
     "SELECT g, window_start, count(*) AS n FROM TUMBLE(s, ts, INTERVAL '10 seconds') GROUP BY g, window_start"
 )
-Oracle = psycopg.Connection[tuple[Any, ...]]
-COLUMNS = "id int, g int, i int, ts timestamptz, p int"
 
 
 @dataclass
-class World:
-    """The engine, its two sources and what they must have done."""
+class World(Streams):
+    """The engine, its two sources and what the views must have done."""
 
-    engine: FlowUnderTest
-    sources: dict[str, ReferenceSource]
-    oracle: Oracle
-    base: dict[str, list[Row]] = field(default_factory=dict)
-    """What the views, when they were made, read again: everything, in time or not."""
-    created: bool = False
     shown: dict[str, Counter[Any]] = field(default_factory=dict)
-
-    def barrier(self, rows_of: dict[str, list[Row]], advance_s: int) -> None:
-        rows_of = {name: rows for name, rows in rows_of.items() if rows}
-        send(self.engine, rows_of, advance_s)
-        for name, rows in rows_of.items():
-            fresh = self.sources[name].take(rows, self.engine.clock.now)
-            if self.created:
-                self.base[name].extend(fresh)
 
     def create(self) -> None:
         self.engine.ddl(f"CREATE MATERIALIZED VIEW kept AS {KEPT}")
@@ -61,14 +43,10 @@ class World:
             self.engine.ddl(
                 f"CREATE MATERIALIZED VIEW {view['name']} AS {view['query']} EMIT ON WINDOW CLOSE"
             )
-        self.base = {name: list(source.sent) for name, source in self.sources.items()}
-        self.created = True
+        self.begin()
 
     def check(self) -> None:
-        for name, rows in self.base.items():
-            self.oracle.execute(f"TRUNCATE {name}")
-            with self.oracle.cursor() as cursor:
-                cursor.executemany(f"INSERT INTO {name} VALUES (%s, %s, %s, %s, %s)", rows)
+        self.show_oracle()
         assert self.engine.flow.barrier_time is not None
         marks = dict(
             self.engine.rows(
@@ -100,131 +78,79 @@ class World:
             low -= timedelta(seconds=low.timestamp() % size)
         return low + timedelta(seconds=closes.get("after", 0))
 
-    def state_rows(self, view: str) -> int:
-        """How many rows the operators of a view keep, its result left out."""
-        item = self.engine.flow.catalog.by_name(view)
-        assert item is not None
-        assert item.program is not None
-        tables = [t.split()[2] for t in item.program.tables if t.startswith("CREATE TABLE")]
-        counted = [
-            self.engine.flow.connection.execute(f"SELECT count(*) FROM {t}").fetchone() for t in tables[:-1]
-        ]
-        return sum(row[0] for row in counted if row)
-
 
 def _utc(value: datetime) -> datetime:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def sources() -> Iterator[dict[str, ReferenceSource]]:
-    found: dict[str, ReferenceSource] = {}
-    with no_broker(found):
-        yield found
-
-
-@pytest.fixture(scope="module")
-def oracle(module_engine: FlowUnderTest) -> Iterator[Oracle]:
-    """A session where the sources are tables."""
-    dsn = module_engine.server.dsn(dbname=module_engine.database)
-    with psycopg.connect(dsn, autocommit=True, options="-c TimeZone=UTC") as connection:
-        for name in ("s", "s2"):
-            connection.execute(f"CREATE TEMP TABLE {name} ({COLUMNS})")
-        connection.execute(f"CREATE TEMP VIEW kept AS {KEPT}")
-        connection.execute(f"CREATE TEMP VIEW closed AS {as_batch(CLOSED, START)}")
-        connection.execute("CREATE TEMP VIEW rolling AS SELECT * FROM closed")
-        yield connection
+def with_views(oracle: Oracle) -> Oracle:
+    """The oracle, with what views over views read."""
+    oracle.execute(f"CREATE TEMP VIEW kept AS {KEPT}")
+    oracle.execute(f"CREATE TEMP VIEW closed AS {as_batch(CLOSED, START)}")
+    oracle.execute("CREATE TEMP VIEW rolling AS SELECT * FROM closed")
+    return oracle
 
 
 def world(engine: FlowUnderTest, sources: dict[str, ReferenceSource], oracle: Oracle) -> World:
-    engine.clear()
-    sources.clear()
-    sources.update({name: ReferenceSource(name) for name in ("s", "s2")})
-    for source in sources.values():
-        engine.ddl(source.ddl())
+    renew(engine, sources)
     return World(engine, sources, oracle)
-
-
-def at(second: int) -> datetime:
-    return START + timedelta(seconds=second)
-
-
-_rows = st.lists(
-    st.tuples(
-        st.integers(0, 99),
-        st.sampled_from([None, 0, 1, 2]),
-        st.sampled_from([None, -1, 2, 3]),
-        st.one_of(st.none(), st.integers(-12, 4)),
-        st.integers(0, 1),
-    ),
-    max_size=4,
-)
-_steps = st.tuples(st.integers(0, 12), _rows, _rows, st.sampled_from([0, 1, 40]))
 
 
 def play(
     engine: FlowUnderTest,
     sources: dict[str, ReferenceSource],
     oracle: Oracle,
-    steps: list[Any],
+    drawn: Steps,
     create_at: int,
     reopen_at: int,
 ) -> None:
     """Event time goes on with each step, and rows lie about it, early and late."""
     there = world(engine, sources, oracle)
-    second = 0
-    for number, (further, first, other, advance_s) in enumerate(steps):
+    for number, (batch, advance_s) in enumerate(batches(drawn)):
         if number == create_at:
             there.create()
         if number == reopen_at:
             engine.reopen()
-        second += further
-        batch = {
-            name: [(i, g, v, None if s is None else at(second + s), p) for i, g, v, s, p in rows]
-            for name, rows in (("s", first), ("s2", other))
-        }
         there.barrier(batch, advance_s)
         there.check()
-    if create_at >= len(steps):
+    if create_at >= len(drawn):
         there.create()
     there.check()
 
 
-_histories = st.lists(_steps, min_size=3, max_size=9)
-
-
 @quick
-@given(steps=_histories, create_at=st.integers(0, 9), reopen_at=st.integers(0, 30))
+@given(drawn=steps, create_at=st.integers(0, 9), reopen_at=st.integers(0, 30))
 def test_random_histories(
     engine: FlowUnderTest,
     sources: dict[str, ReferenceSource],
-    oracle: Oracle,
-    steps: list[Any],
+    with_views: Oracle,
+    drawn: Steps,
     create_at: int,
     reopen_at: int,
 ) -> None:
-    play(engine, sources, oracle, steps, create_at, reopen_at)
+    play(engine, sources, with_views, drawn, create_at, reopen_at)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @thorough
-@given(steps=_histories, create_at=st.integers(0, 9), reopen_at=st.integers(0, 30))
+@given(drawn=steps, create_at=st.integers(0, 9), reopen_at=st.integers(0, 30))
 def test_many_random_histories(
     engine: FlowUnderTest,
     sources: dict[str, ReferenceSource],
-    oracle: Oracle,
-    steps: list[Any],
+    with_views: Oracle,
+    drawn: Steps,
     create_at: int,
     reopen_at: int,
 ) -> None:
-    play(engine, sources, oracle, steps, create_at, reopen_at)
+    play(engine, sources, with_views, drawn, create_at, reopen_at)
 
 
 def test_closed_windows_leave_the_state(
-    engine: FlowUnderTest, sources: dict[str, ReferenceSource], oracle: Oracle
+    engine: FlowUnderTest, sources: dict[str, ReferenceSource], with_views: Oracle
 ) -> None:
-    there = world(engine, sources, oracle)
+    there = world(engine, sources, with_views)
     there.create()
     for second in range(0, 200, 5):
         row = (second, 1, 1, at(second), 0)
@@ -238,10 +164,10 @@ def test_closed_windows_leave_the_state(
 
 
 def test_a_view_filled_by_a_job_closes_nothing_before_it_is_filled(
-    engine: FlowUnderTest, sources: dict[str, ReferenceSource], oracle: Oracle
+    engine: FlowUnderTest, sources: dict[str, ReferenceSource], with_views: Oracle
 ) -> None:
     """Rows of one window, before, while and after a job fills the view, meet in one row."""
-    there = world(engine, sources, oracle)
+    there = world(engine, sources, with_views)
     engine.ddl(f"CREATE MATERIALIZED VIEW kept AS {KEPT}")
 
     def take(*seconds: int) -> None:

@@ -1,0 +1,121 @@
+"""State below watermarks is deleted, and nobody misses it; the views are in views/cleaned.yaml.
+
+The oracle: after every barrier a view holds what its query gives as a batch over what came in time. As event time goes on, what
+the operators keep does not grow.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.operators.histories import quick, thorough
+from tests.operators.sources import Oracle, ReferenceSource, Steps, Streams, at, batches, renew, steps
+from tests.support.flow import START, FlowUnderTest, as_batch, assert_same
+
+VIEWS = yaml.safe_load((Path(__file__).parent / "views" / "cleaned.yaml").read_text())
+LATEST = "SELECT ts, max(i) AS i FROM s GROUP BY ts"
+
+
+@pytest.fixture(scope="module")
+def with_views(oracle: Oracle) -> Oracle:
+    """The oracle, with the plain view that is read."""
+    oracle.execute(f"CREATE TEMP VIEW latest_of_times AS {as_batch(LATEST, START)}")
+    return oracle
+
+
+class World(Streams):
+    """The views of the file over the two sources."""
+
+    def create(self) -> None:
+        self.engine.ddl(f"CREATE VIEW latest_of_times AS {LATEST}")
+        for view in VIEWS:
+            self.engine.ddl(f"CREATE MATERIALIZED VIEW {view['name']} AS {view['query']}")
+        self.begin()
+
+    def check(self) -> None:
+        self.show_oracle()
+        now = self.engine.flow.barrier_time
+        assert now is not None
+        for view in VIEWS if self.created else ():
+            batch = view.get("batch") or as_batch(view["query"], now)
+            found = self.engine.rows(f"SELECT * FROM {view['name']}")
+            assert_same(found, self.oracle.execute(batch).fetchall(), view["name"])
+
+
+def world(engine: FlowUnderTest, sources: dict[str, ReferenceSource], oracle: Oracle) -> World:
+    renew(engine, sources)
+    return World(engine, sources, oracle)
+
+
+def play(there: World, drawn: Steps, create_at: int, reopen_at: int) -> None:
+    for number, (batch, advance_s) in enumerate(batches(drawn)):
+        if number == create_at:
+            there.create()
+        if number == reopen_at:
+            there.engine.reopen()
+        there.barrier(batch, advance_s)
+        there.check()
+    if create_at >= len(drawn):
+        there.create()
+    there.check()
+
+
+@quick
+@given(drawn=steps, create_at=st.integers(0, 9), reopen_at=st.integers(0, 30))
+def test_random_histories(
+    engine: FlowUnderTest,
+    sources: dict[str, ReferenceSource],
+    with_views: Oracle,
+    drawn: Steps,
+    create_at: int,
+    reopen_at: int,
+) -> None:
+    play(world(engine, sources, with_views), drawn, create_at, reopen_at)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@thorough
+@given(drawn=steps, create_at=st.integers(0, 9), reopen_at=st.integers(0, 30))
+def test_many_random_histories(
+    engine: FlowUnderTest,
+    sources: dict[str, ReferenceSource],
+    with_views: Oracle,
+    drawn: Steps,
+    create_at: int,
+    reopen_at: int,
+) -> None:
+    play(world(engine, sources, with_views), drawn, create_at, reopen_at)
+
+
+def test_state_does_not_grow(
+    engine: FlowUnderTest, sources: dict[str, ReferenceSource], with_views: Oracle
+) -> None:
+    """A minute is kept for longer than any window and interval; then each minute is like the one before."""
+    there = world(engine, sources, with_views)
+    there.create()
+    kept: list[dict[str, int]] = []
+    for second in range(0, 180, 5):
+        rows = [(second + n, n % 3, n, at(second + n), 0) for n in range(4)]
+        there.barrier({"s": rows, "s2": rows[:3]}, 5)
+        if second % 60 == 55:
+            there.check()
+            kept.append({v["name"]: there.state_rows(v["name"]) for v in VIEWS if not v.get("grows")})
+    assert kept[1] == kept[2]
+    assert max(kept[1].values()) < 100
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda v: v["name"])
+def test_explain_says_what_is_cleaned(
+    engine: FlowUnderTest, sources: dict[str, ReferenceSource], view: dict[str, Any]
+) -> None:
+    renew(engine, sources)
+    engine.ddl(f"CREATE VIEW latest_of_times AS {LATEST}")
+    cleaned = [line for line in engine.explain(view["query"]) if " is cleaned below " in line]
+    assert len(cleaned) == view["cleaned"], cleaned
