@@ -13,7 +13,10 @@ from tests.operators.histories import TABLES
 
 
 class Type(StrEnum):
-    """What a column holds, as far as choosing expressions goes: DOUBLE is what is not exact, an average of integers too."""
+    """What a column holds, as far as choosing expressions goes: DOUBLE is what is not exact, an average of integers too.
+
+    Of integers the width is left open; arrays hold bigint, since arrays of different types are not comparable.
+    """
 
     INTEGER = "int"
     TEXT = "varchar"
@@ -21,7 +24,7 @@ class Type(StrEnum):
     NUMERIC = "numeric"
     TIME = "timestamptz"
     BOOLEAN = "boolean"
-    ARRAY = "int[]"
+    ARRAY = "bigint[]"
     JSON = "jsonb"
 
 
@@ -76,7 +79,7 @@ LITERALS: dict[Type, tuple[str, ...]] = {
     Type.NUMERIC: ("0", "1.1", "-2"),
     Type.TIME: ("'2026-01-01 00:00:05+00'::timestamptz", "'2025-12-31 23:59:40+00'::timestamptz"),
     Type.BOOLEAN: ("true", "false"),
-    Type.ARRAY: ("ARRAY[1, 2]", "ARRAY[0]"),
+    Type.ARRAY: ("ARRAY[1, 2]::bigint[]", "ARRAY[0]::bigint[]"),
     Type.JSON: ("'{\"a\": 1}'::jsonb", "'[1, 2]'::jsonb"),
 }
 ORDERED = (Type.INTEGER, Type.TEXT, Type.NUMERIC, Type.TIME)
@@ -86,7 +89,8 @@ _FORMS: dict[Type, tuple[tuple[str, Type], ...]] = {
     Type.INTEGER: (
         ("{0} + {1}", Type.INTEGER), ("abs({0})", Type.INTEGER), ("coalesce({0}, {1})", Type.INTEGER),
         ("nullif({0}, {1})", Type.INTEGER), ("CASE WHEN {0} > {1} THEN {0} ELSE -({0}) END", Type.INTEGER),
-        ("({0})::varchar", Type.TEXT), ("ARRAY[{0}, {1}]", Type.ARRAY), ("jsonb_build_object('a', {0})", Type.JSON),
+        ("({0})::varchar", Type.TEXT), ("ARRAY[({0})::bigint, ({1})::bigint]", Type.ARRAY),
+        ("jsonb_build_object('a', {0})", Type.JSON),
         ("{0} BETWEEN -1 AND {1}", Type.BOOLEAN), ("greatest({0}, {1})", Type.INTEGER), ("{0} IS NULL", Type.BOOLEAN),
     ),
     Type.TEXT: (

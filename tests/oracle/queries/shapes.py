@@ -61,7 +61,7 @@ _AGGREGATES: dict[Type, tuple[tuple[str, Type], ...]] = {
         ("stddev_pop({0})", Type.DOUBLE), ("var_samp({0})", Type.DOUBLE), ("bit_or({0})", Type.INTEGER),
         ("percentile_cont(0.5) WITHIN GROUP (ORDER BY {0})", Type.DOUBLE),
         ("percentile_disc(0.3) WITHIN GROUP (ORDER BY {0})", Type.INTEGER),
-        ("mode() WITHIN GROUP (ORDER BY {0})", Type.INTEGER), ("array_agg({0} ORDER BY {0})", Type.ARRAY),
+        ("mode() WITHIN GROUP (ORDER BY {0})", Type.INTEGER), ("array_agg(({0})::bigint ORDER BY {0})", Type.ARRAY),
         ("jsonb_agg({0} ORDER BY {0} DESC)", Type.JSON),
     ),
     Type.NUMERIC: (
