@@ -5,8 +5,8 @@ same after the barrier (see `matching`):
     d out = m'(dL) + (m' - m)(L' - dL)
 State: both contents, indexed by the join columns (a stored relation's own storage serves), without what lies below watermarks as
 in a left join. NULL matches nothing, except in columns that are compared NULL-safe. Key: the left one.
-Cost: O(delta log n) plus the rows that match what changed on the right (by equal columns, or by the first comparison); O(state) where
-a condition decides that no index serves.
+Cost: O(delta log n) plus the rows that match what changed on the right (by equal columns, or by the first comparison); O(state)
+where a condition decides that no index serves.
 Reference: the query as a batch.
 """
 
