@@ -35,6 +35,7 @@ _OF_THE_SOURCE = (exp.IncludeProperty, exp.FileFormatProperty, exp.EncodePropert
 OWNER = "feeds"
 """In the body of a source or sink: the id of the table that it belongs to."""
 SOURCE_TAG = "CREATE_SOURCE"
+_NATIVE = Format("native", "native")
 
 
 def create_connector_table(context: DdlContext, tree: exp.Create, filling: Filling) -> Reply:
@@ -43,6 +44,7 @@ def create_connector_table(context: DdlContext, tree: exp.Create, filling: Filli
     if not context.is_new(name, if_not_exists=bool(tree.args.get("exists"))):
         return Reply(TAG, notices=context.notices)
     if not isinstance(tree.this, exp.Schema):
+        check_format(format_of(tree) or _NATIVE, connector_of(tree))
         raise UnsupportedFeature("CREATE TABLE with a connector and no columns", hint="list the columns")
     return Reply(TAG, notices=context.notices, job=_create(context, tree, filling, name, is_source=False))
 
@@ -131,7 +133,7 @@ def owned_by(context: DdlContext, table_id: int) -> list[int]:
 def _checked_key(context: DdlContext, tree: exp.Create) -> tuple[str, ...]:
     """The primary key, the format having been checked against it, the columns and the rest of the statement."""
     key = declared_key(tree)
-    format_ = format_of(tree) or Format("native", "native")
+    format_ = format_of(tree) or _NATIVE
     context.notices += check_format(format_, connector_of(tree))
     if format_.has_changes and is_append_only(tree):
         raise UnsupportedFeature(

@@ -161,6 +161,74 @@ def test_an_aggregate_is_delivered_as_debezium(client: Connection, broker: str) 
     ]
 
 
+_READ_BACK = {
+    "UPSERT": ("k bytea, PRIMARY KEY (k)", "INCLUDE KEY AS k", "(jsonb.handling.mode = 'dynamic')"),
+    "DEBEZIUM": ("day date, raw bytea, PRIMARY KEY (id)", "", ""),
+}
+"""By format: the columns that it has besides those that both carry over, and what a table over it and a sink to it say."""
+
+
+def test_a_topic_that_a_sink_writes_is_read_back_as_a_table(
+    server: EngineServer, client: Connection, broker: str
+) -> None:
+    columns = "id int, v varchar, n numeric, d double precision, at timestamptz, ts timestamp, ok boolean, big bigint, j jsonb"
+    client.execute(f"CREATE TABLE t ({columns}, day date, raw bytea, PRIMARY KEY (id))")
+    client.execute(_ROWS, {"from": 1, "to": 40})
+    for format_, (more, include, options) in _READ_BACK.items():
+        topic = Topics(broker)
+        client.execute(
+            f"CREATE SINK to_{format_} FROM t {topic.keyed('id')} FORMAT {format_} ENCODE JSON {options}"
+        )
+        listed = more.replace("k bytea, ", "")
+        made = f"CREATE TABLE back_{format_} ({columns}, {listed}) {include} {topic.options()} FORMAT {format_} ENCODE JSON"
+        client.execute(made)
+    client.execute(
+        "CREATE MATERIALIZED VIEW totals AS SELECT ok, count(*) AS c, sum(n) AS s FROM back_upsert GROUP BY ok"
+    )
+    names = "id, v, n, d, at, ts, ok, big, j"
+    for round_, step in enumerate((41, 61, 81)):
+        if round_ == 2:
+            pid = server.pid("flow")
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda pid=pid: server.pid("flow") not in (None, pid), 30)
+        with psycopg.connect(server.url, autocommit=True) as writer:
+            writer.execute(_ROWS, {"from": step - 20, "to": step + 10})
+            writer.execute("DELETE FROM t WHERE mod(id, 3) = %s", (round_,))
+            writer.execute(_ROWS, {"from": 5, "to": 8})
+    with connected(server) as reader:
+        expected = reader.execute(f"SELECT {names}, day, raw FROM t ORDER BY id").fetchall()
+        assert len(expected) > 20
+        wait_until(
+            lambda: reader.execute("SELECT * FROM back_debezium ORDER BY id").fetchall() == expected, 30
+        )
+        short = [row[:-2] for row in expected]
+        wait_until(
+            lambda: reader.execute(f"SELECT {names} FROM back_upsert ORDER BY id").fetchall() == short, 30
+        )
+        reader.execute("FLUSH")
+        totals = "SELECT ok, count(*), sum(n) FROM t GROUP BY ok ORDER BY ok"
+        assert (
+            reader.execute("SELECT * FROM totals ORDER BY ok").fetchall() == reader.execute(totals).fetchall()
+        )
+        shown = reader.execute("SHOW CREATE TABLE back_debezium").fetchone()
+        assert shown is not None
+        assert shown[1].endswith("FORMAT DEBEZIUM ENCODE JSON")
+        reader.execute("DROP TABLE back_debezium")
+        reader.execute(shown[1])
+        wait_until(
+            lambda: reader.execute("SELECT * FROM back_debezium ORDER BY id").fetchall() == expected, 30
+        )
+
+
+_ROWS = """
+INSERT INTO t SELECT i, CASE WHEN i %% 7 > 0 THEN 'é ' || random()::text END, (random() * 1000)::numeric, random(),
+    '2026-01-01 00:00:00.123456+00'::timestamptz + interval '1 hour' * i, '2026-01-01 12:00:00.25'::timestamp, i %% 2 = 0,
+    i * 10000000000, jsonb_build_object('a', i, 'b', '[1, "x"]'::jsonb), '2026-02-03'::date + i, decode('00ff', 'hex')
+FROM generate_series(%(from)s::int, %(to)s::int) AS g (i)
+"""
+
+
 def test_append_only_without_a_snapshot(client: Connection, broker: str) -> None:
     topic = Topics(broker)
     client.execute("CREATE TABLE log (id int) APPEND ONLY")
