@@ -139,7 +139,7 @@ class Catalog:
         found = self.find(name, path)
         if (
             found is None
-            or found.kind in ("index", "sink", "subscription", "function", "secret")
+            or found.kind in ("index", "sink", "subscription", "function", "secret", "connection")
             or found.is_creating
         ):
             return None

@@ -72,7 +72,9 @@ CREATE VIEW rw_catalog.rw_sources AS
             ORDER BY c.position) AS columns,
         o.body ->> 'format' AS format, o.body ->> 'encode' AS row_encode,
         o.body -> 'spec' ->> 'format' IS NULL OR o.body -> 'spec' ->> 'format' = 'plain' AS append_only,
-        CASE WHEN t.kind = 'table' THEN t.id END AS associated_table_id, NULL::integer AS connection_id,
+        CASE WHEN t.kind = 'table' THEN t.id END AS associated_table_id,
+        (SELECT u.id FROM engine.created AS u WHERE u.kind = 'connection' AND o.body -> 'secrets' @> to_jsonb(u.id))
+            AS connection_id,
         coalesce(t.definition, o.definition) AS definition, o.acl, o.initialized_at, o.created_at,
         o.cluster_version AS initialized_at_cluster_version, o.cluster_version AS created_at_cluster_version,
         t.kind IS DISTINCT FROM 'table' AS is_shared, o.body -> 'options' AS connector_props,
@@ -105,7 +107,9 @@ CREATE VIEW rw_catalog.rw_indexes AS
     FROM rw_catalog._objects AS o WHERE o.kind = 'index' AND o.status = 'created';
 CREATE VIEW rw_catalog.rw_sinks AS
     SELECT o.id, o.name, o.schema_id, o.owner, o.body -> 'options' ->> 'connector' AS connector,
-        upper(replace(o.body -> 'sink' ->> 'type', '-', '_')) AS sink_type, NULL::integer AS connection_id, o.definition,
+        upper(replace(o.body -> 'sink' ->> 'type', '-', '_')) AS sink_type,
+        (SELECT u.id FROM engine.created AS u WHERE u.kind = 'connection' AND o.body -> 'secrets' @> to_jsonb(u.id))
+            AS connection_id, o.definition,
         (SELECT t.name FROM engine.objects AS t WHERE t.id = (o.body -> 'into' ->> 'table')::integer) AS target_table_name,
         o.acl, o.initialized_at, o.created_at, o.cluster_version AS initialized_at_cluster_version,
         o.cluster_version AS created_at_cluster_version, o.background_ddl,
@@ -124,7 +128,7 @@ CREATE VIEW rw_catalog.rw_functions AS
     FROM rw_catalog._objects AS o WHERE o.kind = 'function';
 CREATE VIEW rw_catalog.rw_connections AS
     SELECT o.id, o.name, o.schema_id, o.owner, upper(o.body -> 'options' ->> 'type') AS type, ''::text AS provider, o.acl,
-        ''::text AS connection_params, o.schema_name
+        ((o.body -> 'options') - 'type')::text AS connection_params, o.schema_name
     FROM rw_catalog._objects AS o WHERE o.kind = 'connection';
 CREATE VIEW rw_catalog.rw_secrets AS
     SELECT o.id, o.schema_id, o.name, o.owner, o.acl, o.schema_name FROM rw_catalog._objects AS o WHERE o.kind = 'secret';

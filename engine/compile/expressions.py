@@ -76,9 +76,21 @@ def check_scalars(environment: Environment, expressions: Sequence[exp.Expr]) -> 
         if any(k[0] == "r" for k in kinds):
             raise UnsupportedFeature(f"set-returning function {name}() in a view")
         if kinds and all(k[0] == "f" and k[1] == "v" for k in kinds):
-            raise UnsupportedFeature(
-                f"volatile function {name}() in a view", hint="a view must give the same answer each time"
-            )
+            raise impure(name)
+
+
+def impure(name: str, node: exp.Expr | None = None) -> UnsupportedFeature:
+    """The refusal of a function that may give another answer each time; `node` is its call, where that stands in a query."""
+    place = "an expression of a view"
+    if node is not None and node.find_ancestor(exp.Filter, exp.Select) is not None:
+        if isinstance(node.find_ancestor(exp.Filter, exp.Select), exp.Filter):
+            place = "AGGREGATE FILTER"
+        elif node.find_ancestor(exp.Where, exp.Having) is not None:
+            place = "WHERE or HAVING"
+    return UnsupportedFeature(
+        f"using an impure expression ({name.upper()}) in {place}",
+        hint="a row that is taken back must give the answer that it gave before: write the value into a table's column",
+    )
 
 
 def soften(

@@ -53,10 +53,26 @@ def alter(context: DdlContext, filling: Filling) -> Reply:
         return alter_system(context, words)
     if words.accept("SECRET"):
         return alter_secret(context, words)
+    if words.accept("FUNCTION"):
+        return _alter_function(context, words)
     for keywords, kind in _KINDS.items():
         if words.accept(*keywords):
             return _alter(context, words, " ".join(keywords), kind, filling)
     raise UnsupportedFeature(f"ALTER {words.take().upper()}", hint="DROP it and CREATE it anew")
+
+
+def _alter_function(context: DdlContext, words: Words) -> Reply:
+    """ALTER FUNCTION name [(types)] OWNER TO user."""
+    name = words.qualified_name()
+    if words.accept("("):
+        while not words.accept(")"):
+            words.take()
+    if not words.accept("OWNER", "TO"):
+        raise _refused(words, "FUNCTION")
+    owner = words.name().folded
+    words.end()
+    set_owner(context, _found(context, name, "FUNCTION", "function"), owner)
+    return Reply("ALTER_FUNCTION", notices=context.notices)
 
 
 def _alter(context: DdlContext, words: Words, keyword: str, kind: str, filling: Filling) -> Reply:

@@ -15,6 +15,7 @@ from engine.catalog.objects import Catalog, CatalogObject, update
 from engine.compile.program import Program, delta_name
 from engine.ddl.connector_table import OWNER
 from engine.ddl.context import DdlContext, writers
+from engine.ddl.create_index import shown_index
 from engine.ddl.create_table import storage_of, stored_column
 from engine.ddl.create_view import compile_view
 from engine.ddl.grant import rights_on
@@ -106,7 +107,7 @@ def drop_column(context: DdlContext, table: CatalogObject, words: Words) -> None
     views = plain_views(context.catalog, table)
     rights = [right for relation in (table, *views) for right in rights_on(context, relation)]
     context.execute(
-        *(f"DROP VIEW {v.visible}" for v in reversed(views)),
+        *(f"DROP VIEW IF EXISTS {v.visible}" for v in reversed(views)),
         f"DROP VIEW {table.visible}",
         *null_triggers_dropped(context, table),
         *([f"DROP TRIGGER keep_generated ON {after.table}"] if before.generated else ()),
@@ -126,7 +127,7 @@ def drop_column(context: DdlContext, table: CatalogObject, words: Words) -> None
         *visible_defaults(after, table.visible),
         *(not_null_trigger(after, c.name) for c in after.columns if c.not_null),
         *keep_generated(after),
-        *(recreated(v) for v in views),
+        *(s for v in views for s in recreated(v, table, after)),
         *rights,
         *comments,
     )
@@ -248,16 +249,19 @@ def names_column(program: Program, name: str) -> bool:
 
 
 def plain_views(catalog: Catalog, table: CatalogObject) -> list[CatalogObject]:
-    """The plain views over the table and over each other, in order of creation."""
+    """The plain views over the table and over each other, and its indexes as clients read them, in order of creation."""
     found = {table.id}
     for item in catalog.objects.values():
-        if item.kind == "view" and found & set(item.references):
+        if item.kind in ("view", "index") and found & set(item.references):
             found.add(item.id)
     return [catalog.objects[i] for i in sorted(found - {table.id})]
 
 
-def recreated(view: CatalogObject) -> str:
-    return f"CREATE VIEW {view.visible} AS {to_postgres(view.body['query'])}"
+def recreated(view: CatalogObject, table: CatalogObject, storage: Storage) -> list[str]:
+    """The statements that make a plain view, or the relation of an index on the table, once more."""
+    if view.kind == "index":
+        return shown_index(view, [c.name for c in storage.columns], table.visible)
+    return [f"CREATE VIEW {view.visible} AS {to_postgres(view.body['query'])}"]
 
 
 def pin_stars(context: DdlContext, table: CatalogObject) -> None:

@@ -140,7 +140,7 @@ def _store_anew(context: DdlContext, table: CatalogObject, after: Storage, name:
     type_ = next(c.type for c in after.columns if c.name == name)
     context.execute(
         *dropped_shapes(table),
-        *(f"DROP VIEW {v.visible}" for v in reversed(views)),
+        *(f"DROP VIEW IF EXISTS {v.visible}" for v in reversed(views)),
         f"DROP VIEW {table.visible}",
         *null_triggers_dropped(context, table),
     )
@@ -153,7 +153,7 @@ def _store_anew(context: DdlContext, table: CatalogObject, after: Storage, name:
             f"CREATE VIEW {table.visible} AS {visible_view(after)}",
             *visible_defaults(after, table.visible),
             *(not_null_trigger(after, c.name) for c in after.columns if c.not_null),
-            *(recreated(v) for v in views),
+            *(s for v in views for s in recreated(v, table, after)),
         )
     except (psycopg.errors.UndefinedColumn, psycopg.errors.FeatureNotSupported) as error:
         raise DependentObjects(

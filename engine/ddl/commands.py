@@ -10,6 +10,8 @@ from sqlglot import exp
 from engine.compile.describe import translated
 from engine.ddl.alter import alter
 from engine.ddl.comment import comment
+from engine.ddl.connections import STATEMENT as CONNECTION
+from engine.ddl.connections import connection_statement
 from engine.ddl.connector_table import create_connector_table, create_kept_source, keeps_rows
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_function import create_function
@@ -17,8 +19,9 @@ from engine.ddl.create_index import create_index
 from engine.ddl.create_sink import create_sink, explain_sink
 from engine.ddl.create_source import create_source
 from engine.ddl.create_table import create_table
-from engine.ddl.create_view import create_materialized_view, create_view, explain_create
+from engine.ddl.create_view import create_materialized_view, create_view, is_materialized
 from engine.ddl.drop import drop
+from engine.ddl.explain import explain_create
 from engine.ddl.filling import Filling
 from engine.ddl.grant import grant
 from engine.ddl.index_words import without_distribution
@@ -59,9 +62,12 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
         statement, distributed_by = without_distribution(statement)
     subscription = STATEMENT.match(text) is not None
     about_secret = SECRET.match(text) is not None
+    about_connection = CONNECTION.match(text) is not None
     expanded = expand_types(statement if sink else mark_secrets(statement))
     about_function = _FUNCTION.match(statement) is not None
-    by_words = in_words or sink or about_schema or about_function or subscription or about_secret
+    by_words = (
+        in_words or sink or about_schema or about_function or subscription or about_secret or about_connection
+    )
     tree = None if by_words else parse_statement(expanded.sql)
     try:
         provide(context.connection, expanded.types)
@@ -75,6 +81,8 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
             return schema_statement(context)
         if about_secret:
             return secret_statement(context)
+        if about_connection:
+            return connection_statement(context)
         if subscription:
             return run_subscription(context)
         if about_function:
@@ -122,9 +130,7 @@ def _run_create(context: DdlContext, tree: exp.Create, filling: Filling, distrib
     if kind == "INDEX":
         return create_index(context, tree, filling, distributed_by)
     if kind == "VIEW":
-        properties = tree.args.get("properties")
-        items = properties.expressions if properties is not None else ()
-        if any(isinstance(p, exp.MaterializedProperty) for p in items):
+        if is_materialized(tree):
             return create_materialized_view(context, tree, filling)
         return create_view(context, tree)
     raise UnsupportedFeature(f"CREATE {kind}")

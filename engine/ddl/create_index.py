@@ -14,11 +14,11 @@ from sqlglot import exp
 
 from engine.backfill.fill import stored_rows
 from engine.catalog.objects import CatalogObject
-from engine.ddl.context import DdlContext, Reply
+from engine.ddl.context import DdlContext, Reply, readers
 from engine.ddl.filling import Filling, start_job
 from engine.ddl.names import object_name
 from engine.ddl.table_definition import postgres_expression, quoted_columns
-from engine.operators.base import nulls
+from engine.operators.base import nulls, quote
 from engine.operators.project import sql
 from tailrace.errors import InvalidStatement, UndefinedObject, UnsupportedFeature
 from tailrace.sql.dialect import parse_query
@@ -74,6 +74,7 @@ def create_index(context: DdlContext, tree: exp.Create, filling: Filling, distri
         (target.id,),
         schema=name.schema,
     )
+    context.execute(*shown_index(new, [c.name for c in target.columns if not c.hidden], target.visible))
     reply = Reply(TAG, notices=context.notices)
     if on is None:
         context.record(new)
@@ -83,6 +84,18 @@ def create_index(context: DdlContext, tree: exp.Create, filling: Filling, distri
     else:
         start_job(context, new, reply)
     return reply
+
+
+def shown_index(index: CatalogObject, columns: Sequence[str], visible: str) -> list[str]:
+    """The statements that let clients read an index as a relation: its keys and what it includes, of its target's columns."""
+    keys = [name for name, _ in index.body["keys"] if name in columns]
+    included = index.body.get("include") or columns
+    listed = dict.fromkeys((*keys, *(c for c in columns if c in included)))
+    shown = ", ".join(quote(c) for c in listed)
+    return [
+        f"CREATE VIEW {index.visible} AS SELECT {shown} FROM {visible}",
+        f"GRANT SELECT ON {index.visible} TO {readers(index.owner)}",
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_function import inline_functions
 from engine.ddl.create_view import let_clean
 from engine.ddl.filling import Filling, fill_or_start
+from engine.ddl.names import SERVERLESS, serverless_refused
 from engine.ddl.secret_options import USED, resolved
 from engine.operators.base import Column
 from tailrace.errors import InvalidStatement, PermissionDenied, UnsupportedFeature
@@ -47,6 +48,8 @@ def create_sink(context: DdlContext, filling: Filling, *, op: str | None = None)
     query = _query(context, statement, op)
     operator = plan(parse_query(query), context.environment)
     references = {context.existing(name).id for name in relations_of(parse_query(query))}
+    if statement.options.get(SERVERLESS, "false").lower() == "true":
+        raise serverless_refused("sinks are filled here")
     values, _, secrets = resolved(context, statement.options)
     visible = tuple(c for c in operator.visible if c.name != op)
     spec = sink_spec(replace(statement, options=values), visible, append_only=operator.append_only)

@@ -8,6 +8,7 @@ what ON CONFLICT says, also twice in one statement. CREATE TABLE AS inserts the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
@@ -42,6 +43,7 @@ from engine.operators.base import Column, names, nulls, quote
 from engine.operators.project import sql
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 from tailrace.sql.batch import to_postgres
+from tailrace.sql.dialect import AppendOnlyProperty
 from tailrace.sql.names import ObjectName, folded
 
 __all__ = ["ROW_ID", "create_table", "storage_of", "take_changes", "take_changes_as_text", "temporaries"]
@@ -147,9 +149,25 @@ def _create_as(context: DdlContext, tree: exp.Create, name: ObjectName) -> None:
         for i, c in enumerate(found)
     )
     refuse_repeated((c.name for c in columns), hint="name the columns with AS in the query")
-    storage = _create(context, tree, name, TableDefinition((), (), is_append_only(tree)), columns)
+    written = replace(context, text=_written(context, tree, name, columns))
+    storage = _create(written, tree, name, TableDefinition((), (), is_append_only(tree)), columns)
     into = names([c.name for c in columns])
     context.execute(f"INSERT INTO {storage.table} ({into}) {batch}")
+
+
+def _written(context: DdlContext, tree: exp.Create, name: ObjectName, columns: Sequence[StoredColumn]) -> str:
+    """The statement that makes the same table, columns listed, as SHOW CREATE TABLE has it."""
+    properties = tree.args.get("properties")
+    items = properties.expressions if properties is not None else []
+    if any(not isinstance(p, AppendOnlyProperty) for p in items):
+        return context.text
+    row = context.connection.execute(
+        "SELECT quote_ident(%s), string_agg(quote_ident(c.name) || ' ' || rw.shown_type(c.type), ', ' ORDER BY c.place) "
+        "FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS c (name, type, place)",
+        (name.name, [c.name for c in columns], [c.type for c in columns]),
+    ).fetchone()
+    table, listed = row or ("", "")
+    return f"CREATE TABLE {table} ({listed or ''}){' APPEND ONLY' if items else ''}"
 
 
 def _listed(tree: exp.Create) -> list[str]:

@@ -19,7 +19,7 @@ from engine.compile.scope import nameable
 from engine.ddl.context import SYSTEM_SCHEMAS, DdlContext, Reply, readers
 from engine.ddl.create_function import inline_functions
 from engine.ddl.filling import Filling, fill_or_start
-from engine.ddl.names import object_name, options, refusal
+from engine.ddl.names import SERVERLESS, object_name, options, refusal, serverless_refused
 from engine.ddl.retention import OPTION, check_may_forget, retention_of
 from engine.operators.base import Column, names, quote
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
@@ -29,9 +29,8 @@ from tailrace.sql.dialect import EmitOnWindowCloseProperty, TailraceSQL, parse_q
 from tailrace.sql.names import folded
 from tailrace.sql.system_relations import qualify_system
 
-_SERVERLESS = "cloud.serverless_backfill_enabled"
 _OPTIONS = frozenset(
-    {OPTION, "resource_group", _SERVERLESS, *(f"{k}_rate_limit" for k in ("source", "backfill"))}
+    {OPTION, "resource_group", SERVERLESS, *(f"{k}_rate_limit" for k in ("source", "backfill"))}
 )
 """What WITH (...) of a materialized view may say; all but the retention steers nothing here."""
 
@@ -45,12 +44,8 @@ def check_options(tree: exp.Create) -> None:
             f"unexpected options in WITH clause: {', '.join(unknown)}",
             hint=f"known: {', '.join(sorted(_OPTIONS))}",
         )
-    if given.get(_SERVERLESS, "false").lower() == "true":
-        raise InvalidStatement(
-            "Serverless Backfill is disabled",
-            sqlstate="0A000",
-            hint=f"leave {_SERVERLESS} out: views are filled here",
-        )
+    if given.get(SERVERLESS, "false").lower() == "true":
+        raise serverless_refused("views are filled here")
 
 
 def create_view(context: DdlContext, tree: exp.Create) -> Reply:
@@ -174,16 +169,12 @@ def _let_close(context: DdlContext, view: CatalogObject) -> None:
     context.execute(*(f"TRUNCATE {temporary_name(t)}" for t in temporaries(view)))
 
 
-def explain_create(context: DdlContext, tree: exp.Create) -> Reply:
+def explain_view(context: DdlContext, tree: exp.Create) -> list[str]:
     """EXPLAIN CREATE MATERIALIZED VIEW: the operators with maintenance and cost, and the state they keep."""
-    if (tree.args.get("kind") or "").upper() != "VIEW" or not _is_materialized(tree):
-        raise UnsupportedFeature(
-            "EXPLAIN of this statement", hint="EXPLAIN CREATE MATERIALIZED VIEW, or EXPLAIN SELECT"
-        )
     program = compile_view(context, tree, 0)
     state = [line for line in program.explain if line.startswith("state: ")]
     operators = [line for line in program.explain if not line.startswith("state: ")]
-    return Reply("EXPLAIN", ("QUERY PLAN",), [(line,) for line in (*operators, *state)])
+    return [*operators, *state]
 
 
 def compile_view(context: DdlContext, tree: exp.Create, id_: int) -> Program:
@@ -214,7 +205,8 @@ def _listed_columns(tree: exp.Create) -> list[exp.Expr]:
     return list(tree.this.expressions) if isinstance(tree.this, exp.Schema) else []
 
 
-def _is_materialized(tree: exp.Create) -> bool:
+def is_materialized(tree: exp.Create) -> bool:
+    """Is it CREATE MATERIALIZED VIEW?"""
     properties = tree.args.get("properties")
     return any(
         isinstance(p, exp.MaterializedProperty) for p in (properties.expressions if properties else ())

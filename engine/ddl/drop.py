@@ -37,6 +37,7 @@ KINDS = {
     "FUNCTION": "function",
     "SUBSCRIPTION": "subscription",
     "SECRET": "secret",
+    "CONNECTION": "connection",
 }
 
 
@@ -71,7 +72,8 @@ def drop(context: DdlContext, tree: exp.Drop) -> Reply:
     others = [o for o in doomed if o.id not in (found.id, *own) and o.kind != "index"]
     if others and not tree.args.get("cascade"):
         raise DependentObjects(
-            f"cannot drop {kind} {name} because other objects depend on it: {', '.join(o.name for o in others)}",
+            f"Permission denied: cannot drop {kind} {name} because other objects depend on it: "
+            f"{', '.join(o.name for o in others)}",
             hint=f"DROP {word} {name} CASCADE drops them too",
         )
     for item in doomed:
@@ -120,14 +122,16 @@ def drop_one(context: DdlContext, item: CatalogObject) -> None:
             inputs = [i.id for i in context.catalog.inputs_of(item)]
             context.execute(*(drop_pending(item.id, i) for i in inputs), *drop_copies(item.id, inputs))
     if item.kind == "index":
-        context.execute(f"DROP INDEX IF EXISTS engine.{item.index_name}")
+        context.execute(
+            f"DROP VIEW IF EXISTS {item.visible}", f"DROP INDEX IF EXISTS engine.{item.index_name}"
+        )
     elif item.kind == "function":
         context.execute(drop_function(item))
     elif item.kind == "sink":
         context.execute(f"DROP TABLE {log_name(item.id)}", f"SELECT pg_notify('{CHANNEL}', '0')")
     elif item.kind == "subscription":
         context.execute(f"DROP VIEW engine.subscribed_{item.id}", f"DROP TABLE {subscription_log(item.id)}")
-    elif item.kind != "secret":
+    elif item.kind not in ("secret", "connection"):
         context.execute(f"DROP VIEW IF EXISTS {item.visible}")
     if item.kind == "table":
         context.execute(

@@ -58,7 +58,7 @@ def grant(context: DdlContext) -> Reply:
     words.take()
     only_option = verb == "REVOKE" and words.accept("GRANT", "OPTION", "FOR")
     rights = _rights(words)
-    targets = _targets(context, words)
+    targets = _targets(context, words, rights)
     for word in ("TO",) if verb == "GRANT" else ("FROM",):
         if not words.accept(word):
             raise InvalidStatement(f"syntax error: expected {word}")
@@ -86,7 +86,7 @@ def rights_on(context: DdlContext, relation: CatalogObject) -> list[str]:
     """The statements that give a relation's rights again, once its view has been made anew."""
     rows = context.connection.execute(
         "SELECT a.privilege_type, a.grantee::regrole::text, a.is_grantable FROM pg_class AS c, aclexplode(c.relacl) AS a "
-        "WHERE c.oid = %s::regclass AND a.grantee <> c.relowner AND a.grantee <> 0",
+        "WHERE c.oid = to_regclass(%s) AND a.grantee <> c.relowner AND a.grantee <> 0",
         (relation.visible,),
     )
     return [
@@ -110,7 +110,8 @@ def _rights(words: Words) -> tuple[str, ...] | None:
     return found
 
 
-def _targets(context: DdlContext, words: Words) -> list[_Target]:
+def _targets(context: DdlContext, words: Words, rights: tuple[str, ...] | None) -> list[_Target]:
+    """What the rights are on; raises InvalidStatement for a right that no object of the kind can give."""
     if words.accept("DATABASE"):
         return [_database(context, name) for name in _listed(words)]
     if words.accept("SCHEMA"):
@@ -121,6 +122,7 @@ def _targets(context: DdlContext, words: Words) -> list[_Target]:
             raise UnsupportedFeature(f"rights on ALL {words.take().upper()}")
         if not words.accept("IN", "SCHEMA"):
             raise InvalidStatement("syntax error: expected IN SCHEMA")
+        _checked(rights, kind)
         schemas = [_schema(context, name) and name for name in _listed(words)]
         found = [o for o in context.catalog.objects.values() if o.shown_kind == kind and o.schema in schemas]
         return [_relation(o) for o in found]

@@ -44,6 +44,8 @@ def set_schema(context: DdlContext, item: CatalogObject, schema: str) -> None:
         after.append(new)
     if item.kind in VISIBLE:
         context.execute(f"ALTER VIEW {item.visible} SET SCHEMA {quote(target)}")
+    for id_ in moved - {item.id}:
+        context.execute(f"ALTER VIEW IF EXISTS {objects[id_].visible} SET SCHEMA {quote(target)}")
     for new in after:
         update(context.connection, new)
         objects[new.id] = new

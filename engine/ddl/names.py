@@ -11,6 +11,15 @@ from engine.operators.base import Column, nulls
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql.names import ObjectName, folded
 
+SERVERLESS = "cloud.serverless_backfill_enabled"
+
+
+def serverless_refused(instead: str) -> InvalidStatement:
+    """The refusal of an option that RisingWave's cloud has."""
+    return InvalidStatement(
+        "Serverless Backfill is disabled", sqlstate="0A000", hint=f"leave {SERVERLESS} out: {instead}"
+    )
+
 
 def object_name(node: exp.Expr | None) -> ObjectName:
     """The name that a table node holds."""

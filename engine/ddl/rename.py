@@ -46,8 +46,8 @@ def rename(context: DdlContext, item: CatalogObject, new: Name) -> None:
 
 def move_relation(context: DdlContext, item: CatalogObject, name: str, new: str) -> None:
     """Rename what PostgreSQL has under an object's name: the view that clients see. The others go by their ids."""
-    if item.kind in VISIBLE:
-        context.execute(f"ALTER VIEW {ObjectName(name, item.schema).sql} RENAME TO {quote(new)}")
+    if item.kind in (*VISIBLE, "index"):
+        context.execute(f"ALTER VIEW IF EXISTS {ObjectName(name, item.schema).sql} RENAME TO {quote(new)}")
 
 
 def give_names(context: DdlContext, names: Mapping[int, Name]) -> None:

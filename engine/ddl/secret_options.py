@@ -1,4 +1,4 @@
-"""Options of sources and sinks that name a secret instead of holding a value: `password = SECRET name`.
+"""Options of sources and sinks that name a secret or a connection: `password = SECRET name`, `connection = name`.
 
 A reader gets the value when its source or sink is made, so a changed secret counts for what is made after it.
 """
@@ -9,12 +9,16 @@ from collections.abc import Mapping
 
 from engine.catalog.objects import CatalogObject
 from engine.ddl.context import DdlContext
-from tailrace.errors import UndefinedObject
+from engine.ddl.words import Words
+from tailrace.errors import DependentObjects, InvalidStatement, UndefinedObject
 from tailrace.sql.names import ObjectName
 from tailrace.sql.secrets import marked_secret
 
 USED = "secrets"
-"""The key of a body under which the ids of the secrets that its options name are kept."""
+"""The key of a body under which the ids of the secrets that its options name are kept, and that of its connection."""
+
+CONNECTION = "connection"
+"""The option that names a connection (`engine.ddl.connections`)."""
 
 
 def resolved(
@@ -24,7 +28,12 @@ def resolved(
 
     Raises UndefinedObject, or PermissionDenied for another user's secret.
     """
-    values, shown, ids = dict(options), dict(options), []
+    ids = []
+    reference = options.get(CONNECTION)
+    if reference is not None:
+        connection, options = _with_connection(context, reference, options)
+        ids.append(connection.id)
+    values, shown = dict(options), dict(options)
     for key, value in options.items():
         name = marked_secret(value)
         if name is None:
@@ -34,6 +43,45 @@ def resolved(
         values[key], shown[key] = str(secret.body["value"]), f"SECRET {secret.full_name}"
         ids.append(secret.id)
     return values, shown, sorted(set(ids))
+
+
+def _with_connection(
+    context: DdlContext, reference: str, options: Mapping[str, str]
+) -> tuple[CatalogObject, dict[str, str]]:
+    """The connection that options name, and the options with its own in their place."""
+    words = Words(reference)
+    name = words.qualified_name().object
+    words.end()
+    found = context.catalog.find(name, context.path)
+    if found is None or found.kind != "connection":
+        raise UndefinedObject(
+            f"connection not found: {name}", sqlstate="42704", hint="SHOW CONNECTIONS lists them"
+        )
+    context.check_may_change(found)
+    connector, kind = options.get("connector", "").lower(), found.body["options"]["type"]
+    if connector != kind:
+        raise InvalidStatement(
+            f"Connector {connector} and connection type {kind} are not compatible",
+            hint=f"connector = '{kind}'",
+        )
+    own = {key: value for key, value in options.items() if key != CONNECTION}
+    twice = sorted(own.keys() & found.body["given"].keys())
+    if twice:
+        raise InvalidStatement(
+            f"Duplicated key in both WITH clause and Connection catalog: {twice[0]}", hint="give it once"
+        )
+    return found, {**own, **found.body["given"]}
+
+
+def refuse_used(context: DdlContext, name: ObjectName, kind: str) -> None:
+    """Raises DependentObjects if the secret or connection of that name is used by something."""
+    found = context.catalog.find(name, context.path)
+    users = [o.name for o in context.catalog.objects.values() if found and found.id in o.body.get(USED, ())]
+    if found is not None and found.kind == kind and users:
+        raise DependentObjects(
+            f"Permission denied: cannot drop {kind} {name} because other objects use it: {', '.join(users)}",
+            hint="drop these first",
+        )
 
 
 def find_secret(context: DdlContext, name: ObjectName) -> CatalogObject:

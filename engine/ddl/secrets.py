@@ -14,9 +14,9 @@ from engine.ddl.context import DdlContext, Reply
 from engine.ddl.drop import drop, read_drop
 from engine.ddl.move import set_owner
 from engine.ddl.names import object_name
-from engine.ddl.secret_options import USED, find_secret
+from engine.ddl.secret_options import USED, find_secret, refuse_used
 from engine.ddl.words import Name, Words
-from tailrace.errors import DependentObjects, InvalidStatement, UnsupportedFeature
+from tailrace.errors import InvalidStatement, UnsupportedFeature
 
 STATEMENT = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:CREATE|DROP)\s+SECRET\b", re.IGNORECASE | re.DOTALL)
 
@@ -28,14 +28,7 @@ def secret_statement(context: DdlContext) -> Reply:
         return _create(context, words)
     words.accept("DROP", "SECRET")
     tree = read_drop(words, "SECRET")
-    name = object_name(tree.this)
-    found = context.catalog.find(name, context.path)
-    users = [o.name for o in context.catalog.objects.values() if found and found.id in o.body.get(USED, ())]
-    if found is not None and found.kind == "secret" and users:
-        raise DependentObjects(
-            f"cannot drop secret {name} because other objects use it: {', '.join(users)}",
-            hint="drop these first",
-        )
+    refuse_used(context, object_name(tree.this), "secret")
     return drop(context, tree)
 
 

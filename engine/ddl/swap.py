@@ -21,7 +21,8 @@ def swap(context: DdlContext, first: CatalogObject, second: CatalogObject, names
     if first.shown_kind != second.shown_kind:
         one, other = first.shown_kind, second.shown_kind
         raise InvalidStatement(
-            f'cannot swap "{first.name}" with "{second.name}": one is a {one}, the other a {other}',
+            f'Permission denied: cannot swap "{first.name}" with "{second.name}": '
+            f"one is a {one}, the other a {other}",
             sqlstate="42809",
             hint="both must be of one kind",
         )

@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from engine.wire import plans
 from engine.wire.classify import not_in_transaction
+from engine.wire.computed_columns import catalog_changed
 from engine.wire.cursors import Cursors
 from engine.wire.protocol import Column
 from engine.wire.rpc import FlowClient
@@ -141,9 +142,15 @@ async def run(context: Context, plan: plans.Command) -> Reply:
                     hint="connect as root to change anything",
                 )
             server = context.flow if isinstance(plan, plans.FlowCommand) else context.databases
-            reply = await server.execute(
-                plan.sql, user=context.user, database=context.database, settings=context.settings.for_flow()
-            )
+            try:
+                reply = await server.execute(
+                    plan.sql,
+                    user=context.user,
+                    database=context.database,
+                    settings=context.settings.for_flow(),
+                )
+            finally:
+                catalog_changed()
             return Reply(reply.tag, reply.columns or (), reply.rows, tuple(reply.notices))
 
 

@@ -24,6 +24,7 @@ from engine.wire.classify import (
     writes,
 )
 from engine.wire.commands import Answer, Context, RelayedError, Reply
+from engine.wire.computed_columns import ComputedColumns
 from engine.wire.copy_rows import CopyRows
 from engine.wire.cursors import Cursors
 from engine.wire.plans import ColumnsQuery, Command, CopyIn, Forward, RowIdQuery
@@ -69,6 +70,7 @@ class Session:
         self._skipping = False
         self._prepared = Prepared()
         self._cursors = Cursors(self._ask)
+        self._computed = ComputedColumns(self._rows_of)
         self._command: asyncio.Future[Reply] | None = None
         self._copy_rows = CopyRows(rim)
         self._context = Context(
@@ -186,6 +188,9 @@ class Session:
             raise RelayedError(protocol.without_fields(collected.error, b"PW"))
         return Answer(collected.tag, collected.rows, collected.names)
 
+    async def _rows_of(self, sql: str) -> list[list[str | None]]:
+        return (await self._ask(sql)).rows
+
     async def _await_ready(self, sql: str) -> bool:
         """Send a query of which the client must not see ReadyForQuery; true if it failed."""
         done: asyncio.Future[bool] = self._loop.create_future()
@@ -209,7 +214,7 @@ class Session:
             if len(parts) == 1 and not self.replies.track_writes:
                 plan = self._cursors.resolve(classify(parts[0]))
                 self._check_read_only(plan)
-                if isinstance(plan, Forward) and not plan.types:
+                if isinstance(plan, Forward) and not plan.types and self._computed.leaves(plan):
                     return self._forward_query(plan)
         except TailraceError as error:
             self._send_error(error)
@@ -251,6 +256,7 @@ class Session:
                 if not isinstance(plan, Forward):
                     self._send_reply(await self._carry_out(plan), described=False)
                     continue
+                plan = await self._computed.placed(plan)
                 await self._context.flow.provide(plan.types)
                 self.replies.hide_positions = True
                 if await self._await_ready(plan.sql):
@@ -271,7 +277,7 @@ class Session:
             self._check_read_only(plan)
         except TailraceError as error:
             return self._refuse(error)
-        if isinstance(plan, Forward):
+        if isinstance(plan, Forward) and self._computed.leaves(plan):
             if plan.types and not self._drained():
                 return Outcome.WAIT
             self._unsynced = True
@@ -286,7 +292,7 @@ class Session:
             return Outcome.DONE
         if not self._drained():
             return Outcome.WAIT
-        if isinstance(plan, RowIdQuery | ColumnsQuery):
+        if isinstance(plan, Forward | RowIdQuery | ColumnsQuery):
             self._hold(self._parse_looked_up(name, plan, body[after:]))
             return Outcome.DONE
         self._rim.send(self._prepared.parse(name, plan))
@@ -303,8 +309,10 @@ class Session:
             self._skipping = True
         self._release()
 
-    async def _looked_up(self, plan: RowIdQuery | ColumnsQuery) -> Forward:
+    async def _looked_up(self, plan: Forward | RowIdQuery | ColumnsQuery) -> Forward:
         """The text of a query that depends on the catalog. Raises TailraceError or RelayedError."""
+        if isinstance(plan, Forward):
+            return await self._computed.placed(plan)
         if isinstance(plan, RowIdQuery):
             return with_row_ids(plan, (await self._ask(lookup(plan.sql))).rows)
         steps = written_out(plan.sql)
@@ -315,7 +323,9 @@ class Session:
         except StopIteration as end:
             return with_columns(end.value)
 
-    async def _parse_looked_up(self, name: bytes, plan: RowIdQuery | ColumnsQuery, types: bytes) -> None:
+    async def _parse_looked_up(
+        self, name: bytes, plan: Forward | RowIdQuery | ColumnsQuery, types: bytes
+    ) -> None:
         """Parse of a query that depends on the catalog."""
         try:
             forward = await self._looked_up(plan)

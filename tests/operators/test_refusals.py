@@ -38,7 +38,18 @@ REFUSED = {
         "without a watermark column in PARTITION BY",
     ),
 }
-REFUSED["volatile"] = ("SELECT id, random() AS r FROM t", r"volatile function random\(\) in a view")
+REFUSED["volatile"] = (
+    "SELECT id, random() AS r FROM t",
+    r"using an impure expression \(RANDOM\) in an expression of a view",
+)
+REFUSED["impure filter"] = (
+    "SELECT id FROM t WHERE random() > 0.5",
+    r"impure expression \(RANDOM\) in WHERE or HAVING",
+)
+REFUSED["impure aggregate"] = (
+    "SELECT sum(id) FILTER (WHERE random() > 0.5) FROM t",
+    r"\(RANDOM\) in AGGREGATE FILTER",
+)
 INVALID = {
     "two columns": ("SELECT id FROM t WHERE i > (SELECT max(i), min(i) FROM u)", "only one column"),
     "other types": ("SELECT id FROM t WHERE ts > (SELECT max(i) FROM u)", "cannot be matched"),

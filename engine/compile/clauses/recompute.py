@@ -14,6 +14,7 @@ from sqlglot import exp
 from engine.compile.cardinality import of_one_row
 from engine.compile.clauses.from_clause import scan
 from engine.compile.correlation import gives_one_row, is_scalar
+from engine.compile.expressions import impure
 from engine.compile.relations import refuse_repeated
 from engine.compile.scalar_subqueries import MORE_THAN_ONE, ONE_ROW_HINT
 from engine.compile.scope import Planner, Queries
@@ -79,12 +80,10 @@ def _check(planner: Planner, tree: exp.Expr, ctes: Queries, reason: UnsupportedF
         raise reason
     if _is_correlated(tree):
         raise UnsupportedFeature("a correlated subquery in this place of a view")
-    called = {n.sql(dialect="postgres").split("(")[0].lower() for n in tree.find_all(exp.Func)}
+    called = {n.sql(dialect="postgres").split("(")[0].lower(): n for n in tree.find_all(exp.Func)}
     for name, kinds in planner.environment.function_kinds(sorted(called)).items():
         if name == "proctime" or (kinds and all(k[1] == "v" for k in kinds)):
-            raise UnsupportedFeature(
-                f"volatile function {name}() in a view", hint="a view must give the same answer each time"
-            )
+            raise impure(name, called[name])
     for subquery in tree.find_all(exp.Subquery):
         if is_scalar(subquery) and not gives_one_row(subquery.this, of_one_row(ctes)):
             raise UnsupportedFeature(MORE_THAN_ONE, hint=ONE_ROW_HINT)

@@ -1,0 +1,81 @@
+"""CREATE and DROP CONNECTION: options for reaching a broker that sources and sinks share by naming the connection.
+
+`WITH (connector = 'kafka', connection = c, topic = 't')` has the options of `c` and its own (`engine.ddl.secret_options`). They
+are taken over when a source or sink is made; a connection cannot change, and cannot go while something was made with it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sqlglot import exp
+
+from engine.catalog.objects import CatalogObject
+from engine.connectors.source import CLIENT_PROPERTIES
+from engine.ddl.context import DdlContext, Reply
+from engine.ddl.drop import drop, read_drop
+from engine.ddl.names import object_name, options
+from engine.ddl.secret_options import CONNECTION, USED, refuse_used, resolved
+from engine.ddl.words import Words
+from tailrace.errors import InvalidStatement, UnsupportedFeature
+from tailrace.sql.dialect import parse_statement
+from tailrace.sql.secrets import mark_secrets
+
+STATEMENT = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:CREATE|DROP)\s+CONNECTION\b", re.IGNORECASE | re.DOTALL
+)
+_BOOTSTRAP = "properties.bootstrap.server"
+_ALIASES = {"kafka.brokers": _BOOTSTRAP}
+_KNOWN = frozenset({_BOOTSTRAP, *(f"properties.{each}" for each in CLIENT_PROPERTIES)})
+
+
+def connection_statement(context: DdlContext) -> Reply:
+    """Run CREATE or DROP CONNECTION."""
+    words = Words(context.text)
+    if words.accept("CREATE", "CONNECTION"):
+        return _create(context, words)
+    words.accept("DROP", "CONNECTION")
+    tree = read_drop(words, "CONNECTION")
+    refuse_used(context, object_name(tree.this), "connection")
+    return drop(context, tree)
+
+
+def _create(context: DdlContext, words: Words) -> Reply:
+    if_not_exists = words.accept("IF", "NOT", "EXISTS")
+    name = context.place(words.qualified_name().object)
+    given = _options(words.rest())
+    if not context.is_new(name, if_not_exists=if_not_exists):
+        return Reply("CREATE_CONNECTION", notices=context.notices)
+    kind = given.pop("type", None)
+    if kind is None:
+        raise InvalidStatement('Required property "type" is not provided', hint="WITH (type = 'kafka', ...)")
+    if kind.lower() != "kafka":
+        raise UnsupportedFeature(f'connection type "{kind}"', hint="type = 'kafka'")
+    if CONNECTION in given:
+        raise InvalidStatement("Connection reference is not allowed in options in CREATE CONNECTION")
+    given = {_ALIASES.get(key, key): value for key, value in given.items()}
+    if _BOOTSTRAP not in given:
+        raise InvalidStatement(
+            f"option {_BOOTSTRAP} is missing", sqlstate="22023", hint=f"{_BOOTSTRAP} = '127.0.0.1:9092'"
+        )
+    unknown = sorted(given.keys() - _KNOWN)
+    if unknown:
+        raise UnsupportedFeature(f"option {unknown[0]} of a connection", hint="give it to the source or sink")
+    _, shown, secrets = resolved(context, given)
+    body: dict[str, Any] = {"options": {"type": "kafka", **shown}, "given": given}
+    if secrets:
+        body[USED] = secrets
+    new = CatalogObject(
+        context.new_id(), name.name, "connection", context.user, context.text, body, schema=name.schema
+    )
+    context.record(new)
+    return Reply("CREATE_CONNECTION", notices=context.notices)
+
+
+def _options(text: str) -> dict[str, str]:
+    """WITH (...), secrets marked."""
+    tree = parse_statement(f"CREATE SOURCE c {mark_secrets(text)}")
+    if not isinstance(tree, exp.Create):
+        raise InvalidStatement("CREATE CONNECTION name WITH (type = 'kafka', ...)")
+    return options(tree)
