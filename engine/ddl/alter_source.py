@@ -31,7 +31,7 @@ from tailrace.sql.dialect import parse_statement
 from tailrace.sql.secrets import mark_secrets
 from tailrace.sql.types import expand_types
 
-_ENCODINGS = ("json", "bytes")
+_ENCODINGS = ("json", "csv", "bytes")
 
 
 def add_source_column(context: DdlContext, source: CatalogObject, words: Words) -> None:
@@ -45,7 +45,7 @@ def add_source_column(context: DdlContext, source: CatalogObject, words: Words) 
     if source.body["spec"]["encode"] not in _ENCODINGS:
         raise UnsupportedFeature(
             f"alter source with encode {source.body['spec']['encode'].upper()}",
-            hint="Only source with encode JSON | BYTES can be altered",
+            hint="Only source with encode JSON | CSV | BYTES can be altered",
         )
     if definition.generated is not None:
         raise UnsupportedFeature(

@@ -1,7 +1,7 @@
 """INSERT without a list of columns into a table with generated ones: RisingWave's values skip these, wherever they stand.
 
 PostgreSQL's would not, and a value in the place of a generated column would be lost without a word. So such a statement gets a
-list of columns. Which tables have them is asked once a session, and again when a statement has changed the catalog: an
+list of columns. Which tables have them is asked once, and again when a statement has changed a catalog: an
 INSERT into any other table costs a look at its first words.
 """
 
@@ -31,18 +31,20 @@ _TABLES = (
 
 
 @dataclass(slots=True)
-class _Changes:
-    """How many statements may have changed a catalog; of all sessions of this process."""
+class _Known:
+    """What all sessions of this process know: by database the names of tables with generated columns, while nothing changes."""
 
-    count: int = 0
+    names: dict[str, frozenset[str]] = field(default_factory=dict)
+    changes: int = 0
 
 
-_changes = _Changes()
+_known = _Known()
 
 
 def catalog_changed() -> None:
     """A statement of DDL has run."""
-    _changes.count += 1
+    _known.names.clear()
+    _known.changes += 1
 
 
 def _columns(name: str) -> str:
@@ -58,29 +60,31 @@ def _columns(name: str) -> str:
 
 @dataclass(slots=True)
 class ComputedColumns:
-    """One session's knowledge of tables with generated columns. `ask` gives the rows of a query; PostgreSQL must be idle."""
+    """For the statements of one session. `ask` gives the rows of a query; PostgreSQL must be idle."""
 
+    database: str
     ask: Callable[[str], Awaitable[list[list[str | None]]]]
-    _names: frozenset[str] = frozenset()
-    _seen: int = field(default=-1)
 
     def leaves(self, plan: Forward) -> bool:
         """May the statement run as it is? False also where that has to be asked first."""
         found = _UNLISTED.match(plan.sql)
         if found is None:
             return True
-        return self._seen == _changes.count and _folded(found["last"]) not in self._names
+        names = _known.names.get(self.database)
+        return names is not None and _folded(found["last"]) not in names
 
     async def placed(self, plan: Forward) -> Forward:
         """The statement with a list of columns, if its table has generated ones."""
         found = _UNLISTED.match(plan.sql)
         if found is None or self.leaves(plan):
             return plan
-        if self._seen != _changes.count:
-            seen = _changes.count
-            self._names = frozenset(name for (name,) in await self.ask(_TABLES) if name)
-            self._seen = seen
-        if self.leaves(plan):
+        names = _known.names.get(self.database)
+        if names is None:
+            before = _known.changes
+            names = frozenset(name for (name,) in await self.ask(_TABLES) if name)
+            if before == _known.changes:
+                _known.names[self.database] = names
+        if _folded(found["last"]) not in names:
             return plan
         rows = await self.ask(_columns(found["name"]))
         columns = orjson.loads(rows[0][0] or "[]") if rows else []

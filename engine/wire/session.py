@@ -70,7 +70,7 @@ class Session:
         self._skipping = False
         self._prepared = Prepared()
         self._cursors = Cursors(self._ask)
-        self._computed = ComputedColumns(self._rows_of)
+        self._computed = ComputedColumns(login.database, self._rows_of)
         self._command: asyncio.Future[Reply] | None = None
         self._copy_rows = CopyRows(rim)
         self._context = Context(

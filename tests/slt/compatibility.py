@@ -19,6 +19,7 @@ from tests.slt.execute import Options
 from tests.slt.parser import parse
 from tests.slt.records import Condition, ExpectedError, Query, Statement
 from tests.slt.runner import Files, run_files, server
+from tests.slt.scope import section
 
 CASES = Path(__file__).parent / "cases"
 PAGE = Path(__file__).parents[2] / "docs" / "compatibility.md"
@@ -93,7 +94,7 @@ def page(features: Sequence[Feature]) -> str:
             verdict = behaviour.verdict if behaviour.verdict == "same" else f"**{behaviour.verdict}**"
             parts.append(f"| {behaviour.name} | {shown} | {verdict} |")
         parts.append("")
-    return "\n".join(parts)
+    return "\n".join([*parts, section()])
 
 
 def main() -> int:
