@@ -6,17 +6,20 @@ at again: a window that has closed, a reading that is too old for an interval jo
 all leave rows below a watermark of one column unread is cleaned by that column. The content of the view itself is read by
 clients, so it is kept. Called by `ProgramBuilder`; pure.
 
-The deletes run at the end of a step, since the barrier's own changes may lie below the watermark that stands after them. They do
-not run before the view is filled: a fill brings rows of all times in any order.
+The deletes run at the end of a step, since the barrier's own changes may lie below the watermark that stands after them. Below
+watermarks they do not run before the view is filled: a fill brings rows of all times in any order. What it leaves behind goes in
+parts, barrier by barrier.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from engine.operators.base import Column, quote
 from engine.operators.watermark import Watermark, Watermarks, least
+
+MOST_ROWS = 100_000
+"""What a barrier deletes of one table: some 100 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +34,16 @@ class Bound:
         """For EXPLAIN.
 
         >>> Bound("engine.state_1_2", Column("ts", "date"), Watermark("w")).explain()
-        'engine.state_1_2 is cleaned below the watermark of "ts"'
+        'engine.state_1_2 is cleaned: "ts" below its watermark'
         """
-        return f"{self.table} is cleaned below {self.watermark.name} of {quote(self.column.name)}"
+        below = "past now()" if self.watermark.timed else "below its watermark"
+        return f"{self.table} is cleaned: {quote(self.column.name)} {below}"
+
+    def delete(self, variable: str) -> str:
+        """The statements that do it. The watermark is put into a variable first: by that the planner finds the index."""
+        column = quote(self.column.name)
+        old = f"SELECT o.ctid FROM {self.table} AS o WHERE o.{column} < {variable} LIMIT {MOST_ROWS}"
+        return f"{variable} := {self.watermark.sql}; DELETE FROM {self.table} AS s WHERE s.ctid = ANY (ARRAY({old}))"
 
 
 @dataclass(slots=True)
@@ -58,14 +68,3 @@ class Kept:
             if len(marks) == len(self.readers):
                 found.append(Bound(self.table, column, least(list({m.sql: m for m in marks}.values()))))
         return found
-
-
-def delete(bounds: Iterable[Bound], variables: Sequence[str], filled: str) -> str:
-    """The statement that deletes what lies below `bounds`; each one's watermark is put into a variable, since the planner finds
-    the index by that. Nothing as long as `filled`, a condition, is false.
-    """
-    parts = [
-        f"{variable} := {b.watermark.sql}; DELETE FROM {b.table} AS s WHERE s.{quote(b.column.name)} < {variable};"
-        for b, variable in zip(bounds, variables, strict=True)
-    ]
-    return f"IF {filled} THEN {' '.join(parts)} END IF"

@@ -55,7 +55,7 @@ def materialize(operator: Operator, relation_id: int, *, expires: bool = False) 
         explain=(*kept(builder), *explain(operator)),
         follows_watermarks=builder.follows_watermarks,
         watermarks={c: w.sql for c, w in operator.watermarks.items() if w.moves},
-        cleans=bool(builder.cleaned),
+        cleans=builder.waits,
     )
 
 
@@ -90,7 +90,8 @@ def _below_projections(operator: Operator) -> Operator:
 
 def kept(builder: ProgramBuilder) -> list[str]:
     """The state tables and their indexes, and what becomes of them, for EXPLAIN."""
-    return [f"state: {t}" for t in (*(t.removeprefix("CREATE ") for t in builder.tables), *builder.cleaned)]
+    made = [t.removeprefix("CREATE ") for t in builder.tables]
+    return [f"state: {line}" for line in (*made, *(b.explain() for b in builder.cleaned))]
 
 
 def _function(relation_id: int, builder: ProgramBuilder, delta: str) -> str:

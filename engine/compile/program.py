@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from engine.compile.cleaning import Kept, delete
+from engine.compile.cleaning import Bound, Kept
 from engine.operators.base import (
     WEIGHT,
     Column,
@@ -172,7 +172,7 @@ class ProgramBuilder:
     root: Operator | None = None  # the operator whose delta only later views read
     stored: set[str] = field(default_factory=set)  # state tables that `store` made for one reader alone
     variables: list[str] = field(default_factory=list)  # "name type" of the function's variables
-    cleaned: list[str] = field(default_factory=list)  # what `clean` has found, for EXPLAIN
+    cleaned: list[Bound] = field(default_factory=list)  # what `clean` has found
     _kept: list[Kept] = field(default_factory=list)
     _numbers: int = 0
     _indexes: list[_Index] = field(default_factory=list)
@@ -211,16 +211,25 @@ class ProgramBuilder:
 
     def clean(self) -> None:
         """Add the step that deletes the state nobody looks at any more; called once, when all is lowered."""
-        bounds = []
         for kept in self._kept:
             found = kept.bounds()
             led = [b for b in found if self._is_led(b.table, b.column.name)]
-            bounds += (led or found)[:1]
-        if bounds:
-            for bound in bounds:
-                self.index([Origin(bound.table, quote(bound.column.name))])
-            self.step(delete(bounds, [self.variable(b.column.type) for b in bounds], self._filled))
-            self.cleaned = [b.explain() for b in bounds]
+            self.cleaned += (led or found)[:1]
+        when_filled = []
+        for bound in self.cleaned:
+            self.index([Origin(bound.table, quote(bound.column.name))])
+            statements = bound.delete(self.variable(bound.column.type))
+            if bound.watermark.timed:
+                self.step(statements)
+            else:
+                when_filled.append(statements)
+        if when_filled:
+            self.step(f"IF {self._filled} THEN {'; '.join(when_filled)}; END IF")
+
+    @property
+    def waits(self) -> bool:
+        """Does it delete what lies below watermarks, so that it has to be told when the relation is filled?"""
+        return any(not b.watermark.timed for b in self.cleaned)
 
     def _is_led(self, table: str, column: str) -> bool:
         """Is there an index of the table that begins with the column?"""

@@ -85,7 +85,7 @@ def sink_program(
         uses_now=builder.uses_now,
         stepwise=stepwise(operator),
         explain=(*state, *explain(operator)),
-        cleans=bool(builder.cleaned),
+        cleans=builder.waits,
     )
 
 

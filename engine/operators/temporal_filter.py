@@ -52,7 +52,7 @@ class TemporalFilter(Along):
 
     def lower(self, program: ProgramBuilder) -> Stream:
         program.uses_now = True
-        crossed = {self.time: Watermark(self._cutoff(NOW), name="the age")}
+        crossed = {self.time: Watermark(self._cutoff(NOW), timed=True)}
         below = program.searchable(self.input, [self.time], unread=crossed)
         columns, column = names(self.columns), quote(self.time)
         now, last = self._cutoff(NOW), self._cutoff(LAST)

@@ -21,12 +21,12 @@ _ORDERED = ("timestamp", "timestamptz", "date")
 class Watermark:
     """A lower bound of what a column can still bring; `moves` is False for one that is the same for ever.
 
-    `name` says in EXPLAIN what it is.
+    `timed` is True for one that comes from the barrier's time alone, so that it counts while a view is being filled, too.
     """
 
     sql: str
     moves: bool = True
-    name: str = "the watermark"
+    timed: bool = False
 
 
 Watermarks = Mapping[str, Watermark]
@@ -39,7 +39,8 @@ def least(watermarks: Sequence[Watermark]) -> Watermark:
         return watermarks[0]
     sqls = [w.sql for w in watermarks]
     known = " AND ".join(f"{s} IS NOT NULL" for s in sqls)
-    return Watermark(f"CASE WHEN {known} THEN least({', '.join(sqls)}) END", any(w.moves for w in watermarks))
+    text = f"CASE WHEN {known} THEN least({', '.join(sqls)}) END"
+    return Watermark(text, any(w.moves for w in watermarks), all(w.timed for w in watermarks))
 
 
 def moving(watermarks: Watermarks) -> Watermarks:

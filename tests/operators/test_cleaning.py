@@ -90,7 +90,7 @@ def test_state_does_not_grow(
         item = engine.flow.catalog.by_name(view["name"])
         assert item is not None
         assert item.program is not None
-        said = [line for line in item.program.explain if " is cleaned below " in line]
+        said = [line for line in item.program.explain if " is cleaned: " in line]
         assert len(said) == view["cleaned"], said
     kept: list[dict[str, int]] = []
     for second in range(0, 180, 10):

@@ -42,7 +42,11 @@ def group_by(
     outputs = [*selects, *([having] if having is not None else [])]
     calls = [_bound(scope, read_call(node)) for node in aggregates(outputs)]
     slots = [slot for call in calls for slot in _slots(call)]
-    operator, columns = computed(planner, scope.operator, [*keys, *slots])
+    # once each: DISTINCT may only be ordered by its own argument
+    wanted = {e.unnest().sql(): e for e in (*keys, *slots)}
+    operator, found = computed(planner, scope.operator, list(wanted.values()))
+    column = dict(zip(wanted, found, strict=True))
+    columns = [column[e.unnest().sql()] for e in (*keys, *slots)]
     column_of = dict(zip([k.sql() for k in keys], columns, strict=False))
     by_slot = {id(s): c for s, c in zip(slots, columns[len(keys) :], strict=True)}
     named = [[column_of[k.sql()] for k in s] for s in sets]

@@ -38,7 +38,9 @@ def project(planner: Planner, scope: Scope, selects: Sequence[exp.Expr]) -> Oper
         if at is None:
             at = len(items)
             items = [*items, identifier(key)]
-            name = key if key not in {c.name for c in columns} else f"_key_{key}_{at}"
+            name, taken = key, {c.name for c in columns}
+            while name in taken:
+                name = f"_key_{name}_{at}"
             columns.append(replace(operator.column(key), name=name, hidden=True))
         keys.append(columns[at].name)
     return Project(operator, tuple(items), tuple(columns), tuple(keys))
