@@ -20,6 +20,16 @@ $$;
 CREATE FUNCTION rw_catalog._parallelism(body jsonb) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT coalesce(body ->> 'parallelism', 'adaptive')
 $$;
+CREATE FUNCTION rw_catalog._accessible(of_object integer) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pg_has_role(session_user, 'root', 'MEMBER') OR EXISTS (
+        SELECT FROM engine.objects AS o LEFT JOIN engine.dependencies AS d ON d.object_id = o.id AND o.kind = 'index'
+        LEFT JOIN engine.objects AS r ON r.id = d.referenced_id
+        LEFT JOIN pg_namespace AS n ON n.nspname = coalesce(r.schema, o.schema)
+        LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = coalesce(r.name, o.name)
+        WHERE o.id = of_object
+            AND (o.owner = session_user OR has_table_privilege(session_user, c.oid, 'SELECT, INSERT, UPDATE, DELETE')))
+$$;
 CREATE VIEW rw_catalog._objects AS
     SELECT o.id, o.name, coalesce(o.body ->> 'shown_as', o.kind) AS kind, o.schema AS schema_name,
         rw_catalog._schema(o.schema) AS schema_id,

@@ -1,7 +1,7 @@
 """SHOW of objects, SHOW CREATE and DESCRIBE as SELECTs over rw_catalog, with RisingWave's column names. Pure.
 
-Names that carry no schema are looked for in the search path, as RisingWave does. Values are quoted by
-sqlglot. Called by `engine.wire.classify`.
+Names that carry no schema are looked for in the search path, as RisingWave does; objects that the user owns not and has no
+right on are not listed. Values are quoted by sqlglot. Called by `engine.wire.classify`.
 """
 
 from __future__ import annotations
@@ -28,15 +28,18 @@ _LISTED = {
 
 _QUERIES: dict[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("INTERNAL", "TABLES"): (
-        "SELECT schema_name || '.' || name AS shown, schema_name FROM rw_catalog.rw_internal_tables",
+        "SELECT schema_name || '.' || name AS shown, schema_name FROM rw_catalog.rw_internal_tables "
+        "WHERE rw_catalog._accessible(job_id)",
         ("Name",),
     ),
     ("SECRETS",): (
-        "SELECT schema_name || '.' || name AS shown, schema_name FROM rw_catalog.rw_secrets",
+        "SELECT schema_name || '.' || name AS shown, schema_name FROM rw_catalog.rw_secrets "
+        "WHERE rw_catalog._accessible(id)",
         ("Name",),
     ),
     ("CONNECTIONS",): (
-        "SELECT name AS shown, type, connection_params, schema_name FROM rw_catalog.rw_connections",
+        "SELECT name AS shown, type, connection_params, schema_name FROM rw_catalog.rw_connections "
+        "WHERE rw_catalog._accessible(id)",
         ("Name", "Type", "Properties"),
     ),
     ("CLUSTER",): (
@@ -153,7 +156,10 @@ def _filter(cursor: Cursor, column: str) -> str:
 
 def _list_objects(cursor: Cursor, relation_type: str) -> Lookup:
     schema = cursor.identifier() if cursor.accept("FROM") or cursor.accept("IN") else None
-    where = f"relation_type = {_literal(relation_type)} AND {_in_schema(schema)}{_filter(cursor, 'name')}"
+    where = (
+        f"relation_type = {_literal(relation_type)} AND {_in_schema(schema)}{_filter(cursor, 'name')} "
+        "AND rw_catalog._accessible(id)"
+    )
     sql = (
         "SELECT pg_catalog.quote_ident(schema_name) || '.' || pg_catalog.quote_ident(name) "  # noqa: S608 - literals quoted
         f"FROM rw_catalog.rw_relations WHERE {where} "
@@ -199,7 +205,7 @@ def _list_indexes(cursor: Cursor) -> Lookup:
     sql = (
         "SELECT name, relation_name, shown_key, coalesce(shown_include, ''), shown_distribution "  # noqa: S608 - quoted
         "FROM rw_catalog.rw_indexes "
-        f"WHERE {where} ORDER BY name"
+        f"WHERE {where} AND rw_catalog._accessible(id) ORDER BY name"
     )
     names = ("Name", "On", "Key", "Include", "Distributed By")
     return Lookup(sql, tuple(Column(name) for name in names), SHOW_TAG)
@@ -217,7 +223,8 @@ def _show_create(cursor: Cursor) -> Lookup:
     cursor.end()
     sql = (
         "SELECT schema_name || '.' || name, definition "  # noqa: S608 - literals quoted
-        f"FROM rw_catalog.{relation} WHERE name = {_literal(name)} AND {_in_schema(schema)} LIMIT 1"
+        f"FROM rw_catalog.{relation} WHERE name = {_literal(name)} AND {_in_schema(schema)} "
+        "AND rw_catalog._accessible(id) LIMIT 1"
     )
     columns = (Column("Name"), Column("Create Sql"))
     return Lookup(sql, columns, SHOW_TAG, _missing(kind, schema, name), definitions=True)
@@ -234,6 +241,7 @@ def _missing(kind: str, schema: str | None, name: str) -> UndefinedObject:
 _DESCRIBE = """
 WITH relation AS (
   SELECT id, name, schema_name, relation_type FROM rw_catalog.rw_relations WHERE name = {name} AND {in_schema}
+    AND (relation_type = 'system table' OR rw_catalog._accessible(id))
   ORDER BY pg_catalog.array_position(pg_catalog.current_schemas(true), schema_name::name) LIMIT 1
 )
 SELECT coalesce(t.shown_path, pg_catalog.quote_ident(c.name)),

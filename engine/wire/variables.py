@@ -28,6 +28,8 @@ def plan_set(sql: str) -> Command:
         if cursor.accept(*words):
             raise UnsupportedFeature(f"SET {' '.join(words)}", hint="connect as the role that is wanted")
     cursor.accept("SESSION") or cursor.accept("LOCAL")
+    if cursor.accept("DATABASE"):
+        raise UnsupportedFeature("SET database", hint="connect to the database that is wanted")
     if cursor.accept("TIME", "ZONE"):
         name = "timezone"
     elif cursor.accept("NAMES"):

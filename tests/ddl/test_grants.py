@@ -8,6 +8,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from engine.wire.plans import Lookup
+from engine.wire.show import plan_describe, plan_show
 from tailrace.errors import InvalidStatement, PermissionDenied, UndefinedObject, UnsupportedFeature
 from tests.support.flow import FlowUnderTest
 
@@ -85,3 +87,24 @@ def test_statements_about_an_object_are_its_owners(engine: FlowUnderTest, user: 
         "WHERE c.relname IN ('t', 'i', 'm') ORDER BY 1"
     ) == [("i", USER), ("m", USER), ("t", USER)]
     as_user("DROP TABLE t CASCADE")
+
+
+def test_show_lists_what_a_user_owns_or_has_a_right_on(engine: FlowUnderTest, user: str) -> None:
+    engine.ddl("CREATE TABLE t (k int)", "CREATE TABLE hidden (k int)", "CREATE INDEX i ON t (k)")
+    engine.ddl("CREATE INDEX hidden_i ON hidden (k)", "CREATE SECRET s WITH (backend = 'meta') AS 'x'")
+
+    def shown(statement: str) -> list[object]:
+        plan = plan_describe(statement) if statement.startswith("DESCRIBE") else plan_show(statement)
+        assert isinstance(plan, Lookup)
+        with psycopg.connect(engine.server.dsn(dbname=engine.database), autocommit=True) as client:
+            client.execute(sql.SQL("SET SESSION AUTHORIZATION {}").format(sql.Identifier(USER)))
+            return [row[0] for row in client.execute(plan.sql).fetchall()]
+
+    assert shown("SHOW TABLES") == shown("SHOW INDEXES") == shown("DESCRIBE t") == shown("SHOW SECRETS") == []
+    engine.ddl(f"GRANT SELECT ON t TO {user}", f"ALTER SECRET s OWNER TO {user}")
+    assert shown("SHOW TABLES") == ["public.t"]
+    assert shown("SHOW INDEXES") == ["i"]
+    assert shown("SHOW SECRETS") == ["public.s"]
+    assert shown("DESCRIBE t")[0] == "k"
+    assert shown("DESCRIBE pg_matviews")[0] == "schemaname"
+    engine.ddl("ALTER SECRET s OWNER TO root", "DROP SECRET s")
