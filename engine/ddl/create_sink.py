@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.catalog.objects import CatalogObject
 from engine.compile.explain import explain
+from engine.compile.ordered_sets import ordered_sets
 from engine.compile.planner import plan, relations_of
 from engine.compile.program import own_state
 from engine.compile.sink import CHANNEL, sink_program
@@ -46,7 +47,7 @@ def create_sink(context: DdlContext, filling: Filling, *, op: str | None = None)
     if not context.is_new(name, if_not_exists=statement.if_not_exists):
         return Reply(TAG, notices=context.notices)
     query = _query(context, statement, op)
-    operator = plan(parse_query(query), context.environment)
+    operator = ordered_sets(plan(parse_query(query), context.environment))
     references = {context.existing(name).id for name in relations_of(parse_query(query))}
     if statement.options.get(SERVERLESS, "false").lower() == "true":
         raise serverless_refused("sinks are filled here")
@@ -107,7 +108,8 @@ def announce(context: DdlContext) -> None:
 
 def explain_sink(context: DdlContext, text: str) -> Reply:
     """EXPLAIN CREATE SINK: the operators of its query."""
-    operator = plan(parse_query(_query(context, parse_create_sink(mark_secrets(text)))), context.environment)
+    query = parse_query(_query(context, parse_create_sink(mark_secrets(text))))
+    operator = ordered_sets(plan(query, context.environment))
     return Reply("EXPLAIN", ("QUERY PLAN",), [(line,) for line in explain(operator)])
 
 

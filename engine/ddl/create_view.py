@@ -12,6 +12,7 @@ from engine.backfill.fill import temporary_name
 from engine.catalog.objects import CatalogObject
 from engine.compile.close_windows import close_windows
 from engine.compile.materialize import materialize
+from engine.compile.ordered_sets import ordered_sets
 from engine.compile.planner import plan, relations_of
 from engine.compile.program import Program, delta_name, own_state
 from engine.compile.rows import with_structs
@@ -189,6 +190,8 @@ def compile_view(context: DdlContext, tree: exp.Create, id_: int) -> Program:
     operator = plan(parse_query(_query_text(context, tree)), context.environment)
     if emits_on_close:
         operator = close_windows(operator)
+    elif not expires:  # what it keeps must not be forgotten in part
+        operator = ordered_sets(operator)
     if expires:
         check_may_forget(operator)
     program = materialize(operator, id_, expires=expires)

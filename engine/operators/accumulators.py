@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from sqlglot import exp
+
 from engine.operators.base import WEIGHT, Column, quote
 from engine.operators.top_n import SortKey
 
@@ -41,7 +43,8 @@ class AggregateCall:
     """`function([DISTINCT] argument) FILTER (WHERE filter)` named `output`; argument and filter are input columns.
 
     No argument: count(*). `order` sorts the rows of which first_value and last_value take the first and which have a value in
-    every column of `not_null`. `text` is the whole call as SQL over the input's columns, for what has no accumulator.
+    every column of `not_null`; it is also that of WITHIN GROUP, beside the `direct` arguments. `text` is the whole call as SQL
+    over the input's columns, for what has no accumulator.
     """
 
     function: str
@@ -52,6 +55,7 @@ class AggregateCall:
     text: str = ""
     order: tuple[SortKey, ...] = ()
     not_null: tuple[str, ...] = ()
+    direct: tuple[exp.Expr, ...] = ()
 
 
 class Fresh(Enum):

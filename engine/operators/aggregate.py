@@ -304,7 +304,8 @@ class Aggregate(Operator):
             how, cost = ("per group", Cost.GROUP) if self.group else ("whole", Cost.STATE)
             return Description("Aggregate", detail, how, cost)
         if any(c.edge is None for c in fresh):
-            return Description("Aggregate", detail, "accumulator, per group on retraction", Cost.GROUP)
+            how, cost = ("per group", Cost.GROUP) if self.group else ("whole", Cost.STATE)
+            return Description("Aggregate", detail, f"accumulator, {how} on retraction", cost)
         how = "accumulator, edge of an index" if fresh else "accumulator"
         return Description("Aggregate", detail, how, Cost.DELTA_LOG)
 

@@ -9,13 +9,13 @@ of L: whether R has any; only if that changes are they looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
 
 from engine.compile.program import ProgramBuilder
-from engine.operators.base import WEIGHT, Column, Operator, Reading, Stream, names, quote
+from engine.operators.base import WEIGHT, Column, Operator, Reading, Stream, names, no_nulls, quote
 from engine.operators.project import sql
 from engine.operators.watermark import Watermark, Watermarks, at_least, least, moving
 
@@ -99,7 +99,20 @@ class Match:
         Each row probes by itself. Left to choose, the planner reads all of a large content and looks into the delta, where it
         takes a range for a third of the table, or the rows of a key for many (7 million readings by 24 limits: 6 s a barrier).
         """
-        return f"LATERAL (SELECT * FROM {content} AS {side} WHERE {self.sql()} OFFSET 0) AS {side} ON true"
+        return f"LATERAL {self.of_row(side, content)} AS {side} ON true"
+
+    def of_row(self, side: str, content: str | None) -> str:
+        """The rows of `content` that match the row of the other side, to be put behind FROM in a query below that row's.
+
+        Where NULL equals NULL there are two probes of which one is made: no index serves `a = b OR (a IS NULL AND b IS NULL)`.
+        """
+        if not self.null_safe:
+            return f"(SELECT * FROM {content} AS {side} WHERE {self.sql()} OFFSET 0)"
+        keys = [(b, a, a in self.null_safe) for a, b in self.pairs]
+        if side == "l":
+            keys = [(a, b, safe) for b, a, safe in keys]
+        further = f" AND ({sql(self.condition)}) IS TRUE" if self.condition is not None else ""
+        return _two_probes(side, str(content), "l" if side == "r" else "r", keys, further)
 
     def flipped(self) -> Match:
         """The same match with the sides exchanged."""
@@ -161,6 +174,14 @@ class Match:
             or "TRUE"
         )
 
+    def of_keys(self, keys: str, content: str | None) -> str:
+        """The rows l of `content` to be put behind JOIN, for each row `keys` of the left join columns."""
+        if not self.null_safe:
+            same = self.same_keys("l", keys)
+            return f"LATERAL (SELECT * FROM {content} AS l WHERE {same} OFFSET 0) AS l ON true"
+        columns = [(a, a, a in self.null_safe) for a in dict.fromkeys(self.left)]
+        return f"LATERAL {_two_probes('l', str(content), keys, columns, '')} AS l ON true"
+
     def _equal(self, one: str, other: str, column: str) -> str:
         if column not in self.null_safe:
             return f"{one} = {other}"
@@ -179,6 +200,25 @@ def joined_reading(match: Match, left: Operator, right: Operator, sides: tuple[S
             stream.reads(of_side)
 
     return read
+
+
+def _two_probes(
+    side: str, content: str, other: str, keys: Sequence[tuple[str, str, bool]], further: str
+) -> str:
+    """The rows `side` that match a row `other` by `keys`: (column, other column, is NULL equal to NULL?)."""
+    known = no_nulls(other, [b for _, b, safe in keys if safe])
+    plain = " AND ".join(f"{side}.{quote(a)} = {other}.{quote(b)}" for a, b, _ in keys)
+    alone = sum(safe for *_, safe in keys) == 1
+
+    def or_nulls(a: str, b: str) -> str:
+        one, two = f"{side}.{quote(a)}", f"{other}.{quote(b)}"
+        return f"{one} IS NULL" if alone else f"({one} = {two} OR ({one} IS NULL AND {two} IS NULL))"
+
+    nulls = " AND ".join(
+        or_nulls(a, b) if safe else f"{side}.{quote(a)} = {other}.{quote(b)}" for a, b, safe in keys
+    )
+    rows = f"SELECT * FROM {content} AS {side} WHERE"
+    return f"(({rows} {known} AND {plain}{further}) UNION ALL ({rows} NOT ({known}) AND {nulls}{further}))"
 
 
 def _inequalities(condition: exp.Expr | None) -> Iterator[tuple[exp.Expr, exp.Expr]]:
@@ -202,8 +242,9 @@ def is_matched(match: Match, right: Stream, *, few: bool = True) -> str:
     Of a `few` rows each probes by itself. The planner would make a join of it, and where the right side is a join itself, begin
     with any of its parts: with the whole of a state that is small as yet.
     """
-    alone = " OFFSET 0" if match.by_index and few else ""
-    return f"EXISTS (SELECT 1 FROM {right.content} AS r WHERE {match.sql()}{alone})"
+    if match.by_index and (few or match.null_safe):
+        return f"EXISTS (SELECT 1 FROM {match.of_row('r', right.content)} AS r)"
+    return f"EXISTS (SELECT 1 FROM {right.content} AS r WHERE {match.sql()})"
 
 
 def changes(
@@ -218,7 +259,10 @@ def changes(
     into = f"INSERT INTO {affected} ({columns}, {WEIGHT}) SELECT {names(operator.columns, 'l.')}"
     find = _in_range if match.ranges else _of_same_keys
     prepare = f"; {into}, ".join(find(program, operator, (left, right), match))
-    few = f"SELECT 1 FROM {right.content} AS r WHERE {on} LIMIT greatest(coalesce(m._d, 0), 0) + 1"
+    matches = match.of_row("r", right.content) if match.by_index else f"{right.content} AS r WHERE {on}"
+    few = (
+        f"SELECT 1 FROM {matches}{' AS r' if match.by_index else ''} LIMIT greatest(coalesce(m._d, 0), 0) + 1"
+    )
     before = f"SELECT l.ctid AS _at, sum(r.{WEIGHT}) AS _d FROM {affected} AS l JOIN {right.delta} AS r ON {on} GROUP BY l.ctid"
     counted = (
         f"SELECT l.*, (SELECT count(*) FROM ({few}) AS f) AS _n, coalesce(m._d, 0) AS _d FROM {affected} AS l "
@@ -249,7 +293,7 @@ def _of_same_keys(
         f"INSERT INTO {touched} ({names(keys)}) SELECT DISTINCT {wanted} FROM {right.delta} AS r{changing}",
         f"-l.{WEIGHT} FROM {left.delta} AS l JOIN {touched} AS k ON {same}; "
         "PERFORM set_config('enable_hashjoin', 'off', true)",
-        f"1 FROM {touched} AS k JOIN LATERAL (SELECT * FROM {left.content} AS l WHERE {same} OFFSET 0) AS l ON true",
+        f"1 FROM {touched} AS k JOIN {match.of_keys('k', left.content)}",
     ]
 
 

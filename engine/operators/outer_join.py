@@ -89,10 +89,10 @@ class OuterJoin(Join):
         return Stream(table, self._content(left, right, on), reading)
 
     def _all_of(self, content: str | None) -> str:
-        """The right side, to be put behind LEFT JOIN where the left one comes as a whole: by a hash, but for ranges."""
-        return (
-            self.match.probed("r", content) if self.match.ranges else f"{content} AS r ON {self.match.sql()}"
-        )
+        """The right side, to be put behind LEFT JOIN where the left one comes as a whole: by a hash, where one is possible."""
+        if self.match.ranges or self.match.null_safe:
+            return self.match.probed("r", content)
+        return f"{content} AS r ON {self.match.sql()}"
 
     def _unmatched(
         self, program: ProgramBuilder, into: str, one: Stream, other: Stream, *, of_right: bool = False
@@ -124,9 +124,7 @@ class OuterJoin(Join):
 
     def _content(self, left: Stream, right: Stream, on: str) -> str:
         if not self.full:
-            return (
-                f"(SELECT {self._columns(0)} FROM {left.content} AS l LEFT JOIN {right.content} AS r ON {on})"
-            )
+            return f"(SELECT {self._columns(0)} FROM {left.content} AS l LEFT JOIN {self._all_of(right.content)})"
         flipped = self.match.flipped()
         unmatched = f"NOT {is_matched(flipped, left, few=False)}"
         lonely = f"SELECT {self._padded(self.right, 2)} FROM {right.content} AS l WHERE {unmatched}"

@@ -172,6 +172,15 @@ def _call(call: Call, text: str, output: Column, by_slot: dict[int, str]) -> Agg
         return AggregateCall(
             function, argument, condition, output, order=tuple(order), not_null=tuple(not_null)
         )
+    if call.within_group:
+        keys = (
+            (by_slot[id(o.this)], bool(o.args.get("desc")), bool(o.args.get("nulls_first")))
+            for o in call.order
+        )
+        within = tuple(SortKey(*k) for k in keys)
+        return AggregateCall(
+            call.name, None, condition, output, text=text, order=within, direct=call.arguments
+        )
     distinct = call.distinct and call.name not in ("min", "max", "bool_and", "bool_or", "bit_and", "bit_or")
     return AggregateCall(call.name, argument, condition, output, distinct=distinct, text=text)
 

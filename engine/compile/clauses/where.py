@@ -42,6 +42,12 @@ def where(planner: Planner, scope: Scope, condition: exp.Expr, ctes: Queries) ->
 
 
 def _temporal_filter(planner: Planner, scope: Scope, condition: exp.Expr) -> None:
+    if isinstance(condition, exp.EQ):  # not below and not above
+        for kind in (exp.GTE, exp.LTE):
+            _temporal_filter(
+                planner, scope, kind(this=condition.this.copy(), expression=condition.expression.copy())
+            )
+        return
     op = COMPARISONS.get(type(condition))
     form = "column > now() - INTERVAL '...' (or >=, <, <=), ANDed with other conditions"
     if isinstance(condition, exp.Between):
@@ -57,11 +63,19 @@ def _temporal_filter(planner: Planner, scope: Scope, condition: exp.Expr) -> Non
         left, right, op = right, left, FLIPPED[op]
     if left.find(exp.CurrentTimestamp) or right.find(exp.Column):
         raise UnsupportedFeature("this use of now() in a view", hint=f"write {form}")
-    if not isinstance(right.unnest(), exp.CurrentTimestamp | exp.Sub | exp.Add):
+    if not _rises(right):
         raise UnsupportedFeature("this use of now() in a view", hint=f"write {form}")
     check_scalars(planner.environment, [left])
     scope.operator, columns = computed(planner, scope.operator, [left])
     scope.operator = TemporalFilter(scope.operator, columns[0], op, right.unnest())
+
+
+def _rises(node: exp.Expr) -> bool:
+    """Does it grow with now(): now() itself, shifted, truncated or cast to a date or a time?"""
+    node = node.unnest()
+    if isinstance(node, exp.TimestampTrunc | exp.DateTrunc | exp.Cast):
+        return _rises(node.this)
+    return isinstance(node, exp.CurrentTimestamp | exp.Sub | exp.Add)
 
 
 def _one_side(planner: Planner, scope: Scope, condition: exp.Expr) -> None:

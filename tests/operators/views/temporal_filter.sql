@@ -68,3 +68,6 @@ SELECT g, window_end, n
     FROM TUMBLE(log, ts, INTERVAL '10 seconds')
     GROUP BY g, window_end) AS w
     WHERE window_end < now() - INTERVAL '5 seconds';
+
+-- in_the_minute
+SELECT id, i FROM t WHERE date_trunc('minute', ts) = date_trunc('minute', now());
