@@ -173,8 +173,6 @@ def test_names_match_exactly_first_then_without_case() -> None:
 
 
 NOT_OBJECTS = [
-    None,
-    b"",
     b"\xff\xfe",
     b"{",
     b"[]",
@@ -187,8 +185,18 @@ NOT_OBJECTS = [
 ]
 
 
+@pytest.mark.parametrize("nothing", [None, b""])
+def test_a_message_without_a_value_is_a_row_without_fields(nothing: bytes | None) -> None:
+    decoder = Decoder(
+        source("JSON", ("v", "integer", "field"), ("k", "bytea", "key"), ("p", "jsonb", "payload"))
+    )
+    decoded = decoder.decode([Recorded(nothing, 0, given_key=b"k"), Recorded(b'{"v":1}', 1)])
+    assert [row[:2] for row in decoded.rows] == [(None, b"k"), (1, None)]
+    assert (decoded.rows[0][2], decoded.skipped, decoded.nulled) == (None, 0, 0)
+
+
 @pytest.mark.parametrize("poison", NOT_OBJECTS)
-def test_a_message_that_is_no_object_is_skipped_alone(poison: bytes | None) -> None:
+def test_a_message_that_is_no_object_is_skipped_alone(poison: bytes) -> None:
     decoder = Decoder(source("JSON", ("v", "integer", "field"), ("o", "bigint", "offset")))
     good = [Recorded(b'{"v":%d}' % n, n) for n in range(3)]
     decoded = decoder.decode([good[0], Recorded(poison, 1), good[2]])
