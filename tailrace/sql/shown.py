@@ -54,6 +54,8 @@ def shown_definition(text: str) -> str:
             break
     is_table = any(t.text.upper() in ("TABLE", "SOURCE") for t in tokens[:3])
     columns_at = next((i for i, t in enumerate(tokens) if t.text == "("), -1) if is_table else -1
+    if columns_at >= 0:
+        tokens = _keys_behind_columns(tokens, columns_at)
     shown = [_shown(text, tokens, i, columns_at) for i in range(len(tokens))]
     parts: list[str] = []
     angles = 0
@@ -73,10 +75,38 @@ def shown_definition(text: str) -> str:
     return "".join(parts)
 
 
+def _keys_behind_columns(tokens: list[Token], opened: int) -> list[Token]:
+    """The tokens with the elements of a column list in RisingWave's order: columns, keys, watermarks; no comma at their end."""
+    elements: list[list[Token]] = [[]]
+    commas, depth, at = [], 0, opened
+    for at in range(opened, len(tokens)):
+        token = tokens[at]
+        depth += (token.text in ("(", "[", "<")) - (token.text in (")", "]", ">"))
+        if depth == 0:
+            break
+        if depth == 1 and token.text == ",":
+            commas.append(token)
+            elements.append([])
+        elif at > opened:
+            elements[-1].append(token)
+    if depth or not commas:
+        return tokens
+    kept = sorted((e for e in elements if e), key=_rank)
+    inner = [token for n, element in enumerate(kept) for token in ([commas[n - 1]] if n else []) + element]
+    return [*tokens[: opened + 1], *inner, *tokens[at:]]
+
+
+def _rank(element: list[Token]) -> int:
+    if [t.text.upper() for t in element[:2]] == ["WATERMARK", "FOR"]:
+        return 2
+    return int(element[0].token_type is TokenType.PRIMARY_KEY)
+
+
 def _shown(text: str, tokens: list[Token], at: int, columns_at: int) -> str:
     token = tokens[at]
     written = text[token.start : token.end + 1]
-    if token.token_type in (TokenType.STRING, TokenType.IDENTIFIER) or _is_dotted(tokens, at):
+    includes = at > 0 and tokens[at - 1].text.upper() == "INCLUDE"
+    if token.token_type in (TokenType.STRING, TokenType.IDENTIFIER) or _is_dotted(tokens, at) or includes:
         return written
     upper = " ".join(written.upper().split())
     if all(word in _KEYWORDS for word in upper.split()):

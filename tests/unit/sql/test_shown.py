@@ -20,6 +20,12 @@ from tailrace.sql.shown import shown_definition
             "create source s (a int) with (connector='x', o.p = '1') format plain encode json",
             "CREATE SOURCE s (a INT) WITH (connector = 'x', o.p = '1') FORMAT PLAIN ENCODE JSON",
         ),
+        (
+            "create source s (primary key(k), watermark for b as b, a int, b timestamp,) include KEY as k include offset as o "
+            "include header 'x' bytea with (a.b='c') format upsert encode json (timestamptz.handling.mode='micro')",
+            "CREATE SOURCE s (a INT, b TIMESTAMP, PRIMARY KEY (k), WATERMARK FOR b AS b) INCLUDE KEY AS k INCLUDE offset AS o "
+            "INCLUDE header 'x' BYTEA WITH (a.b = 'c') FORMAT UPSERT ENCODE JSON (timestamptz.handling.mode = 'micro')",
+        ),
         ("create table date (int int, text int)", "CREATE TABLE date (int INT, text INT)"),
         ("create view v as select 'from  t' -- why", "CREATE VIEW v AS SELECT 'from  t'"),
     ],
