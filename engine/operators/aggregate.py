@@ -74,7 +74,7 @@ class Aggregate(Operator):
 
     @property
     def of_one_row(self) -> bool:
-        return not self.group
+        return not self.group or self.input.of_one_row
 
     @property
     def state(self) -> str:

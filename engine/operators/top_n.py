@@ -83,7 +83,8 @@ class TopN(Stored, Unary):
 
     @property
     def of_one_row(self) -> bool:
-        return not self.partition and self.limit - self.offset <= 1 and self.function == ROW_NUMBER
+        single = not self.partition and self.limit - self.offset <= 1 and self.function == ROW_NUMBER
+        return single or self.input.of_one_row
 
     @property
     def _single(self) -> bool:

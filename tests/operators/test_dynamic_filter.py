@@ -27,6 +27,10 @@ def test_classes_of_joins_on_nothing(engine: FlowUnderTest) -> None:
         ("SELECT t.id, u.id AS other FROM t JOIN u ON t.i <> u.i", "O(state)"),
         ("SELECT t.id, c.n FROM t, (SELECT count(*) AS n FROM u) AS c", "O(delta log n)"),
         ("SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u)", "O(delta log n)"),
+        (
+            "SELECT t.id FROM t, (SELECT DISTINCT n > 3 AS many FROM (SELECT count(*) AS n FROM u) AS q) AS c",
+            "O(delta log n)",
+        ),
         ("SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.i < t.i)", "O(delta log n)"),
         ("SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.i <> t.i)", "O(state)"),
     ):
