@@ -14,6 +14,7 @@ from engine.ddl.alter_table import add_column, drop_column
 from engine.ddl.alter_type import alter_type
 from engine.ddl.alter_watermark import alter_watermark
 from engine.ddl.context import DdlContext, Reply
+from engine.ddl.default_rights import alter_default_privileges
 from engine.ddl.filling import Filling
 from engine.ddl.move import set_owner, set_schema
 from engine.ddl.parallelism import set_parallelism
@@ -53,6 +54,8 @@ def alter(context: DdlContext, filling: Filling) -> Reply:
         return alter_system(context, words)
     if words.accept("SECRET"):
         return alter_secret(context, words)
+    if words.accept("DEFAULT", "PRIVILEGES"):
+        return alter_default_privileges(context, words)
     if words.accept("FUNCTION"):
         return _alter_function(context, words)
     for keywords, kind in _KINDS.items():

@@ -22,6 +22,7 @@ from engine.connectors.sources import source_spec, start_positions
 from engine.ddl.composites import composites_of
 from engine.ddl.context import DdlContext, Reply, readers
 from engine.ddl.create_table import ROW_ID
+from engine.ddl.default_rights import give_defaults
 from engine.ddl.names import column_definition, object_name, options, refusal
 from engine.ddl.secret_options import USED, resolved
 from engine.ddl.source_format import connector_of, format_of, included_columns
@@ -76,6 +77,7 @@ def create_feed(
         context.execute(program.function)
     new = CatalogObject(id_, name.name, "source", context.user, context.text, body, schema=name.schema)
     context.record(new)
+    give_defaults(context, new)
     for position in start.values():
         context.connection.execute(
             "INSERT INTO engine.source_positions VALUES (%s, %s, %s, %s)",

@@ -18,6 +18,7 @@ from engine.compile.program import delta_name, temporary_table
 from engine.compile.relations import refuse_repeated
 from engine.ddl.conflicts import Conflicts, conflicts_of
 from engine.ddl.context import DdlContext, Reply
+from engine.ddl.default_rights import give_defaults
 from engine.ddl.names import ColumnDefinition, column_definition, object_name
 from engine.ddl.retention import OPTION, retention_of, written_column
 from engine.ddl.table_definition import (
@@ -101,6 +102,7 @@ def _create(
     context.record(
         CatalogObject(storage.id, name.name, "table", context.user, context.text, body, schema=name.schema)
     )
+    give_defaults(context, context.created[-1])
     return storage
 
 

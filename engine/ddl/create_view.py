@@ -19,6 +19,7 @@ from engine.compile.rows import with_structs
 from engine.compile.scope import nameable
 from engine.ddl.context import SYSTEM_SCHEMAS, DdlContext, Reply, readers
 from engine.ddl.create_function import inline_functions
+from engine.ddl.default_rights import give_defaults
 from engine.ddl.filling import Filling, fill_or_start
 from engine.ddl.names import SERVERLESS, object_name, options, refusal, serverless_refused
 from engine.ddl.retention import OPTION, check_may_forget, retention_of
@@ -80,6 +81,7 @@ def create_view(context: DdlContext, tree: exp.Create) -> Reply:
             id_, name.name, "view", context.user, context.text, body, references, schema=name.schema
         )
     )
+    give_defaults(context, context.created[-1])
     return Reply(tag, notices=context.notices)
 
 
@@ -152,6 +154,7 @@ def publish(context: DdlContext, view: CatalogObject) -> None:
         *_grants(view.visible, view.owner),
     )
     let_clean(context, view)
+    give_defaults(context, view)
     if program.follows_watermarks:
         _let_close(context, view)
 

@@ -57,12 +57,12 @@ def grant(context: DdlContext) -> Reply:
     verb = words.word()
     words.take()
     only_option = verb == "REVOKE" and words.accept("GRANT", "OPTION", "FOR")
-    rights = _rights(words)
+    rights = listed_rights(words)
     targets = _targets(context, words, rights)
     for word in ("TO",) if verb == "GRANT" else ("FROM",):
         if not words.accept(word):
             raise InvalidStatement(f"syntax error: expected {word}")
-    users = _users(context, words)
+    users = listed_users(context, words)
     with_option = verb == "GRANT" and words.accept("WITH", "GRANT", "OPTION")
     if words.accept("GRANTED", "BY"):
         check_user(context, words.name().folded)
@@ -72,7 +72,7 @@ def grant(context: DdlContext) -> Reply:
     to = ", ".join(map(quote, users))
     for target in targets:
         _check_may_grant(context, target)
-        for right in _checked(rights, target.kind):
+        for right in rights_of_kind(rights, target.kind):
             for what in _spelled(target, right):
                 if verb == "GRANT":
                     context.execute(f"GRANT {what} TO {to}{' WITH GRANT OPTION' if with_option else ''}")
@@ -80,6 +80,19 @@ def grant(context: DdlContext) -> Reply:
                     option = "GRANT OPTION FOR " if only_option else ""
                     context.execute(f"REVOKE {option}{what} FROM {to} {'CASCADE' if cascade else ''}")
     return Reply(f"{verb}_PRIVILEGE", notices=context.notices)
+
+
+def object_rights(item: CatalogObject, right: str, user: str, *, grantable: bool) -> list[str]:
+    """The statements that give a user a right on a relation."""
+    option = " WITH GRANT OPTION" if grantable else ""
+    return [f"GRANT {what} TO {quote(user)}{option}" for what in _spelled(_relation(item), right)]
+
+
+def schema_rights(name: str, right: str, user: str, *, grantable: bool) -> str:
+    """The statement that gives a user a right on a schema."""
+    return (
+        f"GRANT {right} ON SCHEMA {quote(name)} TO {quote(user)}{' WITH GRANT OPTION' if grantable else ''}"
+    )
 
 
 def rights_on(context: DdlContext, relation: CatalogObject) -> list[str]:
@@ -95,8 +108,8 @@ def rights_on(context: DdlContext, relation: CatalogObject) -> list[str]:
     ]
 
 
-def _rights(words: Words) -> tuple[str, ...] | None:
-    """The rights that are listed; None for ALL [PRIVILEGES]."""
+def listed_rights(words: Words) -> tuple[str, ...] | None:
+    """The rights that are listed before ON; None for ALL [PRIVILEGES]."""
     if words.accept("ALL"):
         words.accept("PRIVILEGES")
         found: tuple[str, ...] | None = None
@@ -122,7 +135,7 @@ def _targets(context: DdlContext, words: Words, rights: tuple[str, ...] | None) 
             raise UnsupportedFeature(f"rights on ALL {words.take().upper()}")
         if not words.accept("IN", "SCHEMA"):
             raise InvalidStatement("syntax error: expected IN SCHEMA")
-        _checked(rights, kind)
+        rights_of_kind(rights, kind)
         schemas = [_schema(context, name) and name for name in _listed(words)]
         found = [o for o in context.catalog.objects.values() if o.shown_kind == kind and o.schema in schemas]
         return [_relation(o) for o in found]
@@ -173,14 +186,16 @@ def _listed(words: Words) -> list[str]:
     return found
 
 
-def _users(context: DdlContext, words: Words) -> list[str]:
+def listed_users(context: DdlContext, words: Words) -> list[str]:
+    """The users of TO or FROM; raises UndefinedObject."""
     found = _listed(words)
     for user in found:
         check_user(context, user)
     return found
 
 
-def _checked(rights: tuple[str, ...] | None, kind: str) -> Iterable[str]:
+def rights_of_kind(rights: tuple[str, ...] | None, kind: str) -> Iterable[str]:
+    """The rights, or all that the kind has; raises InvalidStatement (0LP01) for one that it has not."""
     allowed = _RIGHTS[kind]
     for right in rights or ():
         if right not in allowed:

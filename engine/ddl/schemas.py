@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from engine.catalog.objects import Schema, update
 from engine.ddl.context import SYSTEM_SCHEMAS, DdlContext, Reply, readers
+from engine.ddl.default_rights import give_schema_defaults
 from engine.ddl.drop import drop_one
 from engine.ddl.move import check_user
 from engine.ddl.rename import rewritten
@@ -66,6 +67,7 @@ def _create(context: DdlContext, words: Words) -> None:
         "INSERT INTO engine.schemas (id, name, owner) VALUES (%s, %s, %s)", (id_, name, owner)
     )
     context.catalog.schemas[name] = Schema(id_, name, owner)
+    give_schema_defaults(context, name, owner)
 
 
 def _drop(context: DdlContext, words: Words) -> None:

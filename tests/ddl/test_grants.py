@@ -108,3 +108,38 @@ def test_show_lists_what_a_user_owns_or_has_a_right_on(engine: FlowUnderTest, us
     assert shown("DESCRIBE t")[0] == "k"
     assert shown("DESCRIBE pg_matviews")[0] == "schemaname"
     engine.ddl("ALTER SECRET s OWNER TO root", "DROP SECRET s")
+
+
+def test_rights_that_new_objects_give_by_default(engine: FlowUnderTest, user: str) -> None:
+    engine.ddl(
+        f"ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {user} WITH GRANT OPTION",
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL PRIVILEGES ON MATERIALIZED VIEWS TO {user}",
+        f"ALTER DEFAULT PRIVILEGES GRANT CREATE ON SCHEMAS TO {user}",
+        "CREATE SCHEMA other",
+        "CREATE TABLE t (k int)",
+        "CREATE MATERIALIZED VIEW m AS SELECT count(*) AS n FROM t",
+        "CREATE MATERIALIZED VIEW other.m AS SELECT count(*) AS n FROM t",
+    )
+    assert may(engine, "t", "SELECT WITH GRANT OPTION") == may(engine, "m", "SELECT") == (True,)
+    assert may(engine, "t", "INSERT") == may(engine, "other.m", "SELECT") == (False,)
+    rows = engine.rows(f"SELECT has_schema_privilege('{USER}', 'other', 'CREATE')")
+    assert rows == [(True,)]
+    engine.reopen()
+    engine.ddl(
+        f"ALTER DEFAULT PRIVILEGES REVOKE GRANT OPTION FOR SELECT ON TABLES FROM {user}",
+        f"ALTER DEFAULT PRIVILEGES REVOKE ALL ON SCHEMAS FROM {user}",
+        "CREATE TABLE u (k int)",
+        "CREATE SCHEMA third",
+    )
+    assert may(engine, "u", "SELECT WITH GRANT OPTION") == (False,)
+    assert may(engine, "u", "SELECT") == may(engine, "t", "SELECT WITH GRANT OPTION") == (True,)
+    assert engine.rows(f"SELECT has_schema_privilege('{USER}', 'third', 'CREATE')") == [(False,)]
+    engine.ddl("DROP SCHEMA other CASCADE", "DROP SCHEMA third")
+    for statement, error in {
+        f"ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO {user}": UnsupportedFeature,
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON SCHEMAS TO {user}": InvalidStatement,
+        f"ALTER DEFAULT PRIVILEGES GRANT INSERT ON SOURCES TO {user}": InvalidStatement,
+        "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO nobody": UndefinedObject,
+    }.items():
+        with pytest.raises(error):
+            engine.ddl(statement)
