@@ -13,6 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.backfill.worker import Worker
 from tests.operators.histories import thorough
 from tests.operators.sources import Oracle, ReferenceSource, Steps, Streams, at, batches, renew, steps
 from tests.support.flow import START, FlowUnderTest, as_batch, assert_same
@@ -102,3 +103,63 @@ def test_state_does_not_grow(
             kept.append({v["name"]: there.state_rows(v["name"]) for v in VIEWS if not v.get("grows")})
     assert kept[1] == kept[2]
     assert max(kept[1].values()) < 60
+
+
+JOINED = (
+    "SELECT a.window_start, a.id AS x, b.id AS y FROM TUMBLE(kept, ts, INTERVAL '10 seconds') AS a "
+    "JOIN TUMBLE(kept2, ts, INTERVAL '10 seconds') AS b ON a.window_start = b.window_start"
+)
+
+
+def test_nothing_is_cleaned_before_a_job_has_filled_the_view(
+    engine: FlowUnderTest, sources: dict[str, ReferenceSource], oracle: Oracle
+) -> None:
+    """Rows of a window that has closed for the sources, before and while a job fills the view, meet all the same."""
+    there = Streams(engine, sources, oracle)
+    renew(engine, sources)
+    for number in ("", "2"):
+        engine.ddl(f"CREATE MATERIALIZED VIEW kept{number} AS SELECT id, ts FROM s{number}")
+
+    def take(*seconds: int) -> None:
+        rows = [(second, 0, 0, at(second), 0) for second in seconds]
+        there.barrier({"s": rows, "s2": rows}, 1)
+
+    take(1, 2, 12, 22)
+    engine.flow.small_rows = 0
+    try:
+        reply = engine.ddl(f"CREATE MATERIALIZED VIEW joined AS {JOINED}")
+        assert reply.job is not None
+        worker = Worker.open(engine.server.dsn(dbname=engine.database), reply.job)
+        try:
+            take(18)
+            worker.advance()
+            take(24, 35)
+            worker.advance()
+        finally:
+            worker.close()
+        engine.flow.finish_backfill(reply.job)
+    finally:
+        engine.flow.small_rows = 5_000
+    assert there.state_rows("joined") == 14
+    found = "SELECT extract(epoch FROM window_start - %s)::int, count(*) FROM joined GROUP BY 1 ORDER BY 1"
+    assert engine.client.execute(found, (START,)).fetchall() == [(0, 4), (10, 4), (20, 4), (30, 1)]
+    take(36)  # the watermark is at 31, that of the windows at 30
+    assert there.state_rows("joined") == 4
+    assert engine.client.execute(found, (START,)).fetchall()[-1] == (30, 4)
+
+
+def test_state_of_sinks_is_cleaned(
+    engine: FlowUnderTest, sources: dict[str, ReferenceSource], oracle: Oracle
+) -> None:
+    there = Streams(engine, sources, oracle)
+    renew(engine, sources)
+    joined = "SELECT s.id, s2.id AS y FROM s JOIN s2 ON s.ts = s2.ts"
+    engine.ddl(f"CREATE SINK k AS {joined} WITH (connector = 'blackhole', type = 'append-only')")
+    item = engine.flow.catalog.by_name("k")
+    assert item is not None
+    log = f"engine.sink_log_{item.id}"
+    for second in range(0, 60, 5):
+        there.barrier({name: [(second, 0, 0, at(second), 0)] for name in sources}, 1)
+    ((logged,),) = engine.flow.connection.execute(f"SELECT count(*) FROM {log}").fetchall()
+    assert logged == 12
+    assert there.state_rows("k") == logged + 4  # of each side the rows of the last five seconds
