@@ -9,7 +9,7 @@ from engine.backfill.pending import drop_pending
 from engine.catalog.objects import CatalogObject, delete, state_tables
 from engine.compile.program import borrowed_indexes, dropped_function
 from engine.compile.sink import CHANNEL, log_name
-from engine.ddl.connector_table import owned_by
+from engine.ddl.connector_table import OWNER, owned_by
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_function import drop_function
 from engine.ddl.create_view import dropped_temporaries
@@ -59,7 +59,7 @@ def drop(context: DdlContext, tree: exp.Drop) -> Reply:
             f"schema not found: {name.schema}", sqlstate="3F000", hint="SHOW SCHEMAS lists them"
         )
     found = context.catalog.find(name, context.path)
-    if found is None:
+    if found is None or OWNER in found.body:
         if tree.args.get("exists"):
             context.notices.append(f'{kind} "{name}" does not exist, skipping')
             return Reply(tag, notices=context.notices)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.catalog.objects import CatalogObject, update
+from engine.ddl.connector_table import owned_by
 from engine.ddl.context import DdlContext
 from engine.ddl.create_table import storage_of
 from engine.ddl.table_storage import Storage, parked_objects
@@ -33,13 +34,19 @@ def set_rate_limit(context: DdlContext, item: CatalogObject, option: str, words:
             f"{option} must be a number of rows a second or DEFAULT, got {text}", sqlstate="22023"
         )
     rate = None if text == "default" or int(text) < 0 else int(text)
-    _limit(context, item, kind, rate)
+    _limit(context, _fed(context, item) if kind == "SOURCE" else item, kind, rate)
+
+
+def _fed(context: DdlContext, item: CatalogObject) -> CatalogObject:
+    """The source of its own that a table or a kept source is fed by; else the object itself."""
+    owned = (context.catalog.objects[i] for i in owned_by(context, item.id))
+    return next((o for o in owned if o.kind == "source"), item)
 
 
 def limit_as_set(context: DdlContext) -> None:
     """Give the tables and sources of a statement the rates of the session's DML_RATE_LIMIT and SOURCE_RATE_LIMIT."""
     for item in context.created:
-        kind = _OF.get(item.kind)
+        kind = _OF.get(item.kind) if item.kind == item.shown_kind else None
         text = context.settings.get(f"{kind}_RATE_LIMIT".lower(), "") if kind else ""
         if kind and text.isdecimal():  # -1, the default, is no limit
             _limit(context, context.catalog.objects[item.id], kind, int(text))

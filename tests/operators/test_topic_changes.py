@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -273,6 +274,36 @@ def test_tables_are_sources_in_the_catalog_under_their_own_name(engine: FlowUnde
     assert engine.rows("SELECT id FROM d") == [(2,)]
     engine.ddl("DROP TABLE d")
     assert engine.flow.catalog.objects == {}
+
+
+def test_a_row_that_the_table_cannot_hold_is_set_aside_alone(engine: FlowUnderTest) -> None:
+    engine.ddl(f"CREATE TABLE u (id int NOT NULL, PRIMARY KEY (rw_key)) {UPSERT}")
+    long = random.Random(7).randbytes(6000)  # longer than an index takes
+    rows = [upsert(str(n), {"id": n}) for n in range(5)]
+    produce(
+        engine,
+        "u",
+        [*rows[:3], Recorded(b'{"id": 9}', given_key=long), upsert("0"), upsert("1", {"id": 7}), *rows[3:]],
+    )
+    assert engine.rows("SELECT id FROM u ORDER BY id") == [(2,), (3,), (4,), (7,)]
+    poison = "SELECT sqlstate, count(*) FROM rw_catalog.rw_poison_rows GROUP BY 1"
+    assert engine.rows(poison) == [("54000", 1)]
+    assert engine.rows("SELECT rows_waiting, failures FROM rw_catalog.rw_sink_backlog") == [(0, 0)]
+    produce(engine, "u", [upsert("2", {})])
+    assert ("23502", 1) in engine.rows(poison)
+    engine.flow.connection.execute("DELETE FROM engine.poison_rows")
+
+
+@pytest.mark.parametrize("kind", ["TABLE", "SOURCE"])
+def test_a_topic_is_throttled_by_what_it_feeds(engine: FlowUnderTest, kind: str) -> None:
+    engine.ddl(
+        f"CREATE {kind} u (id int, PRIMARY KEY (rw_key)) {UPSERT}",
+        f"ALTER {kind} u SET SOURCE_RATE_LIMIT TO 5",
+    )
+    source = engine.flow.catalog.by_name("u_connector")
+    assert source is not None
+    assert source.body["rate_limits"] == {"SOURCE": 5}
+    assert _refused(engine, "DROP SOURCE u_connector CASCADE").sqlstate == "42P01"
 
 
 @pytest.mark.parametrize("kind", ["TABLE", "SOURCE"])

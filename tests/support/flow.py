@@ -20,6 +20,7 @@ import psycopg
 from psycopg import sql
 from sqlglot import exp
 
+from engine.ddl.connector_table import OWNER
 from engine.ddl.context import Reply
 from engine.flow.barrier import Flow
 from engine.roles import grant_database
@@ -123,7 +124,7 @@ class FlowUnderTest:
     def clear(self) -> None:
         """Drop everything, so that a database can serve many examples."""
         for item in list(self.flow.catalog.objects.values()):
-            if item.id in self.flow.catalog.objects and not item.references:
+            if item.id in self.flow.catalog.objects and not item.references and OWNER not in item.body:
                 self.ddl(f"DROP {item.shown_kind.upper()} {item.visible} CASCADE")
         self.queries.clear()
 
