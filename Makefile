@@ -55,7 +55,7 @@ demo: $(RUNTIME) ## Run everything here [DURATION= DEVICES= RATE= BURST= SEED= D
 
 .PHONY: test
 test: $(DEV) ## Run the tests, all but the slow ones [JOBS=2 ARGS=...]
-	@$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-slow
 test-slow: $(DEV) ## Run the slow tests [ARGS=...]

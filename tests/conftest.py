@@ -17,6 +17,20 @@ from tests.support.cluster import Cluster, why_no_docker
 from tests.support.engine import running_engine
 from tests.support.postgres import PostgresServer, running_postgres
 
+LONGEST = (
+    "e2e/test_up.py", "operators/test_plans.py", "e2e/test_migrations.py", "chaos/test_chaos.py", "e2e/test_loader.py",
+    "e2e/test_backup.py", "e2e/test_delivery.py", "broker/test_durability.py", "broker/test_groups.py",
+    "e2e/test_supervisor.py", "slt/test_cases.py", "e2e/test_kafka_reader.py", "app/test_browser.py",
+)  # fmt: skip
+"""Files that take long, the longest first."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first, so that no process is left alone with it at the end; all else as it was shuffled."""
+    place = {Path(__file__).parent / file: number for number, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(LONGEST)))
+
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:

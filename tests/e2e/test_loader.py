@@ -8,6 +8,7 @@ import sys
 import time
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,18 +144,24 @@ def test_a_missing_topic_is_an_error_that_names_the_cure(topics: Topics, tmp_pat
     assert orjson.loads(summary_file.read_bytes())["produced"] == 0
 
 
-def test_no_broker_is_an_error_that_names_the_cure(tmp_path: Path) -> None:
-    summary_file = tmp_path / "summary.json"
-    nowhere = Topics(f"127.0.0.1:{free_port()}", "readings", "truth")
-    done = subprocess.run(
-        nowhere.command("--duration", "1", "--summary", str(summary_file)),
-        capture_output=True,
-        timeout=60,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert f"no broker answers at {nowhere.bootstrap}" in done.stderr
-    assert "--bootstrap" in done.stderr
-    assert "Traceback" not in done.stderr
+@pytest.fixture(scope="module", autouse=True)
+def nowhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Topics, Path, subprocess.Popen[str]]]:
+    """A loader without a broker. It waits some seconds for one: while the other tests run."""
+    summary_file = tmp_path_factory.mktemp("nowhere") / "summary.json"
+    topics = Topics(f"127.0.0.1:{free_port()}", "readings", "truth")
+    command = topics.command("--duration", "1", "--summary", str(summary_file))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as loader:
+        yield topics, summary_file, loader
+        loader.kill()
+
+
+def test_no_broker_is_an_error_that_names_the_cure(
+    nowhere: tuple[Topics, Path, subprocess.Popen[str]],
+) -> None:
+    topics, summary_file, loader = nowhere
+    _, complaints = loader.communicate(timeout=60)
+    assert loader.returncode == 1
+    assert f"no broker answers at {topics.bootstrap}" in complaints
+    assert "--bootstrap" in complaints
+    assert "Traceback" not in complaints
     assert orjson.loads(summary_file.read_bytes())["error"].startswith("no broker answers")
