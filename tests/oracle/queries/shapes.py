@@ -57,7 +57,7 @@ def _distinct(draw: st.DrawFn, names: Names, depth: int) -> Query:
 
 _AGGREGATES: dict[Type, tuple[tuple[str, Type], ...]] = {
     Type.INTEGER: (
-        ("sum({0})", Type.INTEGER), ("avg({0})", Type.DOUBLE), ("sum(DISTINCT {0})", Type.INTEGER),
+        ("sum({0})", Type.NUMERIC), ("avg({0})", Type.DOUBLE), ("sum(DISTINCT {0})", Type.NUMERIC),  # numeric of a bigint
         ("stddev_pop({0})", Type.DOUBLE), ("var_samp({0})", Type.DOUBLE), ("bit_or({0})", Type.INTEGER),
         ("percentile_cont(0.5) WITHIN GROUP (ORDER BY {0})", Type.DOUBLE),
         ("percentile_disc(0.3) WITHIN GROUP (ORDER BY {0})", Type.INTEGER),

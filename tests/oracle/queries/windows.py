@@ -83,7 +83,9 @@ def _window_call(draw: st.DrawFn, window: str, shown: Sequence[Item]) -> Item:
 
 
 def _sums(shown: Sequence[Item]) -> list[tuple[str, Type]]:
-    summed = [(f"sum(k{i})", c.type) for i, c in enumerate(shown) if c.type in (Type.INTEGER, Type.NUMERIC)]
+    summed = [
+        (f"sum(k{i})", Type.NUMERIC) for i, c in enumerate(shown) if c.type in (Type.INTEGER, Type.NUMERIC)
+    ]
     return [*summed, ("count(*)", Type.INTEGER)]
 
 
@@ -112,9 +114,10 @@ def over_groups(draw: st.DrawFn, names: Names, depth: int) -> Query:
         f"ORDER BY {grouped}",
         f"PARTITION BY count(*) ORDER BY {grouped}",
     )
-    functions = ("rank()", "sum(count(*))", "lag(count(*))", f"max({keys[0].text})")
+    functions = (("rank()", Type.INTEGER), ("sum(count(*))", Type.NUMERIC), ("lag(count(*))", Type.INTEGER))
+    function, type_ = draw(st.sampled_from(functions))
     calls = [
-        Item(f"{draw(st.sampled_from(functions[:3]))} OVER ({draw(st.sampled_from(windows))})", Type.INTEGER),
+        Item(f"{function} OVER ({draw(st.sampled_from(windows))})", type_),
         Item("count(*)", Type.INTEGER),
     ]
     items = (*keys, *calls)
