@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tailrace.errors import TailraceError
-from tests.operators.histories import quick
+from tests.operators.histories import quick, thorough
 from tests.operators.topics import WITH, no_topic, produce, settle
 from tests.support.flow import FlowUnderTest, assert_same
 from tests.unit.connectors.messages import Recorded
@@ -319,12 +319,25 @@ def test_a_column_that_is_added_is_filled_from_then_on(engine: FlowUnderTest, ki
 
 _KEYS = st.sampled_from(["a", "b", "c"])
 _VALUES = st.one_of(st.none(), st.fixed_dictionaries({"g": st.integers(0, 2), "v": st.integers(-5, 5)}))
-_BATCHES = st.lists(st.lists(st.tuples(_KEYS, _VALUES), max_size=6), min_size=1, max_size=5)
+_BATCH = st.lists(st.tuples(_KEYS, _VALUES), max_size=6)
 
 
 @quick
-@given(batches=_BATCHES, source=st.booleans())
+@given(batches=st.lists(_BATCH, min_size=2, max_size=3), source=st.booleans())
 def test_random_histories(engine: FlowUnderTest, batches: list[list[tuple[str, Any]]], source: bool) -> None:
+    _play(engine, batches, source=source)
+
+
+@pytest.mark.slow
+@thorough
+@given(batches=st.lists(_BATCH, min_size=1, max_size=6), source=st.booleans())
+def test_many_random_histories(
+    engine: FlowUnderTest, batches: list[list[tuple[str, Any]]], source: bool
+) -> None:
+    _play(engine, batches, source=source)
+
+
+def _play(engine: FlowUnderTest, batches: list[list[tuple[str, Any]]], *, source: bool) -> None:
     kind = "SOURCE" if source else "TABLE"
     engine.ddl(
         f"CREATE {kind} u (g int, v int, PRIMARY KEY (k)) INCLUDE KEY AS k {WITH} FORMAT UPSERT ENCODE JSON",
