@@ -9,7 +9,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
 from engine.compile.scope import Planner, nameable
-from tailrace.errors import InvalidStatement
+from tailrace.errors import InvalidStatement, TailraceError
 from tailrace.sql.changelog import OPERATION, ROW_ID, SUFFIX, inline_changelogs
 from tailrace.sql.dialect import TailraceSQL
 from tailrace.sql.event_syntax import is_changelog
@@ -30,6 +30,7 @@ def resolve(planner: Planner, query: exp.Query) -> exp.Query:
     ctes = {c.alias for c in tree.find_all(exp.CTE)}
     for table in tree.find_all(exp.Table):
         if isinstance(table.this, exp.Func):
+            _name_columns(planner, table)
             continue
         if not table.db and table.name in ctes:
             continue
@@ -53,6 +54,20 @@ def resolve(planner: Planner, query: exp.Query) -> exp.Query:
         )
     except OptimizeError as error:
         raise UnresolvedName(str(error).splitlines()[0], sqlstate="42703") from error
+
+
+def _name_columns(planner: Planner, table: exp.Table) -> None:
+    """Give a function of FROM, over constants, the names that PostgreSQL gives it: `abs(-1)` is `abs(-1) AS abs(abs)`."""
+    if table.args.get("joins") or table.alias_column_names or table.find(exp.Column, exp.Lambda):
+        return
+    try:
+        columns = planner.environment.describe(f"SELECT * FROM {table.sql(dialect='postgres')}")
+    except TailraceError:
+        return  # whoever plans it tells what is wrong
+    if columns:
+        name = table.alias or columns[0].name
+        names = [exp.to_identifier(c.name, quoted=True) for c in columns]
+        table.set("alias", exp.TableAlias(this=exp.to_identifier(name, quoted=True), columns=names))
 
 
 def relations_of(query: exp.Expr) -> list[ObjectName]:

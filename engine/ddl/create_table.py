@@ -164,7 +164,9 @@ def _written(context: DdlContext, tree: exp.Create, name: ObjectName, columns: S
     if any(not isinstance(p, AppendOnlyProperty) for p in items):
         return context.text
     row = context.connection.execute(
-        "SELECT quote_ident(%s), string_agg(quote_ident(c.name) || ' ' || rw.shown_type(c.type), ', ' ORDER BY c.place) "
+        "SELECT quote_ident(%s), string_agg(quote_ident(c.name) || ' ' || "
+        "replace(replace(rw.shown_type(c.type), ' without time zone', ''), 'timestamp with time zone', 'timestamptz'), "
+        "', ' ORDER BY c.place) "
         "FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS c (name, type, place)",
         (name.name, [c.name for c in columns], [c.type for c in columns]),
     ).fetchone()

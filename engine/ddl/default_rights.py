@@ -108,7 +108,7 @@ def give_schema_defaults(context: DdlContext, name: str, owner: str) -> None:
 def _changed(
     kept: Sequence[DefaultRight], meant: Iterable[DefaultRight], *, gives: bool, only_option: bool
 ) -> list[DefaultRight]:
-    """The defaults after a GRANT or REVOKE of `meant`.
+    """The defaults after a GRANT or REVOKE of `meant`; a REVOKE that names no schema counts for all.
 
     >>> right = DefaultRight("a", "", "table", "b", 1, "SELECT", grantable=True)
     >>> _changed([right], [right], gives=False, only_option=True)[0].grantable
@@ -116,6 +116,10 @@ def _changed(
     """
     found = list(kept)
     for right in meant:
+        if not gives and not right.schema:
+            found = [
+                d for d in found if only_option or not (d.schema and d.same(replace(right, schema=d.schema)))
+            ]
         before = next((d for d in found if d.same(right)), None)
         if before is not None:
             found.remove(before)

@@ -128,10 +128,12 @@ def test_rights_that_new_objects_give_by_default(engine: FlowUnderTest, user: st
     engine.ddl(
         f"ALTER DEFAULT PRIVILEGES REVOKE GRANT OPTION FOR SELECT ON TABLES FROM {user}",
         f"ALTER DEFAULT PRIVILEGES REVOKE ALL ON SCHEMAS FROM {user}",
+        f"ALTER DEFAULT PRIVILEGES REVOKE ALL ON MATERIALIZED VIEWS FROM {user}",
+        "CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM t",
         "CREATE TABLE u (k int)",
         "CREATE SCHEMA third",
     )
-    assert may(engine, "u", "SELECT WITH GRANT OPTION") == (False,)
+    assert may(engine, "u", "SELECT WITH GRANT OPTION") == may(engine, "n", "SELECT") == (False,)
     assert may(engine, "u", "SELECT") == may(engine, "t", "SELECT WITH GRANT OPTION") == (True,)
     assert engine.rows(f"SELECT has_schema_privilege('{USER}', 'third', 'CREATE')") == [(False,)]
     engine.ddl("DROP SCHEMA other CASCADE", "DROP SCHEMA third")
