@@ -54,6 +54,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
+def dev(server: str, variables: dict[str, str]) -> str:
+    """The first database, for the whole pipeline, without what another test has deployed."""
+    migrate.downgrade(server, variables=variables)
+    return server
+
+
+@pytest.fixture
 def empty(server: str) -> Iterator[str]:
     """A database of the test's own."""
     with Databases(server).fresh(Path("migrations")) as url:
@@ -70,24 +77,24 @@ def relations(url: str) -> set[str]:
         }
 
 
-def test_up_down_and_up_again(empty: str, variables: dict[str, str]) -> None:
+def test_up_down_and_up_again(dev: str, variables: dict[str, str]) -> None:
     told: list[migrate.StepProgress] = []
-    migrate.upgrade(empty, variables=variables, on_progress=told.append)
-    assert relations(empty) == PIPELINE | OWN
-    assert migrate.current(empty) == migrate.history()[-1].revision
-    assert migrate.pending(empty) == ()
+    migrate.upgrade(dev, variables=variables, on_progress=told.append)
+    assert relations(dev) == PIPELINE | OWN
+    assert migrate.current(dev) == migrate.history()[-1].revision
+    assert migrate.pending(dev) == ()
     steps = sum(len(revision.upgrade) for revision in migrate.history())
     assert [progress.index for progress in told] == list(range(1, steps + 1))
     assert {progress.total for progress in told} == {steps}
 
-    migrate.downgrade(empty, variables=variables)
-    assert relations(empty) == OWN
-    assert migrate.current(empty) is None
+    migrate.downgrade(dev, variables=variables)
+    assert relations(dev) == OWN
+    assert migrate.current(dev) is None
 
-    migrate.upgrade(empty, variables=variables)
-    assert relations(empty) == PIPELINE | OWN
+    migrate.upgrade(dev, variables=variables)
+    assert relations(dev) == PIPELINE | OWN
     told.clear()
-    migrate.upgrade(empty, variables=variables, on_progress=told.append)
+    migrate.upgrade(dev, variables=variables, on_progress=told.append)
     assert told == []  # up to date: a matter of no statement
 
 
@@ -147,7 +154,7 @@ def test_what_somebody_else_made_is_left_alone(empty: str, variables: dict[str, 
 
 
 def test_messages_from_before_and_after_the_deployment_count(
-    empty: str, broker: str, variables: dict[str, str]
+    dev: str, broker: str, variables: dict[str, str]
 ) -> None:
     from confluent_kafka import Producer
 
@@ -159,10 +166,10 @@ def test_messages_from_before_and_after_the_deployment_count(
         assert producer.flush(20) == 0
 
     send(MESSAGE, b"{", None)
-    migrate.upgrade(empty, variables=variables)
+    migrate.upgrade(dev, variables=variables)
     send(MESSAGE, MESSAGE.replace(b'"e"', b'"f"'))
     wanted = {"messages": 5, "readings": 2, "rejects": 2, "duplicates": 1, "late": 2, "anomalies": 1}
-    with psycopg.connect(empty, autocommit=True) as connection:
+    with psycopg.connect(dev, autocommit=True) as connection:
         wait_until(lambda: counts(connection) == wanted, 20, "all messages in pipeline_counts")
 
 
