@@ -114,11 +114,8 @@ def source_body(
     physical, generated, watermark = _elements(context, tree)
     if format_ is not None and format_.has_changes:
         physical = (*physical, SourceColumn(OP, "smallint", "op"))
-    if watermark and all(c.origin != "partition" for c in physical):
-        physical = (
-            *physical,
-            SourceColumn(_PARTITION, "integer", "partition"),
-        )  # a watermark is kept per partition
+    if watermark and not any(map(_numbers_partitions, physical)):  # a watermark is kept per partition
+        physical = (*physical, SourceColumn(_PARTITION, "integer", "partition"))
     place = {column: at for at, column in enumerate(order)}
     physical = tuple(sorted(physical, key=lambda c: place.get(c.name, len(place))))
     values, with_options, secrets = resolved(context, options(tree))
@@ -126,7 +123,7 @@ def source_body(
     spec = source_spec(name, physical, values, format_, composites=composites, key=key)
     columns, program = (*_input_columns(physical, spec.encode), ROW_ID), None
     if generated or watermark:
-        partition = next(c.name for c in physical if c.origin == "partition") if watermark else ""
+        partition = next(c.name for c in physical if _numbers_partitions(c)) if watermark else ""
         columns, program = _computed(context, id_, columns, generated, watermark, partition=partition)
     place[ROW_ID.name] = len(place) + 1
     columns = tuple(sorted(columns, key=lambda c: place.get(c.name, len(order))))
@@ -318,6 +315,10 @@ def _watermark_steps(
         f" DELETE FROM {delta_name(id_)} WHERE low IS NOT NULL AND ({time} < low) IS NOT FALSE;"
         f" {move} END IF;"
     )
+
+
+def _numbers_partitions(column: SourceColumn) -> bool:
+    return (column.origin, column.type) == ("partition", "integer")
 
 
 def _input_columns(physical: tuple[SourceColumn, ...], encode: str) -> tuple[Column, ...]:

@@ -16,8 +16,8 @@ from tailrace.sql.names import folded
 from tailrace.sql.types import StructType
 
 _TYPES = {
-    "partition": "integer",
-    "offset": "bigint",
+    "partition": "varchar",
+    "offset": "varchar",
     "timestamp": "timestamptz",
     "key": "bytea",
     "payload": "jsonb",

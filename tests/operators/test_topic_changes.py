@@ -211,8 +211,8 @@ def test_headers_and_csv(engine: FlowUnderTest) -> None:
     produce(engine, "c", [Recorded(line, number) for number, line in enumerate(lines)])
     found = engine.rows("SELECT a, b, at::text, ok, o FROM c ORDER BY o")
     assert found == [
-        (1, 'x;"y', "2026-01-01 00:00:00", True, 0), (2, None, None, None, 1), (None, "z", None, None, 2),
-        (None, None, None, None, 3),
+        (1, 'x;"y', "2026-01-01 00:00:00", True, "0"), (2, None, None, None, "1"), (None, "z", None, None, "2"),
+        (None, None, None, None, "3"),
     ]  # fmt: skip
 
 
