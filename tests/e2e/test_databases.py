@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import psutil
 import psycopg
 import pytest
 
@@ -156,3 +157,53 @@ def test_users_come_and_go(server: EngineServer) -> None:
         assert dev.execute(query).fetchall() == [(True, False)]
         dev.execute("DROP USER ann")
         dev.execute("DROP USER IF EXISTS ann")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_databases_that_come_and_go_leave_nothing_behind(server: EngineServer) -> None:
+    """Thirty of them, each used: processes, sessions, descriptors, sockets and memory are the same as before."""
+
+    def cycle(dev: Client, name: str) -> None:
+        dev.execute(f"CREATE DATABASE {name}".encode())
+        with connect(server, name) as client:
+            client.execute("CREATE TABLE t (a int)")
+            client.execute("CREATE MATERIALIZED VIEW m AS SELECT sum(a) AS s FROM t")
+            client.execute("INSERT INTO t VALUES (1)")
+            client.execute("FLUSH")
+            assert client.execute("SELECT s FROM m").fetchall() == [(1,)]
+        dev.execute(f"DROP DATABASE {name}".encode())
+
+    def held() -> dict[str, int]:
+        """What may not grow, once what ends has ended."""
+        engine = [psutil.Process(server.pid(name)) for name in ("supervisor", "databases", "wire", "flow")]
+        files = len(list(server.layout.flow_socket.parent.iterdir()))
+        with psycopg.connect(server.layout.dsn(), autocommit=True) as admin:
+            catalog = "SELECT (SELECT count(*) FROM pg_database), (SELECT count(*) FROM pg_db_role_setting)"
+            databases, settings = admin.execute(catalog).fetchall()[0]
+            sessions = admin.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+            )
+            return {
+                "processes": sum(len(p.children()) for p in engine),
+                "descriptors": sum(p.num_fds() for p in engine),
+                "threads": sum(p.num_threads() for p in engine),
+                "sockets": files,
+                "databases": databases,
+                "settings": settings,
+                "sessions": sessions.fetchall()[0][0],
+            }
+
+    def resident() -> int:
+        return sum(psutil.Process(server.pid(n)).memory_info().rss for n in ("databases", "wire", "flow"))
+
+    with connect(server) as dev:
+        for number in range(3):
+            cycle(dev, f"warm_{number}")
+        before, memory = held(), resident()
+        for number in range(30):
+            cycle(dev, f"passing_{number}")
+        wait_until(
+            lambda: all(now <= before[what] for what, now in held().items()), 20, f"no more than {before}"
+        )
+        assert resident() < memory + (8 << 20)
