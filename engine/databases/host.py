@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import selectors
 import signal
 import socket
 import time
@@ -22,6 +21,7 @@ from engine.databases import cluster, processes
 from engine.databases.processes import Process, Role, Said
 from engine.databases.statements import Change, Create, Drop, Rename, check_not_current, parse
 from engine.databases.users import has_mark, parse_user, run_user
+from engine.databases.watched import Watched
 from engine.layout import Layout
 from engine.wire.tokens import Cursor
 from tailrace.errors import TailraceError
@@ -69,7 +69,7 @@ class Host:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._selector = selectors.DefaultSelector()
+        self._watched = Watched()
         self._alive, self._life = os.pipe()
         self._kept: dict[tuple[Role, str], _Kept] = {}
         self._due: dict[str, list[_Due]] = {}
@@ -89,13 +89,13 @@ class Host:
         path.chmod(0o600)
         self._listener.listen(64)
         self._listener.setblocking(False)
-        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        self._watched.add(self._listener, self._accept)
         waking, wake = socket.socketpair()
         for end in (waking, wake):
             end.setblocking(False)
         signal.set_wakeup_fd(wake.fileno())
         self._wake = (waking, wake)
-        self._selector.register(waking, selectors.EVENT_READ, lambda: waking.recv(4096))
+        self._watched.add(waking, lambda: waking.recv(4096))
         for name in names:
             self._kept[Role.FLOW, name] = _Kept()
 
@@ -105,8 +105,7 @@ class Host:
     def run(self) -> None:
         """Serve; when stopped, end all processes in order."""
         while not self._stopping:
-            for key, _ in self._selector.select(self._until_next()):
-                key.data()
+            self._watched.wait(self._until_next())
             self._tend()
         self._end_all()
 
@@ -138,7 +137,7 @@ class Host:
             self._loaded = True
         kept.process = process = processes.fork(self._layout, role, name, self._alive)
         kept.started_at = time.monotonic()
-        self._selector.register(process.said, selectors.EVENT_READ, lambda: self._hear(process))
+        self._watched.add(process.said, lambda: self._hear(process))
         log.info("%s of database %s is started (pid %d)", role.value, name, process.pid)
 
     def _hear(self, process: Process) -> None:
@@ -147,7 +146,7 @@ class Host:
         except BlockingIOError:
             return
         if not said:
-            self._selector.unregister(process.said)
+            self._watched.remove(process.said)
             return  # it has ended, which `_tend` will find out
         for byte in said:
             match Said(bytes([byte])):
@@ -184,8 +183,7 @@ class Host:
         self._close(kept.process)
 
     def _close(self, process: Process) -> None:
-        if process.said in self._selector.get_map():
-            self._selector.unregister(process.said)
+        self._watched.remove(process.said)
         os.close(process.said)
 
     def _end_all(self) -> None:
@@ -209,7 +207,7 @@ class Host:
             return
         connection.setblocking(False)
         client = _Client(connection)
-        self._selector.register(connection, selectors.EVENT_READ, lambda: self._read(client))
+        self._watched.add(connection, lambda: self._read(client))
 
     def _read(self, client: _Client) -> None:
         try:
@@ -228,7 +226,7 @@ class Host:
             self._serve(client, line)
 
     def _hang_up(self, client: _Client) -> None:
-        self._selector.unregister(client.connection)
+        self._watched.remove(client.connection)
         client.connection.close()
         for waiting in self._due.values():
             waiting[:] = [due for due in waiting if due.client is not client]
