@@ -14,9 +14,9 @@ from sqlglot import exp
 from engine.catalog.objects import CatalogObject
 from engine.connectors.source import CLIENT_PROPERTIES
 from engine.ddl.context import DdlContext, Reply
-from engine.ddl.drop import drop, read_drop
-from engine.ddl.names import object_name, options
-from engine.ddl.secret_options import CONNECTION, USED, refuse_used, resolved
+from engine.ddl.drop import drop_unused
+from engine.ddl.names import options
+from engine.ddl.secret_options import CONNECTION, USED, resolved
 from engine.ddl.words import Words
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 from tailrace.sql.dialect import parse_statement
@@ -35,10 +35,7 @@ def connection_statement(context: DdlContext) -> Reply:
     words = Words(context.text)
     if words.accept("CREATE", "CONNECTION"):
         return _create(context, words)
-    words.accept("DROP", "CONNECTION")
-    tree = read_drop(words, "CONNECTION")
-    refuse_used(context, object_name(tree.this), "connection")
-    return drop(context, tree)
+    return drop_unused(context, words, "CONNECTION")
 
 
 def _create(context: DdlContext, words: Words) -> Reply:

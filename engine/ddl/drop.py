@@ -14,6 +14,7 @@ from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_function import drop_function
 from engine.ddl.create_view import dropped_temporaries
 from engine.ddl.names import object_name
+from engine.ddl.secret_options import refuse_used
 from engine.ddl.shapes import dropped_shapes
 from engine.ddl.table_storage import drop_storage
 from engine.ddl.words import Words
@@ -79,6 +80,14 @@ def drop(context: DdlContext, tree: exp.Drop) -> Reply:
     for item in doomed:
         drop_one(context, item)
     return Reply(tag, notices=context.notices)
+
+
+def drop_unused(context: DdlContext, words: Words, kind: str) -> Reply:
+    """Run DROP SECRET or DROP CONNECTION: `kind` in capitals. Raises where something was made with it."""
+    words.accept("DROP", kind)
+    tree = read_drop(words, kind)
+    refuse_used(context, object_name(tree.this), kind.lower())
+    return drop(context, tree)
 
 
 def read_drop(words: Words, kind: str) -> exp.Drop:

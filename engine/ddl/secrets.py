@@ -11,10 +11,9 @@ from dataclasses import replace
 
 from engine.catalog.objects import CatalogObject, update
 from engine.ddl.context import DdlContext, Reply
-from engine.ddl.drop import drop, read_drop
+from engine.ddl.drop import drop_unused
 from engine.ddl.move import set_owner
-from engine.ddl.names import object_name
-from engine.ddl.secret_options import USED, find_secret, refuse_used
+from engine.ddl.secret_options import USED, find_secret
 from engine.ddl.words import Name, Words
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 
@@ -26,10 +25,7 @@ def secret_statement(context: DdlContext) -> Reply:
     words = Words(context.text)
     if words.accept("CREATE", "SECRET"):
         return _create(context, words)
-    words.accept("DROP", "SECRET")
-    tree = read_drop(words, "SECRET")
-    refuse_used(context, object_name(tree.this), "secret")
-    return drop(context, tree)
+    return drop_unused(context, words, "SECRET")
 
 
 def alter_secret(context: DdlContext, words: Words) -> Reply:
