@@ -75,17 +75,10 @@ class DatagenRows:
         splits = _whole(given.pop("datagen.split.num", "1"), "datagen.split.num", at_least=1)
         rate = _whole(given.pop("datagen.rows.per.second", "10"), "datagen.rows.per.second", at_least=0)
         options = {key.removeprefix("fields."): value for key, value in given.items()}
-        known = {column.name for column in spec.columns}
         for key in given:
-            name, _, last = key.removeprefix("fields.").rpartition(".")
-            if not key.startswith("fields.") or last not in _KEYS:
+            if not key.startswith("fields.") or key.rpartition(".")[2] not in _KEYS:
                 raise UnsupportedFeature(
                     f"option {key} of datagen", hint=f"fields.<column>.({' | '.join(sorted(_KEYS))})"
-                )
-            if name.split(".")[0] not in known:
-                raise InvalidOptionError(
-                    f"option {key}: there is no column {name}",
-                    hint="correct its name, or leave the option out",
                 )
         fields = tuple(
             _column(column, _Setting(options, spec.composites, splits, rate)) for column in spec.columns
@@ -107,6 +100,19 @@ class DatagenRows:
         places = range(start, end)
         columns = [[field.draw(split, offset, began_ms) for offset in places] for field in self.fields]
         return list(zip(*columns, strict=True))
+
+
+def idle_options(spec: SourceSpec) -> list[str]:
+    """Options of columns that there are not, which RisingWave takes, too, and which do nothing: a notice each."""
+    known = {column.name for column in spec.columns}
+    fields = {
+        key: key.removeprefix("fields.").split(".")[0] for key in spec.properties if key.startswith("fields.")
+    }
+    return [
+        f"option {key} is ignored: there is no column {name}"
+        for key, name in fields.items()
+        if name not in known
+    ]
 
 
 def _share(rows_per_s: int, splits: int, split: int) -> int:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from engine.connectors import kafka, source
+from engine.connectors import datagen, kafka, source
 from engine.connectors.formats import Format
 from engine.connectors.generator import (
     GENERATORS,
@@ -58,6 +58,11 @@ def source_spec(
 def start_positions(spec: SourceSpec) -> dict[int, Position]:
     """Where a new source starts; asks the broker, where there is one."""
     return first_positions(spec) if spec.connector in GENERATORS else kafka.start_positions(spec)
+
+
+def idle_options(spec: SourceSpec) -> list[str]:
+    """Notices about options that do nothing."""
+    return datagen.idle_options(spec) if spec.connector == "datagen" else []
 
 
 def read_range(

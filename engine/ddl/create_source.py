@@ -18,7 +18,7 @@ from engine.compile.program import Program, ProgramBuilder, delta_name, temporar
 from engine.compile.relations import describe_over
 from engine.connectors.formats import Format, check_format, check_source
 from engine.connectors.source import Position, SourceColumn, SourceSpec, short_type
-from engine.connectors.sources import source_spec, start_positions
+from engine.connectors.sources import idle_options, source_spec, start_positions
 from engine.ddl.composites import composites_of
 from engine.ddl.context import DdlContext, Reply, readers
 from engine.ddl.create_table import ROW_ID
@@ -64,6 +64,7 @@ def create_feed(
     """Make the source of a statement whose format has been checked; `key` as in `source_body`."""
     id_ = context.new_id()
     spec, program, body = source_body(context, name.name, tree, id_, key=key)
+    context.notices += idle_options(spec)
     start = start_positions(
         spec
     )  # 'latest' is resolved now, as in RisingWave; fails when the topic is missing

@@ -13,7 +13,7 @@ from engine.connectors.formats import Format
 from engine.connectors.generator import GeneratorReader, first_positions, read_generated
 from engine.connectors.nexmark import COLUMNS, NexmarkRows
 from engine.connectors.source import Batch, InvalidOptionError, Position, SourceColumn, SourceSpec
-from engine.connectors.sources import source_spec
+from engine.connectors.sources import idle_options, source_spec
 from tailrace.errors import TailraceError, UnsupportedFeature
 from tests.support.processes import wait_until
 
@@ -130,7 +130,6 @@ def test_included_columns_and_arrays() -> None:
         ("v integer", {"fields.v.min": "5", "fields.v.max": "4"}, "fields.v.min is beyond"),
         ("v integer", {"fields.v.kind": "sequence", "fields.v.start": "9", "fields.v.end": "1"}, "beyond"),
         ("v smallint", {"fields.v.max": "40000"}, "out of range for type smallint"),
-        ("v integer", {"fields.w.min": "5"}, "there is no column w"),
         ("v integer", {"fields.v.mean": "5"}, "option fields.v.mean"),
         ("v integer", {"topic": "t"}, "option topic"),
         ("v integer", {"datagen.split.num": "0"}, "datagen.split.num cannot be '0'"),
@@ -143,6 +142,11 @@ def test_what_cannot_be_is_named(columns: str, options: Mapping[str, str], said:
     with pytest.raises((InvalidOptionError, UnsupportedFeature)) as caught:
         datagen(columns, **dict(options))
     assert said in caught.value.message
+
+
+def test_options_of_columns_that_there_are_not_do_nothing_and_say_so() -> None:
+    spec = datagen("v integer", **{"fields.v.min": "5", "fields.w.x.min": "5"})
+    assert idle_options(spec) == ["option fields.w.x.min is ignored: there is no column w"]
 
 
 def test_the_rate_is_shared_and_a_seconds_rows_are_due_at_once() -> None:
