@@ -25,10 +25,16 @@ everything in order.
 
 _EPILOG = """\
 then:
-  psql -h 127.0.0.1 -p 4566 -U root -d dev        any PostgreSQL client or driver will do; no password
+  psql -h 127.0.0.1 -p 4566 -U root -d dev        any PostgreSQL client or driver will do
     CREATE TABLE t (id int PRIMARY KEY, v int);
     CREATE MATERIALIZED VIEW s AS SELECT sum(v) FROM t;
     INSERT INTO t VALUES (1, 10); FLUSH; SELECT * FROM s;
+
+who may connect:
+  On this machine everybody whose user has no password, as root has none at first. To let other machines in,
+  listen there, encrypt, and give users passwords (SCRAM-SHA-256):
+    python -m engine ... --host 0.0.0.0 --tls-cert server.crt --tls-key server.key
+    CREATE USER ann WITH PASSWORD '...'; GRANT CONNECT ON DATABASE dev TO ann; GRANT SELECT ON ...
 
 in the data directory:
   logs/{postgres,flow,wire}.log                   what each process says; bounded
@@ -46,7 +52,10 @@ exit code: 0 stopped as asked, 1 could not start (the reason and the cure are on
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
-    return serve(EngineOptions(Layout(options.data_dir), options.host, options.port))
+    engine = EngineOptions(
+        Layout(options.data_dir), options.host, options.port, options.tls_cert, options.tls_key
+    )
+    return serve(engine)
 
 
 def serve(options: EngineOptions) -> int:
@@ -78,8 +87,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen on (127.0.0.1: this machine only; anyone who reaches it may do anything)",
+        help="address to listen on (127.0.0.1: this machine only; others want --tls-cert and --tls-key)",
     )
+    parser.add_argument(
+        "--tls-cert", type=Path, metavar="FILE", help="certificate to encrypt connections with, in PEM format"
+    )
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, in PEM format")
     parser.add_argument(
         "--port", type=_port, default=4566, help="port to listen on (4566); 0 takes any free one"
     )

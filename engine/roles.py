@@ -6,16 +6,22 @@ door. Assumes a server that is up. Called by the supervisor each time the server
 
 from __future__ import annotations
 
+import base64
+import secrets
 from collections.abc import Mapping
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 
 import psycopg
+import scramp
 from psycopg import sql
 
 from engine.layout import CLIENT_ROLES, DATABASE, Layout
 from engine.state import read_json
+from engine.wire.access import SALT_OF_OWN
 
 _Connection = psycopg.Connection[tuple[Any, ...]]
+_OWN_PASSWORD: Final = "tailrace.password"
+"""Marks a role that has a password of its own, for those who may not read its verifier."""
 
 # One old snapshot lets every hot row chain grow, so a client's transaction ends after 30 s.
 ROLE_SETTINGS: Mapping[str, Mapping[str, str]] = {
@@ -51,7 +57,7 @@ def bootstrap(layout: Layout) -> None:
         for role in CLIENT_ROLES:
             if not _exists(connection, "SELECT FROM pg_roles WHERE rolname = %s", role):
                 make_role(connection, role, layout.client_password(), "CREATE ROLE")
-            elif external:
+            elif external and not has_own_password(connection, role):
                 make_role(connection, role, layout.client_password(), "ALTER ROLE")
             set_defaults(connection, role)
         if not external:
@@ -76,6 +82,43 @@ def make_role(connection: _Connection, role: str, password: str, verb: LiteralSt
     verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     statement = sql.SQL(verb + " {} NOSUPERUSER NOCREATEDB NOCREATEROLE LOGIN PASSWORD {}")
     connection.execute(statement.format(sql.Identifier(role), sql.Literal(verifier)))
+
+
+def set_password(connection: _Connection, role: str, password: str) -> None:
+    """Give a role a password of its own, which clients have to know from now on.
+
+    It shows by the salt that it is not the engine's: the front door then leaves the proof to the client.
+    """
+    scram = scramp.ScramMechanism("SCRAM-SHA-256")
+    salt, stored, server, iterations = scram.make_auth_info(password, salt=SALT_OF_OWN + secrets.token_bytes(16))
+    salt64, stored64, server64 = (base64.b64encode(part).decode() for part in (salt, stored, server))
+    verifier = f"SCRAM-SHA-256${iterations}:{salt64}${stored64}:{server64}"
+    statement = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier))
+    connection.execute(statement)
+    _mark_password(connection, role, own=True)
+
+
+def forget_password(connection: _Connection, role: str, password: str) -> None:
+    """Take a role's own password away: it has the engine's again."""
+    verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    statement = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier))
+    connection.execute(statement)
+    _mark_password(connection, role, own=False)
+
+
+def has_own_password(connection: _Connection, role: str) -> bool:
+    """Whether a client has to know a password to be this role."""
+    return _exists(
+        connection,
+        "SELECT FROM pg_db_role_setting AS s JOIN pg_roles AS r ON r.oid = s.setrole "
+        f"WHERE r.rolname = %s AND s.setdatabase = 0 AND '{_OWN_PASSWORD}=true' = ANY (s.setconfig)",
+        role,
+    )
+
+
+def _mark_password(connection: _Connection, role: str, *, own: bool) -> None:
+    verb = sql.SQL("ALTER ROLE {} SET {} = 'true'" if own else "ALTER ROLE {} RESET {}")
+    connection.execute(verb.format(sql.Identifier(role), sql.Identifier(*_OWN_PASSWORD.split("."))))
 
 
 def set_defaults(connection: _Connection, role: str) -> None:

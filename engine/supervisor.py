@@ -17,10 +17,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from engine import postgres, roles, state
 from engine.child import Child, ChildSpec
 from engine.layout import DATABASE, Layout
+from engine.wire.access import check_host, is_loopback, tls_context
 from tailrace.errors import TailraceError
 
 _PREDECESSOR_WAIT_S = 15.0
@@ -32,12 +34,14 @@ _log = logging.getLogger("engine.supervisor")
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What to run where. `port` 0: any free one. `flow`, `wire`, `delivery`, `databases`: other
+    """What to run where. `port` 0: any free one. `tls_cert`, `tls_key`: files to encrypt clients' connections with. `flow`, `wire`, `delivery`, `databases`: other
     commands for these processes."""
 
     layout: Layout
     host: str = "127.0.0.1"
     port: int = 4566
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     flow: Sequence[str] = ()
     wire: Sequence[str] = ()
     delivery: Sequence[str] = ()
@@ -53,6 +57,7 @@ def run(options: EngineOptions) -> int:
     ready.
     """
     layout = options.layout
+    check_host(options.host, encrypted=tls_context(options.tls_cert, options.tls_key) is not None)
     lock = state.claim(layout, minimum_free_bytes=options.minimum_free_bytes)
     try:
         port = _claim_port(options)
@@ -81,7 +86,9 @@ class _Supervisor:
             database = self._add(_postgres(options.layout, options.postgres_settings))
         module, data_dir = (sys.executable, "-m"), ("--data-dir", str(options.layout.data_dir))
         flow = options.flow or (*module, "engine.flow", *data_dir)
-        address = ("--host", options.host, "--port", str(port))
+        address = ["--host", options.host, "--port", str(port)]
+        for name, file in (("--tls-cert", options.tls_cert), ("--tls-key", options.tls_key)):
+            address += [name, str(file)] if file else []
         wire = options.wire or (*module, "engine.wire", *data_dir, *address)
         self._add(ChildSpec("flow", lambda: flow), after=database)
         delivery = options.delivery or (*module, "engine.delivery", *data_dir)
@@ -205,8 +212,8 @@ def _alive(pid: object) -> bool:
 
 def _reachable(host: str) -> str:
     """The host that a client on this machine names to reach a server bound to `host`."""
-    if host in {"0.0.0.0", "", "::"}:  # noqa: S104 - compared, not bound
-        return "127.0.0.1" if host != "::" else "[::1]"
+    if not is_loopback(host):
+        return "127.0.0.1"
     return f"[{host}]" if ":" in host else host
 
 

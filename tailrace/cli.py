@@ -91,6 +91,7 @@ tailrace up --no-loader [dim](your own readings, sent to telemetry.readings)[/di
 
 tailrace up --sql-url postgresql://root@db:4566/dev --kafka db:9092 [dim](RisingWave, Redpanda)[/dim]"""
 FLEET, PLACE, PORTS, CONDUCT = "Load", "Where", "Ports of what is started here (0: any free one)", "Conduct"
+NETWORK = "SQL for other machines"
 
 
 @app.command(epilog=EXAMPLES, help=_paragraphs(UP_HELP))
@@ -146,6 +147,21 @@ def up(  # noqa: PLR0917 (every one is a named option)
     dashboard_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Dashboard.", rich_help_panel=PORTS)
     ] = config.DASHBOARD_PORT,
+    sql_host: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Where SQL is served. Other machines: 0.0.0.0, with a certificate, for users with a password.",
+            rich_help_panel=NETWORK,
+        ),
+    ] = config.HOST,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Certificate to encrypt with, PEM.", rich_help_panel=NETWORK),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its key, PEM.", rich_help_panel=NETWORK)
+    ] = None,
     no_dashboard: Annotated[
         bool, typer.Option("--no-dashboard", help="Do without the dashboard.", rich_help_panel=CONDUCT)
     ] = False,
@@ -193,6 +209,9 @@ def up(  # noqa: PLR0917 (every one is a named option)
         kafka=kafka,
         broker_port=broker_port,
         sql_port=sql_port,
+        sql_host=sql_host,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
         dashboard_port=dashboard_port,
         dashboard=not no_dashboard,
         loader=not no_loader,

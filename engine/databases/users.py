@@ -9,7 +9,7 @@ Called by `engine.databases.host`.
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -17,12 +17,12 @@ from psycopg import sql
 
 from engine.databases.cluster import existing
 from engine.layout import CLIENT_ROLES, DATABASE, ENGINE_ROLE, Layout
-from engine.roles import make_role, set_defaults
+from engine.roles import forget_password, make_role, set_defaults, set_password
 from engine.wire.tokens import Cursor, Kind
 from tailrace.errors import DuplicateObject, InvalidStatement, PermissionDenied, UndefinedObject
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-NO_PASSWORD = "the front door asks for no password: it can be reached from this machine only"  # noqa: S105 - a notice
+EMPTY_PASSWORD = "an empty string is no password: the user has none now"  # noqa: S105 - a notice
 _RESERVED = frozenset({*CLIENT_ROLES, ENGINE_ROLE, "postgres", "rwadmin", "public", "none"})
 _MARKS = ("superuser", "createdb", "createuser", "admin")
 _OWNED = """
@@ -37,21 +37,24 @@ WHERE 'tailrace.owner=' || %s = ANY (s.setconfig) LIMIT 1
 
 @dataclass(frozen=True, slots=True)
 class UserStatement:
-    """One statement. `marks` are the options given: superuser, createdb, createuser, admin, login; each True or False."""
+    """One statement. `marks` are the options given: superuser, createdb, createuser, admin, login; each True or False.
+
+    `password`: the new one, "" to take it away, None to leave it.
+    """
 
     verb: str
     name: str
     marks: dict[str, bool]
     if_exists: bool = False
     new_name: str | None = None
-    password: bool = False
+    password: str | None = field(default=None, repr=False)
 
 
 def parse_user(text: str) -> UserStatement:
     """Read CREATE, ALTER or DROP USER (or ROLE); raises InvalidStatement.
 
     >>> parse_user("CREATE USER ann WITH CREATEDB PASSWORD 'x'")
-    UserStatement(verb='CREATE', name='ann', marks={'createdb': True}, if_exists=False, new_name=None, password=True)
+    UserStatement(verb='CREATE', name='ann', marks={'createdb': True}, if_exists=False, new_name=None)
     """
     cursor = Cursor(text)
     verb = cursor.take().word
@@ -67,7 +70,7 @@ def parse_user(text: str) -> UserStatement:
         return UserStatement(verb, name, {}, new_name=new_name)
     cursor.accept("WITH")
     marks: dict[str, bool] = {}
-    password = False
+    password: str | None = None
     while (token := cursor.peek()) is not None:
         cursor.take()
         word = (
@@ -78,8 +81,7 @@ def parse_user(text: str) -> UserStatement:
         if word in ("ENCRYPTED", "PASSWORD"):
             if word == "ENCRYPTED" and not cursor.accept("PASSWORD"):
                 raise InvalidStatement("syntax error: expected PASSWORD after ENCRYPTED")
-            password = True
-            cursor.accept("NULL") or cursor.string()
+            password = "" if cursor.accept("NULL") else cursor.string()
             continue
         mark = word.lower().removeprefix("no")
         if mark not in (*_MARKS, "login"):
@@ -92,16 +94,9 @@ def parse_user(text: str) -> UserStatement:
 
 def run_user(layout: Layout, connection: Connection, statement: UserStatement, user: str) -> list[str]:
     """Carry out a statement of `user`'s; returns notices."""
-    if not has_mark(connection, user, "createuser"):
-        raise PermissionDenied(
-            "Permission denied: only users with CREATEUSER may do that", hint="connect as root"
-        )
-    if statement.name in _RESERVED or statement.name.startswith("pg_") or statement.new_name in _RESERVED:
-        raise PermissionDenied(
-            f"Permission denied: user {statement.name} is the system's", hint="leave it as it is"
-        )
+    _check_allowed(connection, statement, user)
     found = _exists(connection, statement.name)
-    notices = [NO_PASSWORD] if statement.password else []
+    notices = [EMPTY_PASSWORD] if statement.password == "" else []
     if statement.verb == "CREATE":
         if found:
             raise DuplicateObject(f'user with name "{statement.name}" exists', sqlstate="42710")
@@ -109,6 +104,7 @@ def run_user(layout: Layout, connection: Connection, statement: UserStatement, u
             make_role(connection, statement.name, layout.client_password(), "CREATE ROLE")
             set_defaults(connection, statement.name)
             _mark(connection, statement.name, {"user": True, **statement.marks})
+            _set_password(layout, connection, statement)
         return notices
     if not found:
         if statement.if_exists:
@@ -117,6 +113,7 @@ def run_user(layout: Layout, connection: Connection, statement: UserStatement, u
     if statement.verb == "ALTER" and statement.new_name is None:
         with connection.transaction():
             _mark(connection, statement.name, statement.marks)
+            _set_password(layout, connection, statement)
         return notices
     _check_owns_nothing(layout, connection, statement.name)
     role = sql.Identifier(statement.name)
@@ -131,6 +128,39 @@ def run_user(layout: Layout, connection: Connection, statement: UserStatement, u
             there.execute(sql.SQL("DROP OWNED BY {}").format(role))  # rights: it owns nothing
     connection.execute(sql.SQL("DROP ROLE {}").format(role))
     return notices
+
+
+def _check_allowed(connection: Connection, statement: UserStatement, user: str) -> None:
+    """Raise PermissionDenied unless `user` may do that: each may change its own password, only superusers touch superusers."""
+    only_password = (
+        statement.verb == "ALTER"
+        and statement.password is not None
+        and not statement.marks
+        and statement.new_name is None
+    )
+    if only_password and user == statement.name != "dashboard":
+        return
+    if not has_mark(connection, user, "createuser"):
+        raise PermissionDenied(
+            "Permission denied: only users with CREATEUSER may do that", hint="connect as root"
+        )
+    name = statement.name
+    reserved = name in _RESERVED and not (only_password and name in CLIENT_ROLES)
+    if reserved or name.startswith("pg_") or statement.new_name in _RESERVED:
+        raise PermissionDenied(f"Permission denied: user {name} is the system's", hint="leave it as it is")
+    of_superuser = "superuser" in statement.marks or has_mark(connection, name, "superuser")
+    if of_superuser and not has_mark(connection, user, "superuser"):
+        raise PermissionDenied(
+            f"Permission denied: only superusers make or change a superuser such as {name}",
+            hint="connect as root",
+        )
+
+
+def _set_password(layout: Layout, connection: Connection, statement: UserStatement) -> None:
+    if statement.password:
+        set_password(connection, statement.name, statement.password)
+    elif statement.password is not None:
+        forget_password(connection, statement.name, layout.client_password())
 
 
 def has_mark(connection: Connection, user: str, mark: str) -> bool:

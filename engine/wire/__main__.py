@@ -9,11 +9,13 @@ import argparse
 import asyncio
 import logging
 import signal
+import ssl
 import sys
 import time
 from pathlib import Path
 
 from engine.layout import Layout
+from engine.wire.access import tls_context
 from engine.wire.connection import Backend
 from engine.wire.server import Server
 from tailrace.errors import TailraceError
@@ -21,9 +23,9 @@ from tailrace.errors import TailraceError
 log = logging.getLogger("engine.wire")
 
 
-async def serve(layout: Layout, host: str, port: int) -> None:
+async def serve(layout: Layout, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
     """Listen on host:port until a signal to stop. Raises TailraceError if that cannot be had."""
-    server = Server(Backend(layout.postgres_endpoint(), layout.flow_socket, layout.client_password()))
+    server = Server(Backend(layout.postgres_endpoint(), layout.flow_socket, layout.client_password(), tls=tls))
     await server.start(host, port)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -41,9 +43,11 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.wire", description="The engine's front door.")
     parser.add_argument("--data-dir", type=Path, required=True, help="the engine's data directory")
     parser.add_argument(
-        "--host", default="127.0.0.1", help="loopback address to listen on (default %(default)s)"
+        "--host", default="127.0.0.1", help="address to listen on (default %(default)s)"
     )
     parser.add_argument("--port", type=int, default=4566, help="port to listen on (default %(default)s)")
+    parser.add_argument("--tls-cert", type=Path, help="certificate to encrypt with, in PEM format")
+    parser.add_argument("--tls-key", type=Path, help="its key")
     arguments = parser.parse_args(argv)
     logging.basicConfig(
         level=logging.INFO,
@@ -53,7 +57,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     logging.Formatter.converter = time.gmtime
     try:
-        asyncio.run(serve(Layout(arguments.data_dir), arguments.host, arguments.port))
+        tls = tls_context(arguments.tls_cert, arguments.tls_key)
+        asyncio.run(serve(Layout(arguments.data_dir), arguments.host, arguments.port, tls))
     except TailraceError as error:
         log.error("%s", error)
         return 1

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import struct
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from engine.layout import database_socket
 from engine.wire import protocol
+from engine.wire.access import is_local, unencrypted
+from engine.wire.proof import ClientProof, OwnPasswordWanted, OwnProof, RemoteProof
 from engine.wire.rpc import FlowClient
 from engine.wire.session import Session
-from engine.wire.startup import plan_login, reported
-from engine.wire.upstream import RETRY_S, Endpoint, Upstream, connect
+from engine.wire.startup import Login, plan_login, reported
+from engine.wire.upstream import RETRY_S, Endpoint, Greeting, Upstream, connect
 from tailrace.errors import TailraceError
 
 log = logging.getLogger(__name__)
@@ -32,12 +35,17 @@ _INBOX_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where the servers behind are, and the password of the client roles. `flow_socket` is the first database's."""
+    """Where the servers behind are, and the password of the client roles. `flow_socket` is the first database's.
+
+    `tls`: what to encrypt with, None: nothing. `is_local` judges the peer of a client's socket.
+    """
 
     endpoint: Endpoint
     flow_socket: Path
     password: str
     retry_s: float = RETRY_S
+    tls: ssl.SSLContext | None = None
+    is_local: Callable[[Any], bool] = is_local
 
 
 class Registry(Protocol):
@@ -62,6 +70,8 @@ class Connection(asyncio.Protocol):
         self.key = b""
         """Body of BackendKeyData: what a cancel request names."""
         self._inbox = bytearray()
+        self._arrived = asyncio.Event()
+        self._encrypted = False
         self._greeted = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -78,6 +88,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._inbox += data
+        self._arrived.set()
         if self._greeted:
             self.pump()
             return
@@ -196,6 +207,9 @@ class Connection(asyncio.Protocol):
             del self._inbox[:length]
             request = protocol.decode_startup(packet)
             if isinstance(request, protocol.Encryption):
+                if request.tls and self._backend.tls is not None and not self._encrypted:
+                    self._begin_tls(self._backend.tls)
+                    return
                 self.send(b"N")
             elif isinstance(request, protocol.Cancel):
                 self._registry.cancel(request)
@@ -206,11 +220,37 @@ class Connection(asyncio.Protocol):
                     self._timer.cancel()
                 self.run(self._log_in(request))
 
+    def _begin_tls(self, context: ssl.SSLContext) -> None:
+        """Say yes to a client that wants to encrypt; what it sent in the clear behind its wish may be somebody else's."""
+        if self._inbox:
+            raise protocol.protocol_violation("unencrypted data after the wish to encrypt")
+        assert self._client is not None
+        self.send(b"S")
+        self._client.pause_reading()
+        self._encrypted = True
+        self.run(self._shake_hands(self._client, context))
+
+    async def _shake_hands(self, plain: asyncio.Transport, context: ssl.SSLContext) -> None:
+        try:
+            encrypted = await self._loop.start_tls(
+                plain, self, context, server_side=True, ssl_handshake_timeout=STARTUP_TIMEOUT_S
+            )
+        except (OSError, EOFError) as error:  # SSLError is an OSError: it does not trust us, or gave up
+            log.info("no encryption with %s: %s", plain.get_extra_info("peername"), error)
+            self.close()
+            return
+        if encrypted is None:
+            self.close()
+            return
+        self._client = encrypted
+
     async def _log_in(self, startup: protocol.Startup) -> None:
         login = plan_login(startup)
-        upstream, greeting = await connect(
-            self._backend.endpoint, login.parameters, self._backend.password, retry_s=self._backend.retry_s
-        )
+        hello = b""
+        if startup.minor_version or login.unknown_options:
+            hello = protocol.encode_negotiate_version(login.unknown_options)
+        self.send(hello)
+        upstream, greeting = await self._open_session(login)
         self._upstream = upstream
         self.key = greeting.key
         flow_socket = database_socket(self._backend.flow_socket, login.database)
@@ -220,13 +260,61 @@ class Connection(asyncio.Protocol):
         )
         self._session = Session(self, login, greeting, flow, databases)
         hello = protocol.AUTHENTICATION_OK
-        if startup.minor_version or login.unknown_options:
-            hello = protocol.encode_negotiate_version(login.unknown_options) + hello
         for name, value in reported(greeting.parameters).items():
             hello += protocol.encode_parameter_status(name, value)
         self.send(hello + protocol.encode(b"K", greeting.key) + protocol.encode_ready(greeting.status))
         upstream.listen(self)
         self.pump()
+
+    async def _open_session(self, login: Login) -> tuple[Upstream, Greeting]:
+        """A session of PostgreSQL's, when the client may have it. Raises TailraceError (28000, 28P01) when it may not."""
+        backend = self._backend
+        peer = None if self._client is None else self._client.get_extra_info("peername")
+        local = backend.is_local(peer)
+        if not local and not self._encrypted:
+            raise unencrypted(peer)
+        own = OwnProof if local else RemoteProof
+        try:
+            return await connect(
+                backend.endpoint,
+                login.parameters,
+                lambda: own(login.user, backend.password),
+                retry_s=backend.retry_s,
+            )
+        except OwnPasswordWanted:
+            return await connect(
+                backend.endpoint,
+                login.parameters,
+                lambda: ClientProof(self._ask_client, self.send),
+                retry_s=backend.retry_s,
+            )
+
+    async def _ask_client(self, message: bytes) -> bytes:
+        """Send an authentication message; returns the body of the client's answer."""
+        self.send(message)
+        try:
+            async with asyncio.timeout(STARTUP_TIMEOUT_S):
+                while (answer := self._take_answer()) is None:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        except TimeoutError:
+            raise TailraceError(
+                "no password came in time", sqlstate="57014", hint="connect again, with the password at hand"
+            ) from None
+        return answer
+
+    def _take_answer(self) -> bytes | None:
+        """The body of the client's authentication message; None: not here yet."""
+        if len(self._inbox) < 5:
+            return None
+        kind, (length,) = self._inbox[:1], struct.unpack_from("!i", self._inbox, 1)
+        if kind != b"p" or not 4 <= length <= protocol.MAX_STARTUP_BYTES:
+            raise protocol.protocol_violation("something else came where the proof of a password was wanted")
+        if len(self._inbox) <= length:
+            return None
+        body = bytes(self._inbox[5 : length + 1])
+        del self._inbox[: length + 1]
+        return body
 
     def cancel_command(self) -> bool:
         """A cancel request for this connection has come. True if that was all: PostgreSQL has nothing to cancel."""

@@ -60,7 +60,9 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Encryption:
-    """SSLRequest or GSSENCRequest."""
+    """SSLRequest (`tls`) or GSSENCRequest."""
+
+    tls: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def decode_startup(packet: bytes) -> Startup | Cancel | Encryption:
         raise protocol_violation(f"start-up packet of {len(packet)} bytes, wanted at least 4")
     code = _INT32.unpack_from(packet)[0]
     if code in {SSL_REQUEST, GSSENC_REQUEST}:
-        return Encryption()
+        return Encryption(tls=code == SSL_REQUEST)
     if code == CANCEL_REQUEST:
         if not 12 <= len(packet) <= 264:
             raise protocol_violation(f"cancel request of {len(packet)} bytes, wanted 12 to 264")

@@ -4,11 +4,11 @@ tests."""
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import socket
 
 from engine.wire import protocol
+from engine.wire.access import addresses, check_host
 from engine.wire.connection import Backend, Connection
 from engine.wire.upstream import open_connection
 from tailrace.errors import TailraceError
@@ -28,12 +28,12 @@ class Server:
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
-        """Listen. Raises TailraceError if the address is not a loopback one or is taken."""
-        check_loopback(host)
+        """Listen. Raises TailraceError if the address is taken, or is not a loopback one and nothing is encrypted."""
+        check_host(host, encrypted=self._backend.tls is not None)
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: Connection(self._backend, self), host, port, backlog=512, family=socket.AF_UNSPEC
+                lambda: Connection(self._backend, self), addresses(host), port, backlog=512, family=socket.AF_UNSPEC
             )
         except OSError as error:
             raise TailraceError(
@@ -84,17 +84,3 @@ class Server:
             return
         upstream.write(protocol.encode_cancel(request))
         upstream.abandon()
-
-
-def check_loopback(host: str) -> None:
-    """Raise TailraceError unless `host` can be reached from this machine only."""
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if not loopback:
-        raise TailraceError(
-            f"refusing to listen on {host}: whoever can reach it could read and change everything",
-            sqlstate="0LP01",
-            hint="use --host 127.0.0.1; other addresses follow with client authentication and TLS",
-        )

@@ -1,20 +1,19 @@
 """The other side of the relay: a raw connection to the PostgreSQL underneath, opened for one client session.
 
-`connect` logs in as the client's role with the password that only the engine knows (SCRAM-SHA-256 by scramp)
-and retries while PostgreSQL is starting. Afterwards bytes go to the listener as they come, with pauses in
-both directions. Called by `engine.wire.session`.
+`connect` logs in as the client's role, with a proof that its caller gives (`engine.wire.proof`), and retries while PostgreSQL is
+starting. Afterwards bytes go to the listener as they come, with pauses in both directions. Called by `engine.wire.connection`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-import scramp
-
 from engine.wire import protocol
+from engine.wire.proof import ClientProof, Proof
 from tailrace.errors import TailraceError
 
 RETRY_S = 15.0
@@ -51,7 +50,7 @@ class Upstream(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._listener: Listener | None = None
         self._arrived = asyncio.Event()
-        self._server_proved = False
+        self._logged_in = False
         self.lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -97,7 +96,8 @@ class Upstream(asyncio.Protocol):
 
     def close(self) -> None:
         """Terminate the PostgreSQL session, if there still is one."""
-        self.write(protocol.encode(b"X"))
+        if self._logged_in:
+            self.write(protocol.encode(b"X"))
         self.abandon()
 
     def abandon(self) -> None:
@@ -114,45 +114,27 @@ class Upstream(asyncio.Protocol):
         if self.lost:
             listener.upstream_lost()
 
-    async def log_in(self, parameters: dict[str, str], password: str) -> Greeting:
+    async def log_in(self, parameters: dict[str, str], proof: Proof) -> Greeting:
         """Start the session. Raises TailraceError with PostgreSQL's reason, ConnectionError if it goes away meanwhile."""
         self.write(protocol.encode_startup(parameters))
         told: dict[str, str] = {}
         key = b""
-        client = scramp.ScramClient(["SCRAM-SHA-256"], parameters["user"], password)
         while True:
             kind, body = await self._read_message()
             if kind == b"R":
-                self._authenticate(client, body)
+                answer = await proof.answer(struct.unpack_from("!i", body)[0], body[4:])
+                if answer is not None:
+                    self.write(protocol.encode(b"p", answer))
             elif kind == b"S":
                 name, value = protocol.decode_parameter_status(body)
                 told[name] = value
             elif kind == b"K":
                 key = body
             elif kind == b"E":
-                raise _refusal(body, parameters)
+                raise _refusal(body, parameters, proof)
             elif kind == b"Z":
+                self._logged_in = True
                 return Greeting(told, key, body[0])
-
-    def _authenticate(self, client: scramp.ScramClient, body: bytes) -> None:
-        """Answer one authentication message. The server has to prove that it knows the password too."""
-        (code,) = struct.unpack_from("!i", body)
-        text = body[4:].decode(errors="replace")
-        try:
-            if code == 10 and "SCRAM-SHA-256" in text.split("\x00"):
-                first = client.get_client_first().encode()
-                answer = b"SCRAM-SHA-256\x00" + struct.pack("!i", len(first)) + first
-                self.write(protocol.encode(b"p", answer))
-            elif code == 11:
-                client.set_server_first(text)
-                self.write(protocol.encode(b"p", client.get_client_final().encode()))
-            elif code == 12:
-                client.set_server_final(text)
-                self._server_proved = True
-            elif code != 0 or not self._server_proved:
-                raise _no_scram(f"authentication method {code}")
-        except scramp.ScramException as error:
-            raise _no_scram(f"a SCRAM exchange that failed ({error})") from None
 
     async def _read_message(self) -> tuple[bytes, bytes]:
         while True:
@@ -169,16 +151,20 @@ class Upstream(asyncio.Protocol):
 
 
 async def connect(
-    endpoint: Endpoint, parameters: dict[str, str], password: str, *, retry_s: float = RETRY_S
+    endpoint: Endpoint, parameters: dict[str, str], prove: Callable[[], Proof], *, retry_s: float = RETRY_S
 ) -> tuple[Upstream, Greeting]:
-    """A session with PostgreSQL. Raises TailraceError: its refusal, or 57P03 if it is not up after `retry_s` seconds."""
+    """A session with PostgreSQL; `prove` makes a proof for each attempt.
+
+    Raises TailraceError: its refusal, or 57P03 if it is not up after `retry_s` seconds; and what the proof raises.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + retry_s
     while True:
+        proof = prove()
         try:
             upstream = await open_connection(endpoint)
             try:
-                return upstream, await upstream.log_in(parameters, password)
+                return upstream, await upstream.log_in(parameters, proof)
             except BaseException:
                 upstream.close()
                 raise
@@ -188,7 +174,7 @@ async def connect(
             if error.sqlstate not in _STARTING:
                 raise
             cause = error.message
-        if loop.time() >= deadline:
+        if loop.time() >= deadline or (isinstance(proof, ClientProof) and proof.begun):
             raise TailraceError(
                 "the database is not running",
                 sqlstate="57P03",
@@ -206,23 +192,11 @@ async def open_connection(endpoint: Endpoint) -> Upstream:
     return (await loop.create_connection(Upstream, *endpoint))[1]
 
 
-def _no_scram(offered: str) -> TailraceError:
-    return TailraceError(
-        f"PostgreSQL asked for {offered} where SCRAM-SHA-256 was wanted",
-        sqlstate="28000",
-        hint="set password_encryption and pg_hba.conf of the server to scram-sha-256",
-    )
-
-
-def _refusal(body: bytes, parameters: dict[str, str]) -> TailraceError:
+def _refusal(body: bytes, parameters: dict[str, str], proof: Proof) -> TailraceError:
     fields = protocol.decode_fields(body)
     sqlstate = fields.get("C", "08006")
     if sqlstate == "28P01":
-        return TailraceError(
-            f'role "{parameters["user"]}" does not exist',
-            sqlstate="28000",
-            hint="connect as root, or as dashboard for read-only access",
-        )
+        return proof.refused(parameters["user"])
     hint = fields.get("H")
     if sqlstate == "3D000":
         hint = "connect to dev, psql -d dev, and SHOW DATABASES"

@@ -22,10 +22,12 @@ _ORPHAN_S = 1.0
 """What keeps nothing need not end in order when its launcher is gone: the loader would wait for a broker that is gone too."""
 
 
-def engine_command(data: DataDir, port: int) -> Command:
+def engine_command(data: DataDir, port: int, options: Options) -> Command:
     """The embedded engine: supervisor, PostgreSQL, flow and wire."""
     arguments = [sys.executable, "-m", "engine", "--data-dir", str(data.engine)]
-    arguments += ["--host", config.HOST, "--port", str(port)]
+    arguments += ["--host", options.sql_host, "--port", str(port)]
+    for name, file in (("--tls-cert", options.tls_cert), ("--tls-key", options.tls_key)):
+        arguments += [name, str(file.absolute())] if file else []
     return Command("engine", arguments, data.logs / "engine.log", grace_s=30.0)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import errno
 import socket
 import time
 from collections.abc import Callable
@@ -29,14 +30,21 @@ ENDING_S = 45.0
 
 def choose_port(port: int, option: str, purpose: str, *, host: str = config.HOST) -> int:
     """`port` if it is free, any free one for 0. Raises UpError naming `option` when it is taken."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
             probe.listen(1)
         except OSError as error:
+            if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+                raise UpError(
+                    f"the {purpose} cannot listen on {host}",
+                    detail=error.strerror or str(error),
+                    hint="give an address of this machine, or 0.0.0.0 for all of them",
+                ) from error
             raise UpError(
-                f"port {port} is taken: the {purpose} cannot listen on it",
+                f"port {port} is {'taken' if error.errno == errno.EADDRINUSE else 'not allowed'}:"
+                f" the {purpose} cannot listen on it",
                 detail=f"{host}:{port}: {error.strerror}",
                 hint=f"stop what listens there, or choose another port: {option} {_suggestion(port)}",
             ) from error

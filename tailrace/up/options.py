@@ -68,7 +68,7 @@ def parse_size(text: str) -> int:
 class Options:
     """All of `tailrace up`'s options; None means "the default is found out at start".
 
-    A port of 0 takes any free one. `sql_url` and `kafka` point to a running engine and broker, which are
+    A port of 0 takes any free one. `sql_host` is where SQL is served, with what encryption `tls_cert` and `tls_key` give. `sql_url` and `kafka` point to a running engine and broker, which are
     then neither started nor stopped.
     """
 
@@ -83,6 +83,9 @@ class Options:
     kafka: str | None = None
     broker_port: int = config.BROKER_PORT
     sql_port: int = config.SQL_PORT
+    sql_host: str = config.HOST
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     dashboard_port: int = config.DASHBOARD_PORT
     dashboard: bool = True
     loader: bool = True

@@ -83,9 +83,10 @@ class Services:
 
     def _make_engine(self) -> Component | None:
         port = self.addresses.sql_port
-        return (
-            Component(commands.engine_command(self._data, port), on_line=self._hear_engine) if port else None
-        )
+        if not port:
+            return None
+        command = commands.engine_command(self._data, port, self._options)
+        return Component(command, on_line=self._hear_engine)
 
     def _make_dashboard(self) -> Component | None:
         addresses = self.addresses

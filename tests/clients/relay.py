@@ -90,14 +90,19 @@ class Relay:
 
 @contextmanager
 def running_relay(
-    endpoint: str | tuple[str, int], password: str, database: str, directory: Path, retry_s: float = 15.0
+    endpoint: str | tuple[str, int],
+    password: str,
+    database: str,
+    directory: Path,
+    retry_s: float = 15.0,
+    **backend: Any,
 ) -> Iterator[Relay]:
     first = directory / "flow.sock"
     flow = FakeFlow(database_socket(first, database))
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="relay")
     thread.start()
-    relay = Relay(0, database, flow, loop, Server(Backend(endpoint, first, password, retry_s)))
+    relay = Relay(0, database, flow, loop, Server(Backend(endpoint, first, password, retry_s, **backend)))
     try:
         relay.run(flow.start())
         relay.run(relay.server.start("127.0.0.1", 0))

@@ -132,13 +132,14 @@ def test_a_database_whose_making_was_killed_is_not_there(server: EngineServer) -
 
 def test_users_come_and_go(server: EngineServer) -> None:
     with connect(server) as dev:
-        notices: list[str | None] = []
-        dev.add_notice_handler(lambda notice: notices.append(notice.message_primary))
         dev.execute("CREATE USER ann WITH CREATEDB PASSWORD 'secret'")
-        assert notices and "asks for no password" in str(notices[0])
         with pytest.raises(psycopg.errors.DuplicateObject):
             dev.execute("CREATE USER ann")
-        url = server.url.replace("root@", "ann@")
+        with pytest.raises(psycopg.OperationalError, match="no password supplied"):
+            psycopg.connect(server.url.replace("root@", "ann@"))
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            psycopg.connect(server.url.replace("root@", "ann:wrong@"))
+        url = server.url.replace("root@", "ann:secret@")
         with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
             psycopg.connect(url)
         dev.execute("GRANT CONNECT ON DATABASE dev TO ann")
@@ -146,6 +147,10 @@ def test_users_come_and_go(server: EngineServer) -> None:
             ann.execute("CREATE DATABASE hers")
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 ann.execute("CREATE USER bob")
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                ann.execute("ALTER USER root WITH PASSWORD 'mine'")
+            ann.execute("ALTER USER ann WITH PASSWORD 'other'")
+            url = url.replace("secret", "other")
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 dev.execute("DROP USER ann")  # who owns a database
             ann.execute("DROP DATABASE hers")
@@ -155,6 +160,8 @@ def test_users_come_and_go(server: EngineServer) -> None:
             ann.execute("DROP TABLE of_ann")
         query = "SELECT is_super, create_db FROM rw_users WHERE name = 'ann'"
         assert dev.execute(query).fetchall() == [(True, False)]
+        dev.execute("ALTER USER ann WITH PASSWORD NULL")
+        psycopg.connect(server.url.replace("root@", "ann@")).close()
         dev.execute("DROP USER ann")
         dev.execute("DROP USER IF EXISTS ann")
 

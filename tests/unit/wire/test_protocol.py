@@ -12,8 +12,8 @@ from tailrace.errors import TailraceError
 
 
 def test_startup_packets() -> None:
-    assert protocol.decode_startup(struct.pack("!i", 80877103)) == Encryption()
-    assert protocol.decode_startup(struct.pack("!i", 80877104)) == Encryption()
+    assert protocol.decode_startup(struct.pack("!i", 80877103)) == Encryption(tls=True)
+    assert protocol.decode_startup(struct.pack("!i", 80877104)) == Encryption(tls=False)
     assert protocol.decode_startup(struct.pack("!iii", 80877102, 7, 9)) == Cancel(7, struct.pack("!i", 9))
     packet = protocol.encode_startup({"user": "root", "database": "dev"})
     assert protocol.decode_startup(packet[4:]) == Startup(0, {"user": "root", "database": "dev"})

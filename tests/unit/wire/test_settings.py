@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.wire.protocol import Startup
-from engine.wire.server import check_loopback
+from engine.wire.access import check_host
 from engine.wire.settings import Settings, canonical_name, check_value
 from engine.wire.startup import plan_login, reported
 from tailrace.errors import TailraceError
@@ -99,9 +99,10 @@ def test_refused_logins(asked: dict[str, str], sqlstate: str) -> None:
     assert caught.value.sqlstate == sqlstate
 
 
-def test_only_loopback_addresses() -> None:
+def test_only_loopback_addresses_without_encryption() -> None:
     for host in ("127.0.0.1", "::1", "localhost", "127.1.2.3"):
-        check_loopback(host)
+        check_host(host, encrypted=False)
     for host in ("0.0.0.0", "", "::", "192.168.1.5", "example.com"):
         with pytest.raises(TailraceError, match="refusing to listen"):
-            check_loopback(host)
+            check_host(host, encrypted=False)
+        check_host(host, encrypted=True)
