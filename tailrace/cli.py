@@ -46,7 +46,9 @@ app = typer.Typer(
 migrations = typer.Typer(
     no_args_is_help=True, help="Deploy the SQL of sql/ as versioned migrations, or take it back."
 )
-topic_commands = typer.Typer(no_args_is_help=True, help="The Kafka topics of the product.")
+topic_commands = typer.Typer(no_args_is_help=True, help="Kafka topics.")
+sql_commands = typer.Typer(no_args_is_help=True, help="The SQL files: what is wrong, what reads what.")
+app.add_typer(sql_commands, name="sql")
 app.add_typer(migrations, name="migrate")
 app.add_typer(topic_commands, name="topics")
 
@@ -66,6 +68,15 @@ Kafka = Annotated[
         envvar=config.KAFKA_VARIABLE,
         metavar="HOST:PORT",
         help="A running Kafka protocol broker, for example Redpanda.",
+    ),
+]
+ProjectDirectory = Annotated[
+    Path | None,
+    typer.Option(
+        "--project",
+        envvar=config.PROJECT_VARIABLE,
+        metavar="DIR",
+        help="A project of your own (tailrace init). Default: the one that comes with Tailrace.",
     ),
 ]
 UP_HELP = """
@@ -285,45 +296,105 @@ def _byte_progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 @migrations.command("up")
 def migrate_up(
-    revision: Annotated[str, typer.Argument(help="head, a revision, or +n.")] = "head", sql_url: SqlUrl = None
+    revision: Annotated[str, typer.Argument(help="head, a revision, or +n.")] = "head",
+    sql_url: SqlUrl = None,
+    project: ProjectDirectory = None,
 ) -> None:
     """Deploy what is missing."""
     from tailrace import migrate
 
-    migrate.upgrade(sql_url or config.sql_url(), revision, on_progress=_say_step)
+    where = _migrations_of(project)
+    migrate.upgrade(sql_url or config.sql_url(), revision, on_progress=_say_step, directory=where)
     _say_current(sql_url)
 
 
 @migrations.command("down")
 def migrate_down(
-    revision: Annotated[str, typer.Argument(help="base, a revision, or -n.")], sql_url: SqlUrl = None
+    revision: Annotated[str, typer.Argument(help="base, a revision, or -n.")],
+    sql_url: SqlUrl = None,
+    project: ProjectDirectory = None,
 ) -> None:
     """Take back down to a revision, newest first. Views are dropped, tables with their rows."""
     from tailrace import migrate
 
-    migrate.downgrade(sql_url or config.sql_url(), revision, on_progress=_say_step)
+    where = _migrations_of(project)
+    migrate.downgrade(sql_url or config.sql_url(), revision, on_progress=_say_step, directory=where)
     _say_current(sql_url)
 
 
 @migrations.command("status")
-def migrate_status(sql_url: SqlUrl = None) -> None:
+def migrate_status(sql_url: SqlUrl = None, project: ProjectDirectory = None) -> None:
     """What is deployed, and what would come next."""
     from tailrace import migrate
 
     _say_current(sql_url)
-    for revision in migrate.pending(sql_url or config.sql_url()):
+    for revision in migrate.pending(sql_url or config.sql_url(), _migrations_of(project)):
         console.print(f"  pending  {revision.revision}  {revision.message}", highlight=False)
 
 
 @migrations.command("history")
-def migrate_history() -> None:
+def migrate_history(project: ProjectDirectory = None) -> None:
     """All revisions, first to last."""
     from tailrace import migrate
 
-    for revision in migrate.history():
+    for revision in migrate.history(_migrations_of(project)):
         console.print(f"{revision.revision}  {revision.message}", highlight=False)
         for step in revision.upgrade:
             console.print(f"    {step}", highlight=False, style="dim")
+
+
+@migrations.command("new")
+def migrate_new(
+    message: Annotated[str, typer.Argument(help="What it is for, in a few words.")],
+    project: ProjectDirectory = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the statements, and write nothing.")
+    ] = False,
+) -> None:
+    """Write what differs between sql/ and the migrations as the next migration.
+
+    A changed view takes over without a gap: it is built anew beside the old one, with everything that reads it, and then the
+    names are swapped.
+    """
+    from tailrace.project.report import new_migration
+
+    new_migration(console, project, message, write=not dry_run)
+
+
+@sql_commands.command("check")
+def sql_check(project: ProjectDirectory = None) -> None:
+    """Read all files of sql/: what is wrong with them, and what no migration has yet."""
+    from tailrace.project.report import check
+
+    if not check(console, project):
+        raise typer.Exit(1)
+
+
+@sql_commands.command("lineage")
+def sql_lineage(
+    name: Annotated[str | None, typer.Argument(help="A relation. Default: all that read no other.")] = None,
+    project: ProjectDirectory = None,
+) -> None:
+    """What reads what: a tree from the sources down, or of all that one relation reads and is read by."""
+    from tailrace.project.report import lineage
+
+    lineage(console, project, name)
+
+
+@app.command("init")
+def init(directory: Annotated[Path, typer.Argument(help="The directory to make.")]) -> None:
+    """Begin a project of your own: SQL files, and migrations that deploy them."""
+    from tailrace.project import start_project
+
+    for path in start_project(directory):
+        console.print(f"  {path}", highlight=False)
+    console.print(f"Read on in {directory / 'README.md'}.", highlight=False)
+
+
+def _migrations_of(project: Path | None) -> Path | None:
+    from tailrace.project import Project
+
+    return None if project is None else Project.at(project).migrations
 
 
 def _say_step(progress: Any) -> None:
@@ -341,11 +412,18 @@ def _say_current(sql_url: str | None) -> None:
 
 
 @topic_commands.command("create")
-def topics_create(kafka: Kafka = None) -> None:
-    """Create the topics that are missing: telemetry.readings and telemetry.truth."""
+def topics_create(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME[:PARTITIONS]]...", help="Default: those of the product.", show_default=False),
+    ] = None,
+    kafka: Kafka = None,
+) -> None:
+    """Create the topics that are missing."""
     from tailrace import topics
 
-    for state in topics.create_topics(kafka or config.kafka()):
+    wanted = [topics.parse_topic(name) for name in names] if names else config.TOPICS
+    for state in topics.create_topics(kafka or config.kafka(), wanted):
         said = "created" if state.created else "was there"
         console.print(f"{state.name}: {state.partitions} partitions, {said}", highlight=False)
 

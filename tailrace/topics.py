@@ -7,6 +7,7 @@ topics`, tests.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -84,6 +85,23 @@ def configure_topics(bootstrap: str, settings: Mapping[str, str], topics: Iterab
                 detail=str(error),
                 hint="leave out --topic-retention and --topic-retention-bytes, or set them with the broker's own tools",
             ) from error
+
+
+def parse_topic(text: str) -> Topic:
+    """A topic of NAME or NAME:PARTITIONS. Raises TopicError.
+
+    >>> parse_topic("shop.orders:3")
+    Topic(name='shop.orders', partitions=3, settings=())
+    """
+    name, _, partitions = text.partition(":")
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", name) or not re.fullmatch(r"[1-9]\d{0,3}|", partitions):
+        raise TopicError(
+            f"{text} is not a topic",
+            sqlstate="22023",
+            detail="wanted NAME or NAME:PARTITIONS; a name has letters, digits, dots, underscores and dashes",
+            hint="three partitions: tailrace topics create shop.orders:3",
+        )
+    return Topic(name, int(partitions or 1))
 
 
 def create_topics(bootstrap: str, topics: Iterable[Topic] = TOPICS) -> list[TopicState]:

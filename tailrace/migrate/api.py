@@ -117,8 +117,9 @@ def pending(sql_url: str, directory: Path | None = None) -> tuple[Revision, ...]
         return known
     if deployed not in names:
         raise MigrationInvalidError(
-            f"the database is at revision {deployed}, which this version of Tailrace does not know",
-            hint="it was deployed by a newer version: use that one, or point at another database",
+            f"the database is at revision {deployed}, which is not among these migrations",
+            hint="it was deployed by a newer version, or from another project (--project): "
+            "use that, or name another database with --sql-url",
         )
     return known[names.index(deployed) + 1 :]
 

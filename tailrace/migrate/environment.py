@@ -31,12 +31,13 @@ DEFAULT_TIMEOUT_S: Final = 600.0
 
 
 def default_variables() -> dict[str, str]:
-    """What `${...}` in SQL stands for when a caller says nothing else, from the environment.
+    """What `${...}` in SQL stands for when a caller says nothing else: all of the environment, and these.
 
     TAILRACE_KAFKA_FOR_ENGINE is where the *engine* finds the broker; in a compose cluster that is not
     TAILRACE_KAFKA.
     """
     return {
+        **os.environ,
         "TAILRACE_KAFKA_FOR_ENGINE": os.environ.get("TAILRACE_KAFKA_FOR_ENGINE") or config.kafka(),
         "TAILRACE_READINGS_TOPIC": os.environ.get("TAILRACE_READINGS_TOPIC") or config.READINGS.name,
         "TAILRACE_ALERTS_TOPIC": os.environ.get("TAILRACE_ALERTS_TOPIC") or config.ALERTS.name,

@@ -135,7 +135,8 @@ def render(sql: str, variables: Mapping[str, str]) -> str:
         except KeyError:
             raise MigrationInvalidError(
                 f"the variable {match[1]} is not set",
-                hint=f"set it in the environment, or use one of: {', '.join(sorted(variables))}",
+                hint=f"export {match[1]}=..., or use one of: "
+                + ", ".join(sorted(name for name in variables if name.startswith("TAILRACE_"))),
             ) from None
 
     return _VARIABLE.sub(value, sql)
