@@ -20,7 +20,7 @@ from engine.state import read_json
 from engine.wire.access import SALT_OF_OWN
 
 _Connection = psycopg.Connection[tuple[Any, ...]]
-_OWN_PASSWORD: Final = "tailrace.password"
+_OWN_PASSWORD: Final = "tailrace.password"  # noqa: S105 - a setting's name
 """Marks a role that has a password of its own, for those who may not read its verifier."""
 
 # One old snapshot lets every hot row chain grow, so a client's transaction ends after 30 s.
@@ -90,7 +90,9 @@ def set_password(connection: _Connection, role: str, password: str) -> None:
     It shows by the salt that it is not the engine's: the front door then leaves the proof to the client.
     """
     scram = scramp.ScramMechanism("SCRAM-SHA-256")
-    salt, stored, server, iterations = scram.make_auth_info(password, salt=SALT_OF_OWN + secrets.token_bytes(16))
+    salt, stored, server, iterations = scram.make_auth_info(
+        password, salt=SALT_OF_OWN + secrets.token_bytes(16)
+    )
     salt64, stored64, server64 = (base64.b64encode(part).decode() for part in (salt, stored, server))
     verifier = f"SCRAM-SHA-256${iterations}:{salt64}${stored64}:{server64}"
     statement = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier))

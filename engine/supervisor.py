@@ -34,8 +34,10 @@ _log = logging.getLogger("engine.supervisor")
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What to run where. `port` 0: any free one. `tls_cert`, `tls_key`: files to encrypt clients' connections with. `flow`, `wire`, `delivery`, `databases`: other
-    commands for these processes."""
+    """What to run where. `port` 0: any free one. `tls_cert` and `tls_key` encrypt clients' connections.
+
+    `flow`, `wire`, `delivery`, `databases`: other commands for these processes.
+    """
 
     layout: Layout
     host: str = "127.0.0.1"

@@ -415,7 +415,9 @@ def _say_current(sql_url: str | None) -> None:
 def topics_create(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME[:PARTITIONS]]...", help="Default: those of the product.", show_default=False),
+        typer.Argument(
+            metavar="[NAME[:PARTITIONS]]...", help="Default: those of the product.", show_default=False
+        ),
     ] = None,
     kafka: Kafka = None,
 ) -> None:

@@ -25,7 +25,9 @@ log = logging.getLogger("engine.wire")
 
 async def serve(layout: Layout, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
     """Listen on host:port until a signal to stop. Raises TailraceError if that cannot be had."""
-    server = Server(Backend(layout.postgres_endpoint(), layout.flow_socket, layout.client_password(), tls=tls))
+    server = Server(
+        Backend(layout.postgres_endpoint(), layout.flow_socket, layout.client_password(), tls=tls)
+    )
     await server.start(host, port)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -42,9 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     """Parse arguments, run, and turn a refusal into one line and exit code 1."""
     parser = argparse.ArgumentParser(prog="python -m engine.wire", description="The engine's front door.")
     parser.add_argument("--data-dir", type=Path, required=True, help="the engine's data directory")
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default %(default)s)"
-    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=int, default=4566, help="port to listen on (default %(default)s)")
     parser.add_argument("--tls-cert", type=Path, help="certificate to encrypt with, in PEM format")
     parser.add_argument("--tls-key", type=Path, help="its key")

@@ -1,6 +1,6 @@
 """Who may come in, and how: addresses to listen on, encryption, and when a password is wanted.
 
-A user whose password was set (`CREATE USER ... WITH PASSWORD`) always has to prove it; PostgreSQL itself judges the proof, and the
+A user whose password was set (`CREATE USER ... WITH PASSWORD`) always has to prove it; PostgreSQL itself judges the proof, the
 front door only carries it (SCRAM-SHA-256: the password never crosses the wire). A user without one comes in from this machine
 only. What comes from another machine has to be encrypted. Called by the supervisor, `engine.wire.server` and
 `engine.wire.connection`.
@@ -18,9 +18,7 @@ from tailrace.errors import TailraceError
 SALT_OF_OWN = b"password"
 """How the salt of a verifier begins that was made from a user's own password, and not from the engine's."""
 
-_CERTIFICATE = (
-    "openssl req -x509 -newkey rsa:3072 -nodes -days 825 -subj /CN=$(hostname) -keyout server.key -out server.crt"
-)
+_CERTIFICATE = "openssl req -x509 -newkey rsa:3072 -nodes -days 825 -subj /CN=$(hostname) -keyout server.key -out server.crt"
 
 
 def is_local(peer: Any) -> bool:

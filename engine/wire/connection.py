@@ -224,11 +224,13 @@ class Connection(asyncio.Protocol):
         """Say yes to a client that wants to encrypt; what it sent in the clear behind its wish may be somebody else's."""
         if self._inbox:
             raise protocol.protocol_violation("unencrypted data after the wish to encrypt")
-        assert self._client is not None
+        plain = self._client
+        if plain is None:
+            return
         self.send(b"S")
-        self._client.pause_reading()
+        plain.pause_reading()
         self._encrypted = True
-        self.run(self._shake_hands(self._client, context))
+        self.run(self._shake_hands(plain, context))
 
     async def _shake_hands(self, plain: asyncio.Transport, context: ssl.SSLContext) -> None:
         try:

@@ -1,7 +1,7 @@
 """How the front door proves to PostgreSQL that a session may be a user's: by the engine's own password, or by the client's.
 
 One SCRAM-SHA-256 exchange each (RFC 5802, RFC 7677), as messages in and answers out; sockets belong to the callers. `OwnProof`
-knows the password that all users without one of their own have. It notices by the salt (see `access.SALT_OF_OWN`) when the user has
+knows the password of all users without one of their own. It notices by the salt (see `access.SALT_OF_OWN`) when the user has
 one, and then `ClientProof` carries what PostgreSQL and the client have to say to each other. Called by `engine.wire.upstream`.
 """
 
@@ -88,7 +88,7 @@ class RemoteProof(OwnProof):
 
 
 class ClientProof:
-    """By the client's password, which only the client knows. `ask` sends it a message and awaits its answer; `tell` only sends."""
+    """By the client's own password. `ask` sends the client a message and awaits its answer; `tell` only sends."""
 
     def __init__(self, ask: Callable[[bytes], Awaitable[bytes]], tell: Callable[[bytes], None]) -> None:
         self._ask = ask

@@ -33,7 +33,11 @@ class Server:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: Connection(self._backend, self), addresses(host), port, backlog=512, family=socket.AF_UNSPEC
+                lambda: Connection(self._backend, self),
+                addresses(host),
+                port,
+                backlog=512,
+                family=socket.AF_UNSPEC,
             )
         except OSError as error:
             raise TailraceError(

@@ -1,9 +1,9 @@
 """From what is deployed to what the files say: the steps of the next migration, in both directions. Pure.
 
-A changed view takes over without a gap: its new version is built beside it as `name_new`, and so is everything that reads it, since
-after a swap what is built on the old one stays there; then each pair changes names, and the old ones go. Indexes are built on the
-new versions before the swap. Sinks have no second name: they are dropped and made again. A changed table is refused: its rows would
-be lost.
+A changed view takes over without a gap: its new version is built beside it as `name_new`, and so is everything that reads it,
+since after a swap what is built on the old one stays there; then each pair changes names, and the old ones go. Indexes are built
+on the new versions before the swap. Sinks have no second name: they are dropped and made again. A changed table is refused: its
+rows would be lost.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ def steps(old: Mapping[str, Relation], new: Mapping[str, Relation], changed: set
     for name in beside.values():
         if name in old or name in new:
             raise TailraceError(
-                f"{name} is taken: the new version is built under that name", hint="give that relation another name"
+                f"{name} is taken: the new version is built under that name",
+                hint="give that relation another name",
             )
     build, finish, sinks = [], [], []
     for relation in in_order(new):
@@ -77,7 +78,9 @@ def steps(old: Mapping[str, Relation], new: Mapping[str, Relation], changed: set
         build.append(create(kind, built.name, built.sql))
         if name in beside and kind is RelationKind.INDEX:
             finish.append(rename(kind, built.name, name))
-    swaps = [swap(new[name].kind, name, other) for name, other in beside.items() if new[name].kind in _SWAPPED]
+    swaps = [
+        swap(new[name].kind, name, other) for name, other in beside.items() if new[name].kind in _SWAPPED
+    ]
     swaps.sort(key=lambda step: [s.name for s in build].index(step.other))
     leave = []
     for relation in reversed(in_order(old)):

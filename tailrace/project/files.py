@@ -18,7 +18,9 @@ from tailrace.sql.names import ObjectName
 from tailrace.sql.rename import Written, rewrite_references
 
 _KINDS = "|".join(kind.upper().replace(" ", r"\s+") for kind in sorted(RelationKind, key=len, reverse=True))
-_CREATED = re.compile(rf'CREATE\s+({_KINDS})\s+(?!IF\s+NOT\b)((?:\w+|"[^"]+")(?:\.(?:\w+|"[^"]+"))?)', re.IGNORECASE)
+_CREATED = re.compile(
+    rf'CREATE\s+({_KINDS})\s+(?!IF\s+NOT\b)((?:\w+|"[^"]+")(?:\.(?:\w+|"[^"]+"))?)', re.IGNORECASE
+)
 _SYSTEM = ("rw_", "pg_")
 
 
@@ -99,7 +101,11 @@ def read_relations(directory: Path) -> tuple[dict[str, Relation], list[Problem]]
         if path.stem != relation.name:
             wanted = f"{relation.name}.sql"
             problems.append(
-                Problem(path, f"creates {relation.name}", hint=f"call the file {wanted}, or the relation {path.stem}")
+                Problem(
+                    path,
+                    f"creates {relation.name}",
+                    hint=f"call the file {wanted}, or the relation {path.stem}",
+                )
             )
         found[relation.name] = relation
     problems += _unknown(found)
@@ -117,7 +123,9 @@ def in_order(relations: Mapping[str, Relation]) -> list[Relation]:
         if relation.name in entered:
             circle = [*entered[entered.index(relation.name) :], relation.name]
             raise TailraceError(
-                f"these read each other: {' -> '.join(circle)}", sqlstate="42P17", hint="take one out of the circle"
+                f"these read each other: {' -> '.join(circle)}",
+                sqlstate="42P17",
+                hint="take one out of the circle",
             )
         entered.append(relation.name)
         for name in sorted(relation.reads & relations.keys()):
@@ -152,10 +160,11 @@ def _unknown(found: Mapping[str, Relation]) -> list[Problem]:
         for name in sorted(relation.reads):
             if name in found or name.partition(".")[0].startswith(_SYSTEM) or "." in name:
                 continue
-            assert relation.path is not None
             close = get_close_matches(name, found, 1)
             hint = f"did you mean {close[0]}?" if close else "no file creates it"
-            problems.append(Problem(relation.path, f"reads {name}", _line_of(relation.sql, name), hint))
+            problems.append(
+                Problem(relation.path or Path(name), f"reads {name}", _line_of(relation.sql, name), hint)
+            )
     return problems
 
 

@@ -76,7 +76,9 @@ def lineage(console: Console, directory: Path | None, name: str | None) -> None:
                 console.print(_tree(relation, relations, down=True))
         return
     if name not in relations:
-        raise TailraceError(f"no file creates {name}", sqlstate="42P01", hint="tailrace sql lineage lists them all")
+        raise TailraceError(
+            f"no file creates {name}", sqlstate="42P01", hint="tailrace sql lineage lists them all"
+        )
     above = _tree(relations[name], relations, down=False)
     below = _tree(relations[name], relations, down=True)
     above.label, below.label = Text(f"{name} reads", style="bold"), Text(f"{name} is read by", style="bold")

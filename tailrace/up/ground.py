@@ -7,10 +7,10 @@ broker's port (the source's definition holds it), and the seed of the fleet.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
-import errno
 import socket
 import time
 from collections.abc import Callable

@@ -102,9 +102,7 @@ class Launcher:
             broker_port = ground.choose_port(wanted, "--broker-port", "broker")
             _refuse_moved_broker(data, broker_port)
         if options.sql_url is None:
-            sql_port = ground.choose_port(
-                options.sql_port, "--sql-port", "engine", host=options.sql_host
-            )
+            sql_port = ground.choose_port(options.sql_port, "--sql-port", "engine", host=options.sql_host)
         if options.dashboard:
             dashboard_port = ground.choose_port(options.dashboard_port, "--dashboard-port", "dashboard")
         return Addresses(

@@ -68,7 +68,8 @@ def parse_size(text: str) -> int:
 class Options:
     """All of `tailrace up`'s options; None means "the default is found out at start".
 
-    A port of 0 takes any free one. `sql_host` is where SQL is served, with what encryption `tls_cert` and `tls_key` give. `sql_url` and `kafka` point to a running engine and broker, which are
+    A port of 0 takes any free one. SQL is served at `sql_host`, encrypted by `tls_cert` and `tls_key`.
+    `sql_url` and `kafka` point to a running engine and broker, which are
     then neither started nor stopped.
     """
 

@@ -44,9 +44,13 @@ def user(postgres: PostgresServer, database: str) -> Iterator[str]:
     with psycopg.connect(postgres.layout.dsn(), autocommit=True) as connection:
         roles.make_role(connection, USER, postgres.layout.client_password(), "CREATE ROLE")
         roles.set_password(connection, USER, PASSWORD)
-        connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(str(name)), role))
+        connection.execute(
+            sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(str(name)), role)
+        )
         yield USER
-        connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM {}").format(sql.Identifier(str(name)), role))
+        connection.execute(
+            sql.SQL("REVOKE CONNECT ON DATABASE {} FROM {}").format(sql.Identifier(str(name)), role)
+        )
         connection.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
@@ -87,7 +91,9 @@ def test_a_password_can_be_taken_away(relay: Relay, postgres: PostgresServer, us
         assert not connection.pgconn.used_password
 
 
-def test_another_machine_has_to_encrypt_and_to_know_a_password(remote: Relay, user: str, certificate: Path) -> None:
+def test_another_machine_has_to_encrypt_and_to_know_a_password(
+    remote: Relay, user: str, certificate: Path
+) -> None:
     trust = {"sslmode": "verify-full", "sslrootcert": str(certificate)}
     with connect(remote, user, password=PASSWORD, **trust) as connection:
         assert connection.execute("SELECT count(*) FROM generate_series(1, 100000)").fetchone() == (100000,)
@@ -125,7 +131,12 @@ def test_a_client_that_gives_up_in_the_middle_leaves_nothing(remote: Relay) -> N
 def test_files_that_will_not_do(certificate: Path, tmp_path: Path) -> None:
     key = certificate.with_suffix(".key")
     (tmp_path / "text").write_text("no key")
-    for pair in ((certificate, None), (certificate, tmp_path / "none"), (certificate, tmp_path / "text"), (key, certificate)):
+    for pair in (
+        (certificate, None),
+        (certificate, tmp_path / "none"),
+        (certificate, tmp_path / "text"),
+        (key, certificate),
+    ):
         with pytest.raises(TailraceError) as caught:
             tls_context(*pair)
         assert caught.value.hint

@@ -17,10 +17,12 @@ FILES = {
     "devices": "-- who\nCREATE TABLE devices (id int PRIMARY KEY, site varchar);",
     "raw": "CREATE SOURCE raw (id int, v int) WITH (connector = 'kafka', topic = '${TOPIC}') FORMAT PLAIN ENCODE JSON;",
     "calm": "CREATE MATERIALIZED VIEW calm AS SELECT raw.id, v FROM raw WHERE v < 10;",
-    "by_site": "CREATE MATERIALIZED VIEW by_site AS SELECT site, sum(v) AS v FROM calm JOIN devices AS d ON d.id = calm.id GROUP BY site;",
+    "by_site": "CREATE MATERIALIZED VIEW by_site AS SELECT site, sum(v) AS v "
+    "FROM calm JOIN devices AS d ON d.id = calm.id GROUP BY site;",
     "by_site_v": "CREATE INDEX by_site_v ON by_site (v);",
     "named": "CREATE VIEW named AS WITH calm AS (SELECT 1 AS x) SELECT x, site FROM calm, by_site WHERE site <> 'a\\b';",
-    "out": "CREATE SINK out FROM by_site WITH (connector = 'kafka', topic = 't', primary_key = 'site') FORMAT UPSERT ENCODE JSON;",
+    "out": "CREATE SINK out FROM by_site "
+    "WITH (connector = 'kafka', topic = 't', primary_key = 'site') FORMAT UPSERT ENCODE JSON;",
 }
 CHANGED = "CREATE MATERIALIZED VIEW calm AS SELECT raw.id, v, 'new' AS x FROM raw WHERE v < 20"
 
@@ -97,7 +99,13 @@ def test_a_changed_view_takes_everything_that_reads_it_along() -> None:
         ({"by_site_v": "CREATE INDEX by_site_v ON by_site (site)"}, "an index"),
         ({"out": FILES["out"].replace("'t'", "'u'")}, "a sink"),
         ({"raw": FILES["raw"].replace("v int", "v bigint")}, "a source"),
-        ({"calm": CHANGED.replace("FROM raw", "FROM fine AS raw"), "fine": "CREATE VIEW fine AS SELECT * FROM raw"}, "a new one below"),
+        (
+            {
+                "calm": CHANGED.replace("FROM raw", "FROM fine AS raw"),
+                "fine": "CREATE VIEW fine AS SELECT * FROM raw",
+            },
+            "a new one below",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -134,7 +142,7 @@ def test_what_is_refused() -> None:
         with pytest.raises(TailraceError, match=message):
             compare(relations(), relations(**texts))
     circle = relations(calm="CREATE VIEW calm AS SELECT site FROM named")
-    with pytest.raises(TailraceError, match="by_site -> calm -> named|read each other"):
+    with pytest.raises(TailraceError, match=r"read each other: .*by_site"):
         in_order(circle)
 
 

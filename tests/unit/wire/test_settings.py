@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.wire.protocol import Startup
 from engine.wire.access import check_host
+from engine.wire.protocol import Startup
 from engine.wire.settings import Settings, canonical_name, check_value
 from engine.wire.startup import plan_login, reported
 from tailrace.errors import TailraceError
