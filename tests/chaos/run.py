@@ -106,6 +106,7 @@ def _disturb(
             tell(f"{step.number}: load for {step.load_s:g} s, then {step}", None)
             time.sleep(step.load_s)
             try:
+                stack.make_room_for_all()
                 ended_ms, outcome.findings = disturbance.disturb(stack, step.parameters)
                 tell(f"{step.number}: {step}: waiting for the views to go on", None)
                 outcome.recovery_s = stack.wait_shown(ended_ms, RECOVERY_S)

@@ -243,9 +243,16 @@ class Stack:
         raise AssertionError(f"the disk of the {part} could not be made small")
 
     def make_room(self, part: str) -> None:
-        assert self._resize(part, DISK_BYTES).returncode == 0, (
-            f"the disk of the {part} could not be made large again"
+        """Make the disk of broker or engine large again: twice what lies on it, so that a long run does not fill it by itself."""
+        size = max(DISK_BYTES, 2 * shutil.disk_usage(self.data / part).used)
+        assert self._resize(part, size).returncode == 0, (
+            f"no {size >> 30} GiB of memory for the disk of {part}"
         )
+
+    def make_room_for_all(self) -> None:
+        """As `make_room`, where there are small disks."""
+        for part in PARTS if self.small_disks else ():
+            self.make_room(part)
 
     def _resize(self, part: str, size_bytes: int) -> subprocess.CompletedProcess[bytes]:
         command = ["mount", "-o", f"remount,size={max(size_bytes, 4096)}", str(self.data / part)]
