@@ -1,8 +1,8 @@
 """The barrier: one PostgreSQL transaction that takes the new input, walks the views in order of dependency and commits.
 
 `Flow` owns the connection and the catalog. It has no loop, clock or thread of its own, so that tests drive it barrier by
-barrier; `engine.flow.loop` does it in production. Every error of PostgreSQL reaches the caller except data exceptions:
-`engine.flow.poison` finds the rows that raise them.
+barrier; `engine.flow.loop` does it in production, and `engine.flow.statements` changes the catalog between two barriers. Every
+error of PostgreSQL reaches the caller except data exceptions: `engine.flow.poison` finds the rows that raise them.
 """
 
 from __future__ import annotations
@@ -10,32 +10,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
 import psycopg
-from psycopg.types.json import Jsonb
 
-from engine.backfill.pending import count_pending
 from engine.catalog.objects import Catalog, CatalogObject, load
 from engine.catalog.versions import bring_up_to_date
 from engine.connectors.source import Batch, Position, SourceSpec
-from engine.ddl import commands
-from engine.ddl import create_source as sources
-from engine.ddl.context import SEARCH_PATH, DdlContext, Reply
 from engine.ddl.create_table import take_changes
-from engine.ddl.drop import drop_one
-from engine.ddl.filling import SMALL_ROWS, Filling
-from engine.ddl.finish import finish
 from engine.ddl.retention import EXPIRING
 from engine.flow.into_table import apply_waiting
 from engine.flow.poison import PoisonSearch
 from engine.flow.retention import expire
 from engine.flow.session import (
-    STEPPED,
     Connection,
     FencedError,
     connect,
@@ -44,22 +34,11 @@ from engine.flow.session import (
     make_temporaries,
     unlock,
 )
-from engine.flow.source_input import (
-    copy_rows,
-    first_positions,
-    messages_between,
-    positions,
-    read_again,
-    record_positions,
-)
-from engine.flow.walk import Step, durations_ms, steps_of, walk_function
-from engine.functions.composed import provide
-from tailrace.sql.types import ComposedType
+from engine.flow.source_input import copy_rows, positions, record_positions, spec_of
+from engine.flow.walk import Walk
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-_DDL_ATTEMPTS = 3
 _SLOW_MS = 500.0
 
 
@@ -83,9 +62,6 @@ class Flow:
     catalog: Catalog = field(default_factory=Catalog)
     epoch: int = 0
     barrier_time: datetime | None = None
-    stop_backfill: Callable[[int], None] = lambda _id: None
-    """Ends the worker of an object that is being created, and returns when it holds no lock any more."""
-    small_rows: int = SMALL_ROWS
     wide: bool = False
     """True once a row over 8 kB has come: the delta tables of this session take rows of any size from then on."""
     fed: set[int] = field(default_factory=set)
@@ -93,12 +69,7 @@ class Flow:
     _rows_seen: int = 0
     _replan_at: int = 10_000
     _last_ms: float = 0.0
-    _steps: tuple[Step, ...] = ()
-    _walk_is_made: bool = False
-    """Whether the session's walk is the one of `_steps`: it is made when something has to be walked over."""
-    _spent: dict[int, float] = field(default_factory=dict)
-    _inputs: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    _readers: dict[int, bool] = field(default_factory=dict)
+    _walk: Walk = field(default_factory=Walk)
     _specs: dict[int, SourceSpec] = field(default_factory=dict)
 
     @staticmethod
@@ -143,7 +114,7 @@ class Flow:
             new.close()
             raise
         self.connection = new
-        self._walk_is_made = False
+        self._walk.forget()
         old.close()
 
     def _widen(self) -> None:
@@ -162,7 +133,7 @@ class Flow:
         batches = dict(batches or {})
         touched = [o for o in self.catalog.of_kind("table") if tables is None or o.id in set(tables)]
         started = time.perf_counter()
-        self._spent.clear()
+        self._walk.spent_ms.clear()
         try:
             with self.connection.transaction():
                 now = self._begin(sum(len(b.rows) for b in batches.values()))
@@ -200,9 +171,9 @@ class Flow:
         try:
             with self.connection.transaction():
                 now = self._begin(sum(len(b.rows) for b in batches.values()))
-                self._make_walk()  # the search takes back much of what it does
+                self._walk.make(self.connection)  # the search takes back much of what it does
                 clear = partial(empty_temporaries, self.connection)
-                search = PoisonSearch(self.connection, self.spec, self._walk, clear, now)
+                search = PoisonSearch(self.connection, self.spec, self._run_walk, clear, now)
                 search.take_changes_of(tables)
                 self.barrier_time = now  # for the pieces to come the time has advanced
                 for source_id, batch in batches.items():
@@ -238,8 +209,9 @@ class Flow:
 
     def _tell_slow(self, rows: int) -> None:
         """Say where a slow barrier's time went."""
-        most = sorted(self._spent.items(), key=lambda item: -item[1])[:5]
-        rest = self._last_ms - sum(self._spent.values())
+        spent_ms = self._walk.spent_ms
+        most = sorted(spent_ms.items(), key=lambda item: -item[1])[:5]
+        rest = self._last_ms - sum(spent_ms.values())
         where = ", ".join(f"{self.catalog.objects[id_].name} {ms:.0f}" for id_, ms in most)
         log.warning(
             "slow barrier: %d rows in %.0f ms (%s; input and commit %.0f)", rows, self._last_ms, where, rest
@@ -250,7 +222,7 @@ class Flow:
         if not self.connection.broken and not self.connection.closed:
             row = self.connection.execute("SELECT epoch FROM engine.barrier").fetchone()
             self.epoch = row[0] if row else 0
-        self._walk_is_made = False
+        self._walk.forget()
 
     def _advance(self, batches: Mapping[int, Batch], tables: Sequence[CatalogObject], now: datetime) -> bool:
         """Fill the input deltas and run each view's step whose inputs changed; False if nothing could change."""
@@ -263,28 +235,12 @@ class Flow:
         for table in tables:
             if self.connection.execute(take_changes(table.id, table.columns)).rowcount > 0:
                 changed.add(table.id)
-        self._walk(changed, now)
-        return bool(changed) or any(step.always for step in self._steps)
+        self._run_walk(changed, now)
+        return bool(changed) or self._walk.always
 
-    def _walk(self, changed: set[int], now: datetime) -> None:
-        """Run the steps of what is built on `changed`, in order of dependency, in one call; see `engine.flow.walk`."""
-        if not changed and not any(step.always for step in self._steps):
-            return
-        self._make_walk()
-        last = self.barrier_time or now
-        row = self.connection.execute(
-            "SELECT pg_temp.walk(%s, %s, %s::integer[], %s)", (now, last, sorted(changed), self.epoch)
-        ).fetchone()
-        self._spent = durations_ms(self._steps, row[0]) if row is not None and row[0] else {}
-
-    def _make_walk(self) -> None:
-        """Make the session's walk anew where the catalog has changed."""
-        if not self._walk_is_made:
-            filled = [
-                (v.id, i) for v in self.creating() if v.kind != "index" for i in self.catalog.inputs_of(v)
-            ]
-            self.connection.execute(walk_function(self._steps, filled))
-            self._walk_is_made = True
+    def _run_walk(self, changed: set[int], now: datetime) -> None:
+        """Run the steps of what is built on `changed`, in order of dependency."""
+        self._walk.run(self.connection, changed, now, self.barrier_time or now, self.epoch)
 
     def _replan(self, rows: int) -> None:
         """Plans are made anew each time ten times as much has been seen as when they were made."""
@@ -302,90 +258,12 @@ class Flow:
                 raise FencedError("another flow has advanced the epoch")
             return expire(self.connection, self.catalog, max(self.clock(), self.barrier_time or self.clock()))
 
-    # --- statements ---------------------------------------------------------------------------------------------------
+    @contextmanager
+    def changing(self) -> Iterator[datetime]:
+        """A barrier whose body changes the catalog, behind everything that was committed before it; gives its time.
 
-    def execute(
-        self,
-        sql: str,
-        user: str = "root",
-        *,
-        background: bool = False,
-        search_path: Sequence[str] = SEARCH_PATH,
-        settings: Mapping[str, str] | None = None,
-    ) -> Reply:
-        """Run one DDL or EXPLAIN statement in its own barrier transaction; raises TailraceError.
-
-        `background` is the client's BACKGROUND_DDL, `search_path` its search path, `settings` its session variables.
-        A reply with a `job` is not the end: see `finish_backfill`.
+        The body waits at most 50 ms for a lock, and its commit is durable. If it fails, the catalog is read anew.
         """
-        for attempt in range(_DDL_ATTEMPTS):
-            self.barrier()
-            try:
-                return self._in_barrier(
-                    sql,
-                    user,
-                    lambda context: commands.execute(context, self._filling()),
-                    background=background,
-                    search_path=search_path,
-                    settings=settings or {},
-                )
-            except psycopg.DataError:  # a row that came after the barrier: the next one sets it aside
-                if attempt == _DDL_ATTEMPTS - 1:
-                    raise
-        raise AssertionError
-
-    def provide(self, types: Iterable[ComposedType]) -> None:
-        """Make composed types that a client's query names."""
-        with self.connection.transaction():
-            provide(self.connection, types)
-
-    def creating(self) -> list[CatalogObject]:
-        """Objects that a backfill is filling."""
-        return [o for o in self.catalog.objects.values() if o.is_creating]
-
-    def foreground_jobs(self) -> list[int]:
-        """Objects being created for a client that waits."""
-        rows = self.connection.execute("SELECT object_id FROM engine.backfills WHERE NOT background")
-        return [id_ for (id_,) in rows]
-
-    def left_for(self, id_: int) -> int:
-        """How many changes wait for an object that is being created, counted up to some tens of thousands."""
-        item = self.catalog.objects[id_]
-        if item.kind == "index":
-            return 0
-        return count_pending(self.connection, item, self.catalog.inputs_of(item), 50_000)
-
-    def finish_backfill(self, id_: int) -> None:
-        """Take in what has come since the worker's last snapshot, and publish the object: it is live from here on.
-
-        Its worker must be between two passes. Raises psycopg.DataError where the last changes cannot be taken in.
-        """
-        self._in_barrier("", "root", lambda context: finish(context, self.catalog.objects[id_], self.epoch))
-
-    def drop_creating(self, id_: int, why: str) -> None:
-        """Remove an object whose backfill was cancelled or has failed, and record why."""
-        item = self.catalog.objects[id_]
-
-        def remove(context: DdlContext) -> None:
-            drop_one(context, item)
-            context.connection.execute(
-                "INSERT INTO engine.event_logs (event_type, info) VALUES ('CREATE_STREAM_JOB_FAIL', %s)",
-                (Jsonb({"id": id_, "name": item.name, "definition": item.definition, "error": why}),),
-            )
-
-        self._in_barrier("", "root", remove)
-
-    def _in_barrier(
-        self,
-        sql: str,
-        user: str,
-        work: Callable[[DdlContext], T],
-        *,
-        background: bool = False,
-        search_path: Sequence[str] = SEARCH_PATH,
-        settings: Mapping[str, str] | None = None,
-    ) -> T:
-        """Run `work` in a barrier of its own, behind everything that was committed before it."""
         try:
             with self.connection.transaction():
                 # what was committed since the last barrier is seen by this transaction: a new view starts behind it
@@ -395,40 +273,15 @@ class Flow:
                 self.barrier_time = now
                 self.connection.execute("SET LOCAL synchronous_commit = on")
                 self.connection.execute("SET LOCAL lock_timeout = '50ms'")
-                context = DdlContext(
-                    self.connection,
-                    self.catalog,
-                    user,
-                    now,
-                    sql,
-                    background=background,
-                    stop_backfill=self.stop_backfill,
-                    search_path=search_path,
-                    settings=settings or {},
-                )
-                result = work(context)
-                make_temporaries(self.connection, context.created, wide=self.wide)
+                yield now
         except BaseException:
             if not self.connection.broken and not self.connection.closed:
                 self.reload()
             raise
         self._arrange()
         self._feed()
-        return result
 
-    def _filling(self) -> Filling:
-        self._specs.clear()  # the new view may want more of the reader
-
-        def catch_up(source: CatalogObject) -> Iterator[int]:
-            assert self.barrier_time is not None  # noqa: S101 - inside a barrier
-            spec = self.spec(source.id)
-            return read_again(self.connection, source, spec, self.positions(source.id), self.barrier_time)
-
-        def behind(source: CatalogObject) -> int:
-            end = self.positions(source.id)
-            return messages_between(first_positions(source, end), end)
-
-        return Filling(catch_up, behind, self.small_rows)
+    # --- what is asked of it ----------------------------------------------------------------------------------------
 
     def positions(self, source_id: int) -> dict[int, Position]:
         """Where the shared reader of a source stands, by partition."""
@@ -438,29 +291,22 @@ class Flow:
         """What the reader of a source must deliver, in the order of COPY."""
         found = self._specs.get(source_id)
         if found is None:
-            programs = [p for v in self.catalog.of_kind(*STEPPED) if (p := v.program) is not None]
-            found = self._specs[source_id] = sources.reader_spec(self.catalog.objects[source_id], programs)
+            found = self._specs[source_id] = spec_of(self.catalog, source_id)
         return found
 
     def active_sources(self) -> list[CatalogObject]:
         """Sources that some view reads."""
-        return [s for s in self.catalog.of_kind("source") if self._readers[s.id]]
+        return [s for s in self.catalog.of_kind("source") if s.id in self._walk.read]
 
     @property
     def uses_now(self) -> bool:
         """True when some view changes with time alone."""
-        return any(v.body["program"]["uses_now"] for v in self.catalog.of_kind(*STEPPED) if not v.is_creating)
+        return self._walk.uses_now
 
     def _arrange(self) -> None:
-        """Work out once per catalog which relations each view reads and which are read at all."""
-        self._inputs = {
-            v.id: tuple(i.id for i in self.catalog.inputs_of(v)) for v in self.catalog.of_kind(*STEPPED)
-        }
+        """Work out once per catalog what the barriers need of it."""
         self._specs = {}
-        self._readers = {i: bool(self.catalog.read_by_views(i)) for i in self.catalog.objects}
-        stepped = [o for o in self.catalog.objects.values() if o.body.get("program") and not o.is_creating]
-        self._steps = tuple(steps_of(stepped, self._inputs, self._readers))
-        self._walk_is_made = False
+        self._walk = Walk.over(self.catalog)
 
 
 def furnish(dsn: str) -> None:

@@ -30,6 +30,7 @@ from engine.flow.barrier import Flow
 from engine.flow.jobs import Jobs, end_sessions
 from engine.flow.server import Command, CommandServer
 from engine.flow.session import Growth, held_bytes
+from engine.flow.statements import Statements
 from engine.flow.statistics import analyze_grown, shorten_logs
 from engine.flow.throttle import Throttle, rate_of, release
 from tailrace.errors import PermissionDenied, TailraceError
@@ -61,6 +62,7 @@ class Loop:
     readers: dict[int, Reader] = field(default_factory=dict)
     dirty: set[int] = field(default_factory=set)
     throttle: Throttle = field(default_factory=Throttle)
+    _statements: Statements = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _jobs_of: dict[int, Command] = field(default_factory=dict)
     """Statements that end with their object's backfill."""
@@ -68,10 +70,12 @@ class Loop:
     _expire_at: float = 0.0
     _growth: Growth = field(default_factory=Growth)
 
+    def __post_init__(self) -> None:
+        self._statements = Statements(self.flow, self._stop_backfill)
+
     def run(self) -> None:
         """Barrier after barrier; returns when stopped, raises when PostgreSQL is gone."""
         self.dirty = {t.id for t in self.flow.catalog.of_kind("table")}
-        self.flow.stop_backfill = self._stop_backfill
         self._drop_abandoned()
         self._arrange_readers()
         self._barrier(everything=True)
@@ -226,7 +230,7 @@ class Loop:
                 self._barrier(everything=True)
             return reply_of(Reply("FLUSH"))
         if command.op == "types":
-            self.flow.provide(types_from_json(orjson.loads(command.sql)))
+            self._statements.provide(types_from_json(orjson.loads(command.sql)))
             return reply_of(Reply("TYPES"))
         if command.op != "execute":
             raise TailraceError(f"unknown command {command.op!r}", sqlstate="08P01")
@@ -237,7 +241,7 @@ class Loop:
             case CancelJobs(ids):
                 return self._cancel(ids, command.user)
         reply = self._attempted(
-            lambda: self.flow.execute(
+            lambda: self._statements.execute(
                 command.sql,
                 command.user,
                 background=command.background,
@@ -275,10 +279,10 @@ class Loop:
             if command.is_abandoned.is_set():
                 self._drop_creating(id_, _cancelled("its client has gone"))
         for id_ in ready:
-            if id_ not in failed and any(o.id == id_ for o in self.flow.creating()):
+            if id_ not in failed and any(o.id == id_ for o in self._statements.creating()):
                 self._finish(id_)
-        self.jobs.arrange(self.flow.creating())
-        creating = {o.id for o in self.flow.creating()}
+        self.jobs.arrange(self._statements.creating())
+        creating = {o.id for o in self._statements.creating()}
         for id_ in [i for i in self._jobs_of if i not in creating]:  # dropped by a statement
             self._jobs_of.pop(id_).answer.set_result(error_reply(_cancelled("it was dropped")))
         if not creating and self._waits:
@@ -287,11 +291,11 @@ class Loop:
             self._waits.clear()
 
     def _finish(self, id_: int) -> None:
-        if self.flow.left_for(id_) > LEFT_ROWS * 5:
+        if self._statements.left_for(id_) > LEFT_ROWS * 5:
             self.jobs.again(id_)
             return
         try:
-            self._retried(lambda: self.flow.finish_backfill(id_))
+            self._retried(lambda: self._statements.finish_backfill(id_))
         except psycopg.DataError as error:
             self._drop_creating(id_, translated(error))
             return
@@ -303,9 +307,9 @@ class Loop:
 
     def _drop_creating(self, id_: int, error: TailraceError) -> None:
         command = self._jobs_of.pop(id_, None)
-        if any(o.id == id_ for o in self.flow.creating()):
+        if any(o.id == id_ for o in self._statements.creating()):
             log.error("object %d is not created: %s", id_, error.message)
-            self._retried(lambda: self.flow.drop_creating(id_, error.message))
+            self._retried(lambda: self._statements.drop_creating(id_, error.message))
             self._arrange_readers()
         if command is not None:
             command.answer.set_result(error_reply(error))
@@ -313,14 +317,14 @@ class Loop:
     def _cancel(self, ids: tuple[int, ...], user: str) -> dict[str, Any]:
         if user == "dashboard":
             raise PermissionDenied("role dashboard may only read", hint="connect as root")
-        found = [o.id for o in self.flow.creating() if o.id in ids]
+        found = [o.id for o in self._statements.creating() if o.id in ids]
         for id_ in found:
             self._drop_creating(id_, _cancelled("CANCEL JOBS"))
         return reply_of(Reply("CANCEL_COMMAND", ("Id",), [(str(i),) for i in found]))
 
     def _drop_abandoned(self) -> None:
         """After a start: objects whose client waited for a flow that is gone."""
-        for id_ in self.flow.foreground_jobs():
+        for id_ in self._statements.foreground_jobs():
             self._drop_creating(id_, _cancelled("the engine was restarted"))
 
     def _stop_backfill(self, id_: int) -> None:

@@ -5,12 +5,13 @@ One call a barrier: twenty round trips cost the client 10 ms and more while its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from engine.backfill.pending import keep_pending
-from engine.catalog.objects import CatalogObject
+from engine.catalog.objects import Catalog, CatalogObject
+from engine.flow.session import STEPPED, Connection
 
 _TOLD_MS = 100
 """Walks that are shorter do not tell where their time went."""
@@ -26,16 +27,66 @@ class Step:
     emits: bool
 
 
-def steps_of(
-    items: Iterable[CatalogObject], inputs: Mapping[int, tuple[int, ...]], readers: Mapping[int, bool]
-) -> list[Step]:
-    """The steps of objects with programs; one without inputs (a source, a table) is its own."""
-    found = []
-    for item in items:
-        program = item.body["program"]
-        always = program["uses_now"] or program.get("follows_watermarks", False)
-        found.append(Step(item.id, inputs.get(item.id, (item.id,)), always, readers[item.id]))
-    return found
+@dataclass(slots=True)
+class Walk:
+    """The steps over one state of the catalog, and whether the session's function is theirs: it is made when it is needed.
+
+    `read`: the relations whose changes some view or sink reads. `filled`: views that are being filled, each with an input.
+    `uses_now`: whether some view changes with time alone.
+    """
+
+    steps: tuple[Step, ...] = ()
+    read: frozenset[int] = frozenset()
+    filled: tuple[tuple[int, CatalogObject], ...] = ()
+    uses_now: bool = False
+    spent_ms: dict[int, float] = field(default_factory=dict)
+    """What each step took when all took long, by id."""
+    _is_made: bool = False
+
+    @staticmethod
+    def over(catalog: Catalog) -> Walk:
+        """The walk that this catalog asks for. Cost: one look at each object and its inputs."""
+        inputs = {v.id: catalog.inputs_of(v) for v in catalog.of_kind(*STEPPED)}
+        read = frozenset(i.id for items in inputs.values() for i in items)
+        steps, filled, uses_now = [], [], False
+        for item in catalog.objects.values():
+            program = item.body.get("program")
+            if item.is_creating:
+                filled.extend((item.id, i) for i in inputs.get(item.id, ()))
+            elif program:
+                # one without inputs (a source, a table) is its own
+                own = tuple(i.id for i in inputs[item.id]) if item.id in inputs else (item.id,)
+                always = program["uses_now"] or program.get("follows_watermarks", False)
+                steps.append(Step(item.id, own, always, item.id in read))
+                uses_now = uses_now or (program["uses_now"] and item.id in inputs)
+        return Walk(tuple(steps), read, tuple(filled), uses_now)
+
+    @property
+    def always(self) -> bool:
+        """Whether a step has to run though nothing changed."""
+        return any(step.always for step in self.steps)
+
+    def make(self, connection: Connection) -> None:
+        """Make the session's function, unless it has this one."""
+        if not self._is_made:
+            connection.execute(walk_function(self.steps, self.filled))
+            self._is_made = True
+
+    def forget(self) -> None:
+        """The session's function may be gone, or another's: a transaction has failed, or the session is new."""
+        self._is_made = False
+
+    def run(
+        self, connection: Connection, changed: set[int], now: datetime, last: datetime, epoch: int
+    ) -> None:
+        """Run the steps of what is built on `changed`, in one call; `last` is the time of the barrier before this one."""
+        if not changed and not self.always:
+            return
+        self.make(connection)
+        row = connection.execute(
+            "SELECT pg_temp.walk(%s, %s, %s::integer[], %s)", (now, last, sorted(changed), epoch)
+        ).fetchone()
+        self.spent_ms = durations_ms(self.steps, row[0]) if row is not None and row[0] else {}
 
 
 def walk_function(steps: Sequence[Step], filled: Iterable[tuple[int, CatalogObject]]) -> str:

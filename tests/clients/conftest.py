@@ -82,7 +82,7 @@ def live_module(postgres: PostgresServer) -> Iterator[LiveRelay]:
 
         def execute(request: dict[str, Any]) -> dict[str, Any]:
             try:
-                return reply_of(engine.flow.execute(request["sql"], request["user"]))
+                return reply_of(engine.statements.execute(request["sql"], request["user"]))
             except TailraceError as error:
                 return error_reply(error)
 

@@ -312,7 +312,7 @@ def test_what_cannot_be_altered_is_refused_by_name(
 def test_the_read_only_role_may_not_alter(engine: FlowUnderTest) -> None:
     engine.ddl("CREATE TABLE t (id int PRIMARY KEY)")
     with pytest.raises(TailraceError, match="may only read"):
-        engine.flow.execute("/* harmless? */ -- no\n ALTER TABLE t RENAME TO u", "dashboard")
+        engine.statements.execute("/* harmless? */ -- no\n ALTER TABLE t RENAME TO u", "dashboard")
 
 
 def test_sinks_follow_names_and_have_names_of_their_own(engine: FlowUnderTest) -> None:

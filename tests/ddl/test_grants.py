@@ -66,7 +66,7 @@ def test_statements_about_an_object_are_its_owners(engine: FlowUnderTest, user: 
     engine.ddl("CREATE TABLE t (k int)", "CREATE INDEX i ON t (k)")
 
     def as_user(statement: str) -> None:
-        engine.flow.execute(statement, user=USER)
+        engine.statements.execute(statement, user=USER)
 
     for statement in (
         "CREATE TABLE u (k int)",

@@ -29,7 +29,7 @@ OURS = "relation_type <> 'system table'"
 def within(engine: FlowUnderTest, path: Sequence[str], *statements: str) -> None:
     """Run DDL under a search path."""
     for statement in statements:
-        engine.flow.execute(statement, search_path=path)
+        engine.statements.execute(statement, search_path=path)
 
 
 def test_objects_of_one_name_live_side_by_side(engine: FlowUnderTest) -> None:

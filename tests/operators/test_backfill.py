@@ -54,13 +54,13 @@ def filled(engine: FlowUnderTest) -> Iterator[FlowUnderTest]:
     engine.run("INSERT INTO u SELECT i, i % 5, 'u' || i FROM generate_series(1, 12) AS i")
     engine.run("INSERT INTO log SELECT i % 4, i FROM generate_series(1, 50) AS i")
     engine.barrier()
-    engine.flow.small_rows = 0
+    engine.statements.small_rows = 0
     yield engine
-    engine.flow.small_rows = 5_000
+    engine.statements.small_rows = 5_000
 
 
 def _start(engine: FlowUnderTest, name: str) -> Reply:
-    return engine.flow.execute(f"CREATE MATERIALIZED VIEW {name} AS {_VIEWS[name]}")
+    return engine.statements.execute(f"CREATE MATERIALIZED VIEW {name} AS {_VIEWS[name]}")
 
 
 def _worker(engine: FlowUnderTest, reply: Reply) -> Worker:
@@ -99,7 +99,7 @@ def test_a_view_filled_while_its_inputs_change_equals_its_batch(filled: FlowUnde
         worker.close()
     filled.run("INSERT INTO t VALUES (999, 1, 1, NULL)")  # committed, in no barrier yet
     assert reply.job is not None
-    filled.flow.finish_backfill(reply.job)
+    filled.statements.finish_backfill(reply.job)
     assert filled.rows("SELECT ddl_id FROM rw_catalog.rw_ddl_progress") == []
     assert (
         filled.rows("SELECT relname FROM pg_catalog.pg_class WHERE relname LIKE 'pending%' AND relkind = 'r'")
@@ -135,7 +135,7 @@ def test_a_pass_waits_for_changes_that_no_barrier_has_taken(filled: FlowUnderTes
         thread.join(20)
         worker.close()
     assert reply.job is not None
-    filled.flow.finish_backfill(reply.job)
+    filled.statements.finish_backfill(reply.job)
     filled.queries["pairs"] = _VIEWS["pairs"]
     filled.check()
 
@@ -188,7 +188,7 @@ def test_a_fill_goes_on_behind_its_last_step_or_anew_when_a_crash_has_emptied_th
         worker.advance()
     finally:
         worker.close()
-    filled.flow.finish_backfill(reply.job)
+    filled.statements.finish_backfill(reply.job)
     left = (
         "SELECT relname FROM pg_class WHERE relname ~ '^(whole|seen|pending)_' "
         "UNION SELECT proname FROM pg_proc WHERE proname ~ '^fill_'"
@@ -208,7 +208,7 @@ def test_dropping_a_view_that_is_being_filled_removes_its_copies(
     copies = "SELECT relname FROM pg_class WHERE relname ~ '^(whole|seen)_[0-9_]*$'"
     assert len(filled.rows(copies)) == 4
     assert reply.job is not None
-    filled.flow.drop_creating(reply.job, "cancelled")
+    filled.statements.drop_creating(reply.job, "cancelled")
     assert filled.rows(copies) == []
 
 
@@ -226,7 +226,7 @@ def test_a_worker_that_is_lost_leaves_nothing_of_its_pass(filled: FlowUnderTest)
     _change(filled, 2)
     assert reply.job is not None
     filled.flow.reload()  # as after a restart
-    filled.flow.finish_backfill(reply.job)
+    filled.statements.finish_backfill(reply.job)
     filled.queries["sums"] = _VIEWS["sums"]
     filled.check()
 
@@ -241,7 +241,7 @@ def test_an_object_that_is_being_created_can_be_dropped_but_not_used(filled: Flo
     filled.ddl("DROP MATERIALIZED VIEW sums")
     with pytest.raises(NotCreatingError):
         _worker(filled, reply)
-    filled.flow.small_rows = 5_000
+    filled.statements.small_rows = 5_000
     filled.view("sums", _VIEWS["sums"])
     filled.check()
 
@@ -249,7 +249,7 @@ def test_an_object_that_is_being_created_can_be_dropped_but_not_used(filled: Flo
 def test_why_a_job_came_to_nothing_is_recorded(filled: FlowUnderTest) -> None:
     reply = _start(filled, "sums")
     assert reply.job is not None
-    filled.flow.drop_creating(reply.job, "the disk is full")
+    filled.statements.drop_creating(reply.job, "the disk is full")
     events = filled.rows("SELECT event_type, info ->> 'name', info ->> 'error' FROM rw_catalog.rw_event_logs")
     assert ("CREATE_STREAM_JOB_FAIL", "sums", "the disk is full") in events
     _change(filled, 1)
@@ -283,6 +283,6 @@ def test_indexes_on_what_others_store_are_built_by_the_job_and_go_with_the_view(
     built = _indexes(filled)
     assert built == {f"probe_{reply.job}_1", f"probe_{reply.job}_2"}
     assert reply.job is not None
-    filled.flow.finish_backfill(reply.job)
+    filled.statements.finish_backfill(reply.job)
     filled.ddl("DROP MATERIALIZED VIEW pairs")
     assert _indexes(filled) == set()

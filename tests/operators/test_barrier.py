@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from engine.ddl.context import DdlContext
-from engine.flow import barrier, session
+from engine.flow import barrier, session, statements
 from engine.flow.session import FencedError
 from tests.support.flow import FlowUnderTest
 
@@ -130,7 +130,7 @@ def test_a_failed_statement_leaves_nothing(engine: FlowUnderTest, monkeypatch: p
         raise RuntimeError("power cut")
 
     with monkeypatch.context() as patched:
-        patched.setattr(barrier.commands, "execute", fail)
+        patched.setattr(statements.commands, "execute", fail)
         with pytest.raises(RuntimeError, match="power cut"):
             engine.ddl("CREATE TABLE v (id int)")
     engine.view("copies", "SELECT * FROM t")

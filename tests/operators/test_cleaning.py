@@ -125,7 +125,7 @@ def test_nothing_is_cleaned_before_a_job_has_filled_the_view(
         there.barrier({"s": rows, "s2": rows}, 1)
 
     take(1, 2, 12, 22)
-    engine.flow.small_rows = 0
+    engine.statements.small_rows = 0
     try:
         reply = engine.ddl(f"CREATE MATERIALIZED VIEW joined AS {JOINED}")
         assert reply.job is not None
@@ -137,9 +137,9 @@ def test_nothing_is_cleaned_before_a_job_has_filled_the_view(
             worker.advance()
         finally:
             worker.close()
-        engine.flow.finish_backfill(reply.job)
+        engine.statements.finish_backfill(reply.job)
     finally:
-        engine.flow.small_rows = 5_000
+        engine.statements.small_rows = 5_000
     assert there.state_rows("joined") == 14
     found = "SELECT extract(epoch FROM window_start - %s)::int, count(*) FROM joined GROUP BY 1 ORDER BY 1"
     assert engine.client.execute(found, (START,)).fetchall() == [(0, 4), (10, 4), (20, 4), (30, 1)]

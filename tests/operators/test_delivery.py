@@ -25,6 +25,7 @@ from engine.connectors.sink_target import Batch, DeliveryError
 from engine.delivery import service
 from engine.delivery.sink_log import SinkLog, open_session
 from engine.flow.barrier import Flow
+from engine.flow.statements import Statements
 from engine.layout import Layout
 from tests.support.flow import Clock, FlowUnderTest
 from tests.support.processes import alive, wait_until
@@ -215,8 +216,8 @@ def test_what_is_claimed_outlives_postgresql_and_what_is_only_seen_may_not(
     try:
         with _server(layout) as pid:
             flow = Flow.open(layout.dsn(), Clock())
-            flow.execute("CREATE TABLE log (id int) APPEND ONLY")
-            flow.execute(f"CREATE SINK s FROM log {SINK.format(tmp_path / 'files')}")
+            Statements(flow).execute("CREATE TABLE log (id int) APPEND ONLY")
+            Statements(flow).execute(f"CREATE SINK s FROM log {SINK.format(tmp_path / 'files')}")
             sink = flow.catalog.by_name("s")
             assert sink is not None
             row = flow.connection.execute(

@@ -174,7 +174,7 @@ def test_a_view_filled_by_a_job_closes_nothing_before_it_is_filled(
         there.barrier({"s": [(n, 1, 1, at(second), 0) for n, second in enumerate(seconds)]}, 1)
 
     take(1, 2, 12, 22)  # the watermark is at 17: the first window is closed, the second takes rows from 17 on
-    engine.flow.small_rows = 0
+    engine.statements.small_rows = 0
     try:
         counted = "SELECT window_start, count(*) AS n FROM TUMBLE(kept, ts, INTERVAL '10 seconds') GROUP BY window_start"
         reply = engine.ddl(f"CREATE MATERIALIZED VIEW counted AS {counted} EMIT ON WINDOW CLOSE")
@@ -188,9 +188,9 @@ def test_a_view_filled_by_a_job_closes_nothing_before_it_is_filled(
         finally:
             worker.close()
         take(1)  # late: dropped by the source
-        engine.flow.finish_backfill(reply.job)
+        engine.statements.finish_backfill(reply.job)
     finally:
-        engine.flow.small_rows = 5_000
+        engine.statements.small_rows = 5_000
     shown = "SELECT extract(epoch FROM window_start - %s)::int, n FROM counted ORDER BY 1"
     assert engine.client.execute(shown, (START,)).fetchall() == [(0, 2)]
     take(26)

@@ -24,6 +24,7 @@ from sqlglot import exp
 from engine.ddl.connector_table import OWNER
 from engine.ddl.context import Reply
 from engine.flow.barrier import Flow
+from engine.flow.statements import Statements
 from engine.roles import grant_database
 from tailrace.errors import TailraceError
 from tailrace.sql import parse_statement
@@ -61,6 +62,10 @@ class FlowUnderTest:
     server: PostgresServer
     database: str
     queries: dict[str, str] = field(default_factory=dict)
+    statements: Statements = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.statements = Statements(self.flow)
 
     def __repr__(self) -> str:
         return f"FlowUnderTest({self.database})"
@@ -74,7 +79,7 @@ class FlowUnderTest:
         for statement in statements:
             for left in reversed(range(_ATTEMPTS)):
                 try:
-                    reply = self.flow.execute(statement)
+                    reply = self.statements.execute(statement)
                     break
                 except (TailraceError, psycopg.Error) as error:
                     if error.sqlstate != LOCK_NOT_AVAILABLE or not left:  # autovacuum holds it, say
@@ -139,6 +144,7 @@ class FlowUnderTest:
                 lambda: observer.execute(f"{lock} {database}").fetchone() == (0,), 30, "the old flow's end"
             )
         self.flow = Flow.open(self.server.dsn(dbname=self.database), self.clock)
+        self.statements = Statements(self.flow)
 
     def another_client(self) -> psycopg.Connection[Row]:
         return psycopg.connect(self.server.dsn("root", self.database), autocommit=True)

@@ -15,6 +15,7 @@ from engine import state
 from engine.catalog import versions
 from engine.catalog.upgrades import STEPS, Step
 from engine.flow.barrier import Flow
+from engine.flow.statements import Statements
 from engine.layout import Layout
 from tests.support.postgres import PostgresServer
 
@@ -91,8 +92,8 @@ def test_views_of_version_1_go_on(old: str, postgres: PostgresServer) -> None:
                 ("d2",), ("d3",), ("d4",), ("d5",),
             ]  # fmt: skip
             assert client.execute("SELECT name FROM rw_catalog.rw_relation_storage").fetchall()
-            flow.execute("CREATE MATERIALIZED VIEW new AS SELECT count(*) AS n FROM samples")
-            flow.execute("DROP MATERIALIZED VIEW by_site CASCADE")
+            Statements(flow).execute("CREATE MATERIALIZED VIEW new AS SELECT count(*) AS n FROM samples")
+            Statements(flow).execute("DROP MATERIALIZED VIEW by_site CASCADE")
             assert client.execute("SELECT n FROM new").fetchall() == [(5,)]
     finally:
         flow.connection.close()
@@ -119,8 +120,8 @@ def test_views_of_version_2_go_on(database: str, postgres: PostgresServer) -> No
             assert client.execute("SELECT samples FROM copied ORDER BY site").fetchall() == [(2,), (3,)]
             described = client.execute("SELECT description FROM rw_catalog.rw_description").fetchall()
             assert described == [("samples of each site",)]
-            flow.execute("ALTER MATERIALIZED VIEW by_site RENAME TO of_site")
-            flow.execute("DROP TABLE samples CASCADE")
+            Statements(flow).execute("ALTER MATERIALIZED VIEW by_site RENAME TO of_site")
+            Statements(flow).execute("DROP TABLE samples CASCADE")
             assert client.execute("SELECT site FROM copied ORDER BY site").fetchall() == [
                 ("north",),
                 ("south",),
