@@ -1,10 +1,12 @@
 """Sources without a broker: a test hands over the batches, and knows what a watermark must do with them.
 
 `ReferenceSource` is the slow twin of a source's watermark: it keeps every row ever sent and tells which came in time.
+`Streams` plays histories over two of them; what the views are, and what they must hold, is its subclasses' business.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -101,7 +103,7 @@ NAMES = ("s", "s2")
 
 
 @dataclass
-class Streams:
+class Streams(ABC):
     """The engine with two sources, and what views over them have seen."""
 
     engine: FlowUnderTest
@@ -110,6 +112,35 @@ class Streams:
     base: dict[str, list[Row]] = field(default_factory=dict)
     """What the views, when they were made, read again (everything, in time or not), and what came in time since."""
     created: bool = False
+
+    @abstractmethod
+    def create(self) -> None:
+        """Make the views; ends with `begin`."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Compare the views, once they are there, with what the oracle says."""
+
+    def __post_init__(self) -> None:
+        """Sources without a message, and nothing else."""
+        self.engine.clear()
+        self.sources.clear()
+        self.sources.update({name: ReferenceSource(name) for name in NAMES})
+        self.engine.ddl(*(source.ddl() for source in self.sources.values()))
+
+    def play(self, history: History) -> None:
+        """From the beginning: event time goes on with each step, and rows lie about it, early and late."""
+        there = type(self)(self.engine, self.sources, self.oracle)
+        for number, (batch, advance_s) in enumerate(history.batches()):
+            if number == history.create_at:
+                there.create()
+            if number == history.reopen_at:
+                there.engine.reopen()
+            there.barrier(batch, advance_s)
+            there.check()
+        if not there.created:
+            there.create()
+        there.check()
 
     def barrier(self, rows_of: dict[str, list[Row]], advance_s: int) -> None:
         rows_of = {name: rows for name, rows in rows_of.items() if rows}
@@ -155,14 +186,6 @@ def oracle_session(engine: FlowUnderTest) -> Iterator[Oracle]:
         yield connection
 
 
-def renew(engine: FlowUnderTest, sources: dict[str, ReferenceSource]) -> None:
-    """Sources without a message, and nothing else."""
-    engine.clear()
-    sources.clear()
-    sources.update({name: ReferenceSource(name) for name in NAMES})
-    engine.ddl(*(source.ddl() for source in sources.values()))
-
-
 def at(second: int) -> datetime:
     return START + timedelta(seconds=second)
 
@@ -177,22 +200,38 @@ _arrivals = st.lists(
     ),
     max_size=4,
 )
-Steps = list[tuple[int, list[Any], list[Any], int]]
-"""Seconds by which event time goes on, the rows of each source about it, seconds by which the clock goes on."""
-steps: st.SearchStrategy[Steps] = st.lists(
-    st.tuples(st.integers(0, 12), _arrivals, _arrivals, st.sampled_from([0, 1, 40])), min_size=3, max_size=9
+
+
+@dataclass(frozen=True)
+class History:
+    """What comes, before which step the views are made (or at the end), and before which the flow is started again.
+
+    A step: seconds by which event time goes on, the rows of each source about it, seconds by which the clock goes on.
+    """
+
+    steps: list[tuple[int, list[Any], list[Any], int]]
+    create_at: int
+    reopen_at: int
+
+    def batches(self) -> Iterator[tuple[dict[str, list[Row]], int]]:
+        """The rows of each step by source, some early and some late, and the seconds of the clock."""
+        second = 0
+        for further, first, other, advance_s in self.steps:
+            second += further
+            yield (
+                {
+                    name: [(i, g, v, None if s is None else at(second + s), p) for i, g, v, s, p in rows]
+                    for name, rows in zip(NAMES, (first, other), strict=True)
+                },
+                advance_s,
+            )
+
+
+source_histories = st.builds(
+    History,
+    st.lists(
+        st.tuples(st.integers(0, 12), _arrivals, _arrivals, st.sampled_from([0, 1, 40])), min_size=3, max_size=9
+    ),
+    st.integers(0, 9),
+    st.integers(0, 30),
 )
-
-
-def batches(drawn: Steps) -> Iterator[tuple[dict[str, list[Row]], int]]:
-    """The rows of each step by source, some early and some late, and the seconds of the clock."""
-    second = 0
-    for further, first, other, advance_s in drawn:
-        second += further
-        yield (
-            {
-                name: [(i, g, v, None if s is None else at(second + s), p) for i, g, v, s, p in rows]
-                for name, rows in zip(NAMES, (first, other), strict=True)
-            },
-            advance_s,
-        )

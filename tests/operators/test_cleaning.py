@@ -11,11 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 from hypothesis import given
-from hypothesis import strategies as st
 
-from engine.backfill.worker import Worker
 from tests.operators.histories import thorough
-from tests.operators.sources import Oracle, ReferenceSource, Steps, Streams, at, batches, renew, steps
+from tests.operators.sources import History, Oracle, ReferenceSource, Streams, at, source_histories
 from tests.support.flow import START, FlowUnderTest, as_batch, assert_same
 
 VIEWS = yaml.safe_load((Path(__file__).parent / "views" / "cleaned.yaml").read_text())
@@ -48,47 +46,24 @@ class World(Streams):
             assert_same(found, self.oracle.execute(batch).fetchall(), view["name"])
 
 
-def world(engine: FlowUnderTest, sources: dict[str, ReferenceSource], oracle: Oracle) -> World:
-    renew(engine, sources)
-    return World(engine, sources, oracle)
-
-
-def play(there: World, drawn: Steps, create_at: int, reopen_at: int) -> None:
-    for number, (batch, advance_s) in enumerate(batches(drawn)):
-        if number == create_at:
-            there.create()
-        if number == reopen_at:
-            there.engine.reopen()
-        there.barrier(batch, advance_s)
-        there.check()
-    if create_at >= len(drawn):
-        there.create()
-    there.check()
+@pytest.fixture
+def there(engine: FlowUnderTest, sources: dict[str, ReferenceSource], with_views: Oracle) -> World:
+    return World(engine, sources, with_views)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @thorough
-@given(drawn=steps, create_at=st.integers(0, 9), reopen_at=st.integers(0, 30))
-def test_many_random_histories(
-    engine: FlowUnderTest,
-    sources: dict[str, ReferenceSource],
-    with_views: Oracle,
-    drawn: Steps,
-    create_at: int,
-    reopen_at: int,
-) -> None:
-    play(world(engine, sources, with_views), drawn, create_at, reopen_at)
+@given(history=source_histories)
+def test_many_random_histories(there: World, history: History) -> None:
+    there.play(history)
 
 
-def test_state_does_not_grow(
-    engine: FlowUnderTest, sources: dict[str, ReferenceSource], with_views: Oracle
-) -> None:
+def test_state_does_not_grow(there: World) -> None:
     """A minute is kept for longer than any window and interval; then each minute is like the one before."""
-    there = world(engine, sources, with_views)
     there.create()
     for view in VIEWS:
-        item = engine.flow.catalog.by_name(view["name"])
+        item = there.engine.flow.catalog.by_name(view["name"])
         assert item is not None
         assert item.program is not None
         said = [line for line in item.program.explain if " is cleaned: " in line]
@@ -111,55 +86,38 @@ JOINED = (
 )
 
 
-def test_nothing_is_cleaned_before_a_job_has_filled_the_view(
-    engine: FlowUnderTest, sources: dict[str, ReferenceSource], oracle: Oracle
-) -> None:
+def test_nothing_is_cleaned_before_a_job_has_filled_the_view(there: World) -> None:
     """Rows of a window that has closed for the sources, before and while a job fills the view, meet all the same."""
-    there = Streams(engine, sources, oracle)
-    renew(engine, sources)
     for number in ("", "2"):
-        engine.ddl(f"CREATE MATERIALIZED VIEW kept{number} AS SELECT id, ts FROM s{number}")
+        there.engine.ddl(f"CREATE MATERIALIZED VIEW kept{number} AS SELECT id, ts FROM s{number}")
 
     def take(*seconds: int) -> None:
         rows = [(second, 0, 0, at(second), 0) for second in seconds]
         there.barrier({"s": rows, "s2": rows}, 1)
 
     take(1, 2, 12, 22)
-    engine.statements.small_rows = 0
-    try:
-        reply = engine.ddl(f"CREATE MATERIALIZED VIEW joined AS {JOINED}")
-        assert reply.job is not None
-        worker = Worker.open(engine.server.dsn(dbname=engine.database), reply.job)
-        try:
-            take(18)
-            worker.advance()
-            take(24, 35)
-            worker.advance()
-        finally:
-            worker.close()
-        engine.statements.finish_backfill(reply.job)
-    finally:
-        engine.statements.small_rows = 5_000
+    with there.engine.filling(f"CREATE MATERIALIZED VIEW joined AS {JOINED}") as worker:
+        take(18)
+        worker.advance()
+        take(24, 35)
+        worker.advance()
     assert there.state_rows("joined") == 14
     found = "SELECT extract(epoch FROM window_start - %s)::int, count(*) FROM joined GROUP BY 1 ORDER BY 1"
-    assert engine.client.execute(found, (START,)).fetchall() == [(0, 4), (10, 4), (20, 4), (30, 1)]
+    client = there.engine.client
+    assert client.execute(found, (START,)).fetchall() == [(0, 4), (10, 4), (20, 4), (30, 1)]
     take(36)  # the watermark is at 31, that of the windows at 30
     assert there.state_rows("joined") == 4
-    assert engine.client.execute(found, (START,)).fetchall()[-1] == (30, 4)
+    assert client.execute(found, (START,)).fetchall()[-1] == (30, 4)
 
 
-def test_state_of_sinks_is_cleaned(
-    engine: FlowUnderTest, sources: dict[str, ReferenceSource], oracle: Oracle
-) -> None:
-    there = Streams(engine, sources, oracle)
-    renew(engine, sources)
+def test_state_of_sinks_is_cleaned(there: World) -> None:
     joined = "SELECT s.id, s2.id AS y FROM s JOIN s2 ON s.ts = s2.ts"
-    engine.ddl(f"CREATE SINK k AS {joined} WITH (connector = 'blackhole', type = 'append-only')")
-    item = engine.flow.catalog.by_name("k")
+    there.engine.ddl(f"CREATE SINK k AS {joined} WITH (connector = 'blackhole', type = 'append-only')")
+    item = there.engine.flow.catalog.by_name("k")
     assert item is not None
     log = f"engine.sink_log_{item.id}"
     for second in range(0, 60, 5):
-        there.barrier({name: [(second, 0, 0, at(second), 0)] for name in sources}, 1)
-    ((logged,),) = engine.flow.connection.execute(f"SELECT count(*) FROM {log}").fetchall()
+        there.barrier({name: [(second, 0, 0, at(second), 0)] for name in there.sources}, 1)
+    ((logged,),) = there.engine.flow.connection.execute(f"SELECT count(*) FROM {log}").fetchall()
     assert logged == 12
     assert there.state_rows("k") == logged + 4  # of each side the rows of the last five seconds

@@ -15,11 +15,9 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import given
-from hypothesis import strategies as st
 
-from engine.backfill.worker import Worker
 from tests.operators.histories import quick, thorough
-from tests.operators.sources import Oracle, ReferenceSource, Steps, Streams, at, batches, renew, steps
+from tests.operators.sources import History, Oracle, ReferenceSource, Streams, at, source_histories
 from tests.support.flow import START, FlowUnderTest, as_batch, assert_same
 
 VIEWS = yaml.safe_load((Path(__file__).parent / "views" / "emit_on_close.yaml").read_text())
@@ -92,65 +90,26 @@ def with_views(oracle: Oracle) -> Oracle:
     return oracle
 
 
-def world(engine: FlowUnderTest, sources: dict[str, ReferenceSource], oracle: Oracle) -> World:
-    renew(engine, sources)
-    return World(engine, sources, oracle)
-
-
-def play(
-    engine: FlowUnderTest,
-    sources: dict[str, ReferenceSource],
-    oracle: Oracle,
-    drawn: Steps,
-    create_at: int,
-    reopen_at: int,
-) -> None:
-    """Event time goes on with each step, and rows lie about it, early and late."""
-    there = world(engine, sources, oracle)
-    for number, (batch, advance_s) in enumerate(batches(drawn)):
-        if number == create_at:
-            there.create()
-        if number == reopen_at:
-            engine.reopen()
-        there.barrier(batch, advance_s)
-        there.check()
-    if create_at >= len(drawn):
-        there.create()
-    there.check()
+@pytest.fixture
+def there(engine: FlowUnderTest, sources: dict[str, ReferenceSource], with_views: Oracle) -> World:
+    return World(engine, sources, with_views)
 
 
 @quick
-@given(drawn=steps, create_at=st.integers(0, 9), reopen_at=st.integers(0, 30))
-def test_random_histories(
-    engine: FlowUnderTest,
-    sources: dict[str, ReferenceSource],
-    with_views: Oracle,
-    drawn: Steps,
-    create_at: int,
-    reopen_at: int,
-) -> None:
-    play(engine, sources, with_views, drawn, create_at, reopen_at)
+@given(history=source_histories)
+def test_random_histories(there: World, history: History) -> None:
+    there.play(history)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @thorough
-@given(drawn=steps, create_at=st.integers(0, 9), reopen_at=st.integers(0, 30))
-def test_many_random_histories(
-    engine: FlowUnderTest,
-    sources: dict[str, ReferenceSource],
-    with_views: Oracle,
-    drawn: Steps,
-    create_at: int,
-    reopen_at: int,
-) -> None:
-    play(engine, sources, with_views, drawn, create_at, reopen_at)
+@given(history=source_histories)
+def test_many_random_histories(there: World, history: History) -> None:
+    there.play(history)
 
 
-def test_closed_windows_leave_the_state(
-    engine: FlowUnderTest, sources: dict[str, ReferenceSource], with_views: Oracle
-) -> None:
-    there = world(engine, sources, with_views)
+def test_closed_windows_leave_the_state(there: World) -> None:
     there.create()
     for second in range(0, 200, 5):
         row = (second, 1, 1, at(second), 0)
@@ -160,38 +119,28 @@ def test_closed_windows_leave_the_state(
             assert there.state_rows(view) <= 8, view
         for view in ("interval_joined", "left_joined"):  # three matches a row, of 10 seconds
             assert there.state_rows(view) <= 24, view
-    assert len(engine.rows("SELECT * FROM plain")) > 30
+    assert len(there.engine.rows("SELECT * FROM plain")) > 30
 
 
-def test_a_view_filled_by_a_job_closes_nothing_before_it_is_filled(
-    engine: FlowUnderTest, sources: dict[str, ReferenceSource], with_views: Oracle
-) -> None:
+def test_a_view_filled_by_a_job_closes_nothing_before_it_is_filled(there: World) -> None:
     """Rows of one window, before, while and after a job fills the view, meet in one row."""
-    there = world(engine, sources, with_views)
-    engine.ddl(f"CREATE MATERIALIZED VIEW kept AS {KEPT}")
+    there.engine.ddl(f"CREATE MATERIALIZED VIEW kept AS {KEPT}")
 
     def take(*seconds: int) -> None:
         there.barrier({"s": [(n, 1, 1, at(second), 0) for n, second in enumerate(seconds)]}, 1)
 
     take(1, 2, 12, 22)  # the watermark is at 17: the first window is closed, the second takes rows from 17 on
-    engine.statements.small_rows = 0
-    try:
-        counted = "SELECT window_start, count(*) AS n FROM TUMBLE(kept, ts, INTERVAL '10 seconds') GROUP BY window_start"
-        reply = engine.ddl(f"CREATE MATERIALIZED VIEW counted AS {counted} EMIT ON WINDOW CLOSE")
-        assert reply.job is not None
-        worker = Worker.open(engine.server.dsn(dbname=engine.database), reply.job)
-        try:
-            take(18)
-            worker.advance()
-            take(19, 24)
-            worker.advance()
-        finally:
-            worker.close()
+    counted = "SELECT window_start, count(*) AS n FROM TUMBLE(kept, ts, INTERVAL '10 seconds') GROUP BY window_start"
+    with there.engine.filling(
+        f"CREATE MATERIALIZED VIEW counted AS {counted} EMIT ON WINDOW CLOSE"
+    ) as worker:
+        take(18)
+        worker.advance()
+        take(19, 24)
+        worker.advance()
         take(1)  # late: dropped by the source
-        engine.statements.finish_backfill(reply.job)
-    finally:
-        engine.statements.small_rows = 5_000
     shown = "SELECT extract(epoch FROM window_start - %s)::int, n FROM counted ORDER BY 1"
-    assert engine.client.execute(shown, (START,)).fetchall() == [(0, 2)]
+    client = there.engine.client
+    assert client.execute(shown, (START,)).fetchall() == [(0, 2)]
     take(26)
-    assert engine.client.execute(shown, (START,)).fetchall() == [(0, 2), (10, 3)]
+    assert client.execute(shown, (START,)).fetchall() == [(0, 2), (10, 3)]

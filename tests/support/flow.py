@@ -10,7 +10,7 @@ import math
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,8 +21,10 @@ import psycopg
 from psycopg import sql
 from sqlglot import exp
 
+from engine.backfill.worker import Worker
 from engine.ddl.connector_table import OWNER
 from engine.ddl.context import Reply
+from engine.ddl.filling import SMALL_ROWS
 from engine.flow.barrier import Flow
 from engine.flow.statements import Statements
 from engine.roles import grant_database
@@ -90,6 +92,19 @@ class FlowUnderTest:
         """CREATE MATERIALIZED VIEW, remembered for `check`."""
         self.ddl(f"CREATE MATERIALIZED VIEW {name} AS {query}")
         self.queries[name] = query
+
+    @contextmanager
+    def filling(self, statement: str) -> Iterator[Worker]:
+        """Run a statement whose object a worker has to fill, and hand out the worker; at the end the object is live."""
+        self.statements.small_rows = 0
+        try:
+            reply = self.ddl(statement)
+        finally:
+            self.statements.small_rows = SMALL_ROWS
+        assert reply.job is not None
+        with closing(Worker.open(self.server.dsn(dbname=self.database), reply.job)) as worker:
+            yield worker
+        self.statements.finish_backfill(reply.job)
 
     def explain(self, query: str) -> list[str]:
         """EXPLAIN of a materialized view with this query, line by line."""
