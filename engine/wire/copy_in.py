@@ -5,7 +5,7 @@ every INSERT too. So the rows go into the table behind it: all that an INSERT me
 the change log) hangs on that table's triggers, and COPY fires the same ones. Its name is looked up each time, never kept,
 so that a prepared COPY follows the visible name. RisingWave has no COPY FROM; the syntax is PostgreSQL's.
 
-Pure, bytes and values only; `engine.wire.session` does the talking.
+Pure, bytes and values only; `engine.wire.copy_rows` does the talking.
 """
 
 from __future__ import annotations

@@ -1,15 +1,18 @@
 """The rows of one session's COPY ... FROM STDIN on their way to PostgreSQL: passed on, watched, cancelled.
 
-What the COPY is and where it goes is said before (`engine.wire.copy_in`); this has the time between PostgreSQL's
-CopyInResponse and the end of the rows, in which the client's messages are not statements. Called by `engine.wire.session`.
+What the COPY is and where it goes, `engine.wire.copy_in` says; between PostgreSQL's CopyInResponse and the end of the rows the
+client's messages are not statements, but this module's. Called by `engine.wire.session`.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-from engine.wire import protocol
+from engine.wire import copy_in, protocol
 from engine.wire.copy_in import CopyStream
+from engine.wire.exchange import Exchange
+from engine.wire.plans import CopyIn
+from engine.wire.replies import ReplyStream
 from engine.wire.rim import Rim
 from tailrace.errors import TailraceError
 
@@ -28,6 +31,23 @@ class CopyRows:
 
     def __bool__(self) -> bool:
         return self._copy is not None
+
+    async def run(self, plan: CopyIn, exchange: Exchange, replies: ReplyStream) -> bool:
+        """Let the client's rows through to PostgreSQL; true if that failed there, which the client has been told.
+
+        Both protocols come to one simple query: its own ReadyForQuery is swallowed. Raises TailraceError or RelayedError.
+        """
+        rows = await exchange.rows_of(copy_in.lookup(plan))
+        sql = copy_in.statement(plan, rows)
+        replies.copy_begins = self.begin
+        replies.standing_for = (copy_in.storage(rows), plan.relation)
+        replies.hide_positions = True
+        try:
+            failed = await exchange.run(sql, self.answered)
+        finally:
+            replies.copy_begins = replies.standing_for = None
+        replies.wrote = replies.wrote or (replies.track_writes and not failed)
+        return failed
 
     def begin(self) -> None:
         """PostgreSQL waits for rows."""

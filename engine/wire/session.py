@@ -14,30 +14,23 @@ from collections.abc import Coroutine
 from enum import Enum
 from typing import Any
 
-from engine.wire import commands, copy_in, protocol
-from engine.wire.classify import (
-    about_columns,
-    classify,
-    not_in_transaction,
-    with_columns,
-    with_row_ids,
-    writes,
-)
-from engine.wire.commands import Answer, Context, RelayedError, Reply
-from engine.wire.computed_columns import ComputedColumns
+from engine.wire import commands, protocol
+from engine.wire.answers import encode_failure, encode_reply, too_long
+from engine.wire.classify import classify, not_in_transaction, writes
+from engine.wire.commands import Context, RelayedError, Reply
+from engine.wire.completion import Completion
 from engine.wire.copy_rows import CopyRows
 from engine.wire.cursors import Cursors
+from engine.wire.exchange import Exchange
 from engine.wire.plans import ColumnsQuery, Command, CopyIn, Forward, RowIdQuery
 from engine.wire.prepared import Portal, Prepared
 from engine.wire.query_text import decode_text, statements, without_end
 from engine.wire.replies import PASS_ON, Expectation, ReplyStream
 from engine.wire.rim import Rim
-from engine.wire.row_ids import lookup
 from engine.wire.rpc import FlowClient
 from engine.wire.startup import Login
 from engine.wire.upstream import Greeting
 from tailrace.errors import PermissionDenied, TailraceError, UnsupportedFeature
-from tailrace.sql.column_lists import written_out
 
 _HEADER = struct.Struct("!ci").unpack_from
 _EXTENDED = b"PBDEC"
@@ -61,7 +54,6 @@ class Session:
         self, rim: Rim, login: Login, greeting: Greeting, flow: FlowClient, databases: FlowClient
     ) -> None:
         self._rim = rim
-        self._loop = asyncio.get_running_loop()
         self.replies = ReplyStream(greeting.status)
         self.replies.track_writes = login.settings.implicit_flush
         self.held = False
@@ -69,8 +61,9 @@ class Session:
         self._unsynced = False
         self._skipping = False
         self._prepared = Prepared()
-        self._cursors = Cursors(self._ask)
-        self._computed = ComputedColumns(login.database, self._rows_of)
+        self._exchange = Exchange(rim, self.replies)
+        self._cursors = Cursors(self._exchange.ask)
+        self._completion = Completion(login.database, self._exchange)
         self._command: asyncio.Future[Reply] | None = None
         self._copy_rows = CopyRows(rim)
         self._context = Context(
@@ -79,7 +72,7 @@ class Session:
             settings=login.settings,
             flow=flow,
             databases=databases,
-            ask=self._ask,
+            ask=self._exchange.ask,
             transaction_status=lambda: self.replies.status,
             read_only=greeting.parameters.get("default_transaction_read_only") == "on",
             forget_statement=self._prepared.forget,
@@ -102,7 +95,7 @@ class Session:
             end = position + 1 + length
             if end > size:
                 if length > protocol.MAX_MESSAGE_BYTES:
-                    raise _too_long(length)
+                    raise too_long(length)
                 break
             if kind in b"QPFX" or self._prepared or self._skipping:
                 self._outbox += inbox[start:position]
@@ -180,30 +173,6 @@ class Session:
         self.held = True
         self._rim.run(work)
 
-    async def _ask(self, sql: str) -> Answer:
-        """Run a query of our own. Raises RelayedError. PostgreSQL must be idle."""
-        collected = self.replies.collect()
-        await self._await_ready(sql)
-        if collected.error is not None:
-            raise RelayedError(protocol.without_fields(collected.error, b"PW"))
-        return Answer(collected.tag, collected.rows, collected.names)
-
-    async def _rows_of(self, sql: str) -> list[list[str | None]]:
-        return (await self._ask(sql)).rows
-
-    async def _await_ready(self, sql: str) -> bool:
-        """Send a query of which the client must not see ReadyForQuery; true if it failed."""
-        done: asyncio.Future[bool] = self._loop.create_future()
-
-        def finish(failed: bool) -> None:
-            self._copy_rows.answered()
-            if not done.done():
-                done.set_result(failed)
-
-        self.replies.expect(Expectation(True, finish))
-        self._rim.to_postgres(protocol.encode_query(sql))
-        return await done
-
     # Simple query protocol
 
     def _query(self, body: bytes) -> Outcome:
@@ -214,10 +183,10 @@ class Session:
             if len(parts) == 1 and not self.replies.track_writes:
                 plan = self._cursors.resolve(classify(parts[0]))
                 self._check_read_only(plan)
-                if isinstance(plan, Forward) and not plan.types and self._computed.leaves(plan):
+                if self._completion.is_complete(plan) and not plan.types:
                     return self._forward_query(plan)
         except TailraceError as error:
-            self._send_error(error)
+            self._rim.send(encode_failure(error))
             self._rim.send(protocol.encode_ready(self.replies.status))
             return Outcome.DONE
         self._hold(self._run_statements(parts))
@@ -251,19 +220,17 @@ class Session:
                         break
                     await self._implicit_flush()
                     continue
-                if isinstance(plan, RowIdQuery | ColumnsQuery):
-                    plan = await self._looked_up(plan)
-                if not isinstance(plan, Forward):
-                    self._send_reply(await self._carry_out(plan), described=False)
+                if not isinstance(plan, Forward | RowIdQuery | ColumnsQuery):
+                    self._rim.send(encode_reply(await self._carry_out(plan)))
                     continue
-                plan = await self._computed.placed(plan)
-                await self._context.flow.provide(plan.types)
+                forward = await self._completion.complete(plan)
+                await self._context.flow.provide(forward.types)
                 self.replies.hide_positions = True
-                if await self._await_ready(plan.sql):
+                if await self._exchange.run(forward.sql):
                     break
                 await self._implicit_flush()
         except (TailraceError, RelayedError) as error:
-            self._send_error(error)
+            self._rim.send(encode_failure(error))
         self._rim.send(protocol.encode_ready(self.replies.status))
         self._release()
 
@@ -277,64 +244,33 @@ class Session:
             self._check_read_only(plan)
         except TailraceError as error:
             return self._refuse(error)
-        if isinstance(plan, Forward) and self._computed.leaves(plan):
-            if plan.types and not self._drained():
-                return Outcome.WAIT
+        if self._completion.is_complete(plan) and not plan.types:
             self._unsynced = True
             self._prepared.replace(name)
             if not plan.rewritten:
                 return Outcome.FORWARD
-            parse = protocol.encode_parse(name, plan.sql.encode(), body[after:])
-            if plan.types:
-                self._hold(self._parse_with_types(plan, parse))
-            else:
-                self._outbox += parse
+            self._outbox += protocol.encode_parse(name, plan.sql.encode(), body[after:])
             return Outcome.DONE
         if not self._drained():
             return Outcome.WAIT
         if isinstance(plan, Forward | RowIdQuery | ColumnsQuery):
-            self._hold(self._parse_looked_up(name, plan, body[after:]))
+            self._hold(self._parse_completed(name, plan, body[after:]))
             return Outcome.DONE
         self._rim.send(self._prepared.parse(name, plan))
         return Outcome.DONE
 
-    async def _parse_with_types(self, plan: Forward, parse: bytes) -> None:
-        """Pass a Parse message on when the types that it names are there."""
-        try:
-            await self._context.flow.provide(plan.types)
-            self._unsynced = True
-            self._rim.to_postgres(parse)
-        except TailraceError as error:
-            self._send_error(error)
-            self._skipping = True
-        self._release()
-
-    async def _looked_up(self, plan: Forward | RowIdQuery | ColumnsQuery) -> Forward:
-        """The text of a query that depends on the catalog. Raises TailraceError or RelayedError."""
-        if isinstance(plan, Forward):
-            return await self._computed.placed(plan)
-        if isinstance(plan, RowIdQuery):
-            return with_row_ids(plan, (await self._ask(lookup(plan.sql))).rows)
-        steps = written_out(plan.sql)
-        try:
-            question = next(steps)
-            while True:
-                question = steps.send((await self._ask(about_columns(question))).names)
-        except StopIteration as end:
-            return with_columns(end.value)
-
-    async def _parse_looked_up(
+    async def _parse_completed(
         self, name: bytes, plan: Forward | RowIdQuery | ColumnsQuery, types: bytes
     ) -> None:
-        """Parse of a query that depends on the catalog."""
+        """Parse of a query that depends on the catalog, or names types that have to be there first."""
         try:
-            forward = await self._looked_up(plan)
+            forward = await self._completion.complete(plan)
             await self._context.flow.provide(forward.types)
             self._unsynced = True
             self._prepared.replace(name)
             self._rim.to_postgres(protocol.encode_parse(name, forward.sql.encode(), types))
         except (TailraceError, RelayedError) as error:
-            self._send_error(error)
+            self._rim.send(encode_failure(error))
             self._skipping = True
         self._release()
 
@@ -360,9 +296,9 @@ class Session:
             if isinstance(portal.plan, CopyIn):
                 self._skipping = await self._copy_in(portal.plan)
             else:
-                self._send_reply(await self._carry_out(portal.plan), described=True, portal=portal)
+                self._rim.send(encode_reply(await self._carry_out(portal.plan), portal))
         except (TailraceError, RelayedError) as error:
-            self._send_error(error)
+            self._rim.send(encode_failure(error))
             self._skipping = True
         self._release()
 
@@ -370,7 +306,7 @@ class Session:
         """Answer a message of the extended protocol with an error; all up to Sync is skipped."""
         if not self._drained():
             return Outcome.WAIT
-        self._send_error(error)
+        self._rim.send(encode_failure(error))
         self._skipping = True
         return Outcome.DONE
 
@@ -392,17 +328,14 @@ class Session:
         try:
             await self._implicit_flush()
         except TailraceError as error:
-            self._send_error(error)
+            self._rim.send(encode_failure(error))
         self._rim.send(protocol.encode_ready(self.replies.status))
         self._release()
 
     # COPY ... FROM STDIN
 
     async def _copy_in(self, plan: CopyIn) -> bool:
-        """Let the client's rows through to PostgreSQL; true if that failed there, which the client has been told.
-
-        Both protocols come to one simple query: its own ReadyForQuery is swallowed. Raises TailraceError or RelayedError.
-        """
+        """`CopyRows.run`, for a client that may write."""
         refusal = not_in_transaction(plan, failed=self.replies.status == commands.FAILED)
         if refusal is not None:
             raise refusal
@@ -411,17 +344,7 @@ class Session:
                 f"permission denied: role {self._context.user} may only read",
                 hint="connect as root to change anything",
             )
-        rows = (await self._ask(copy_in.lookup(plan))).rows
-        sql = copy_in.statement(plan, rows)
-        self.replies.copy_begins = self._copy_rows.begin
-        self.replies.standing_for = (copy_in.storage(rows), plan.relation)
-        self.replies.hide_positions = True
-        try:
-            failed = await self._await_ready(sql)
-        finally:
-            self.replies.copy_begins = self.replies.standing_for = None
-        self.replies.wrote = self.replies.wrote or (self.replies.track_writes and not failed)
-        return failed
+        return await self._copy_rows.run(plan, self._exchange, self.replies)
 
     # Commands
 
@@ -442,31 +365,3 @@ class Session:
         finally:
             self._command = None
             self.replies.track_writes = self._context.settings.implicit_flush
-
-    def _send_reply(self, reply: Reply, *, described: bool, portal: Portal | None = None) -> None:
-        """Rows need a description: the client has had it (`described`, if the plan has columns), or gets it here."""
-        columns, formats = (
-            (portal.plan.columns, portal.formats) if portal is not None else (reply.columns, ())
-        )
-        parts = [protocol.encode_notice(notice) for notice in reply.notices]
-        if columns and not described:
-            parts.append(protocol.encode_row_description(columns))
-        if columns:
-            parts += (protocol.encode_data_row(row, columns, formats) for row in reply.rows)
-        parts.append(protocol.encode_command_complete(reply.tag))
-        self._rim.send(b"".join(parts))
-
-    def _send_error(self, error: TailraceError | RelayedError) -> None:
-        if isinstance(error, RelayedError):
-            self._rim.send(protocol.encode(b"E", error.body))
-        else:
-            self._rim.send(protocol.encode_error(error))
-
-
-def _too_long(length: int) -> TailraceError:
-    limit = protocol.MAX_MESSAGE_BYTES
-    return TailraceError(
-        f"message of {length} bytes is longer than the {limit} that are accepted",
-        sqlstate="54000",
-        hint="write fewer rows in one statement",
-    )
