@@ -1,6 +1,6 @@
 """The catalog in memory: every object as a value, loaded at start and after each DDL statement.
 
-The flow is the only writer, so its copy is always right; what clients see are the views of `engine.catalog.schema`.
+The flow is the only writer, so its copy is always right; what clients see are the views of `engine.catalog.visible`.
 """
 
 from __future__ import annotations

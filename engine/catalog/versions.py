@@ -17,8 +17,9 @@ import psycopg
 
 from engine import functions
 from engine.catalog import risingwave
-from engine.catalog.schema import ADDED_IN_2, ADDED_IN_3, GRANTS, PRIVATE, VISIBLE, pg_class_view
+from engine.catalog.schema import ADDED_IN_2, ADDED_IN_3, PRIVATE
 from engine.catalog.upgrades import STEPS, Step
+from engine.catalog.visible import GRANTS, VISIBLE, pg_class_view
 from engine.operators.base import quote
 from engine.state import STATE_VERSION
 from tailrace.errors import TailraceError
