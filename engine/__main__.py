@@ -18,9 +18,9 @@ from tailrace.errors import TailraceError
 _DESCRIPTION = """\
 Run the embedded engine: RisingWave's SQL dialect, views maintained incrementally, on PostgreSQL.
 
-It starts three processes and keeps them up (PostgreSQL, flow: maintains the views, wire: serves clients),
-prints one line on stdout when it serves, and runs in the foreground until Ctrl-C or SIGTERM, which stop
-everything in order.
+It starts five processes and keeps them up (PostgreSQL; flow: maintains the views; delivery: writes what sinks
+send; databases: keeps flows of further databases; wire: serves clients), prints one line on stdout when it
+serves, and runs in the foreground until Ctrl-C or SIGTERM, which stop everything in order.
 """
 
 _EPILOG = """\
@@ -37,7 +37,7 @@ who may connect:
     CREATE USER ann WITH PASSWORD '...'; GRANT CONNECT ON DATABASE dev TO ann; GRANT SELECT ON ...
 
 in the data directory:
-  logs/{postgres,flow,wire}.log                   what each process says; bounded
+  logs/{postgres,flow,delivery,databases,wire}.log  what each process says; bounded
   engine.json                                     pids and URL while it runs
   removing the directory removes all state
 
