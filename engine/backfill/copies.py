@@ -17,7 +17,8 @@ from typing import Any
 import psycopg
 
 from engine.catalog.objects import CatalogObject
-from engine.compile.program import Program, borrowed_indexes, delta_name, indexed
+from engine.compile.builder import indexed
+from engine.compile.program import Program, borrowed_indexes, delta_name
 from engine.operators.base import names, quote
 
 Connection = psycopg.Connection[tuple[Any, ...]]

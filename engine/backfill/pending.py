@@ -11,7 +11,8 @@ from typing import Any
 import psycopg
 
 from engine.catalog.objects import CatalogObject
-from engine.compile.program import consolidate, delta_name
+from engine.compile.builder import consolidate
+from engine.compile.program import delta_name
 from engine.operators.base import WEIGHT, names, quote
 
 Connection = psycopg.Connection[tuple[Any, ...]]

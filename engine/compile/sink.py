@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from engine.compile.explain import explain
 from engine.compile.materialize import kept, stepwise
-from engine.compile.program import Program, ProgramBuilder, consolidate
+from engine.compile.builder import ProgramBuilder, consolidate
+from engine.compile.program import Program
 from engine.operators.base import WEIGHT, Column, Operator, names, quote
 
 INSERT, DELETE, UPDATE_INSERT, UPDATE_DELETE = 1, 2, 3, 4

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.compile.program import WRITTEN, Program, ProgramBuilder, consolidate
+from engine.compile.builder import ProgramBuilder, consolidate
+from engine.compile.program import WRITTEN, Program
 from engine.operators.base import WEIGHT, Column, names
 from engine.operators.changelog import changes
 from engine.operators.scan import Scan

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from engine.compile.program import ONE, ProgramBuilder
+from engine.compile.builder import ONE, ProgramBuilder
 from engine.operators.accumulators import SOURCE, Accumulators, AggregateCall, Cell, Fresh
 from engine.operators.base import (
     WEIGHT,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from engine.operators.watermark import Watermarks
 
 if TYPE_CHECKING:
-    from engine.compile.program import ProgramBuilder
+    from engine.compile.builder import ProgramBuilder
 
 WEIGHT = "_w"
 

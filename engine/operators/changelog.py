@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.compile.program import ProgramBuilder, consolidate
+from engine.compile.builder import ProgramBuilder, consolidate
 from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Stream, Unary, names, quote
 from tailrace.sql.changelog import OPERATION, ROW_ID
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.compile.program import ProgramBuilder
+from engine.compile.builder import ProgramBuilder
 from engine.operators.base import WEIGHT, Column, Cost, Description, Stream, Unary, exists_match, names
 from engine.operators.watermark import Watermarks, moving
 

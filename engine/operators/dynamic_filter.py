@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.compile.program import ONE, ProgramBuilder
+from engine.compile.builder import ONE, ProgramBuilder
 from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names, quote
 
 _OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}

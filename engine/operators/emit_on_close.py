@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.compile.program import ProgramBuilder
+from engine.compile.builder import ProgramBuilder
 from engine.operators.aggregate import Aggregate
 from engine.operators.base import WEIGHT, Along, Cost, Description, Origin, Stream, names, quote
 from engine.operators.top_n import TopN

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.compile.program import ProgramBuilder
+from engine.compile.builder import ProgramBuilder
 from engine.operators.base import WEIGHT, Column, Cost, Description, Linear, Origin, Stream, names
 
 

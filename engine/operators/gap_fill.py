@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from engine.compile.program import ProgramBuilder, apply_delta
+from engine.compile.builder import ProgramBuilder, apply_delta
 from engine.operators.base import (
     WEIGHT,
     Column,

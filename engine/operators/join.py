@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.compile.program import ProgramBuilder, consolidate
+from engine.compile.builder import ProgramBuilder, consolidate
 from engine.operators.base import WEIGHT, Column, Cost, Description, Operator, Origin, Stream, names
 from engine.operators.matching import Match, joined_reading
 from engine.operators.watermark import Watermarks

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from engine.compile.program import ProgramBuilder
+from engine.compile.builder import ProgramBuilder
 from engine.operators.base import WEIGHT, Column, Operator, Reading, Stream, names, no_nulls, quote
 from engine.operators.project import sql
 from engine.operators.watermark import Watermark, Watermarks, at_least, least, moving

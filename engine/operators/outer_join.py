@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 
-from engine.compile.program import ProgramBuilder
+from engine.compile.builder import ProgramBuilder
 from engine.operators.base import WEIGHT, Column, Description, Operator, Origin, Stream, names, quote
 from engine.operators.join import Join, cost
 from engine.operators.matching import changes, is_matched, joined_reading

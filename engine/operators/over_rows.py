@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.compile.program import ProgramBuilder, consolidate
+from engine.compile.builder import ProgramBuilder, consolidate
 from engine.operators.base import (
     WEIGHT,
     Along,

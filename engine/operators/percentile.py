@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.compile.program import ONE, ProgramBuilder
+from engine.compile.builder import ONE, ProgramBuilder
 from engine.operators.base import (
     WEIGHT,
     Column,

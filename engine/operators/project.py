@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from engine.compile.program import ProgramBuilder
+from engine.compile.builder import ProgramBuilder
 from engine.operators.base import (
     WEIGHT,
     Column,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from engine.compile.program import ProgramBuilder
+from engine.compile.builder import ProgramBuilder
 from engine.operators.base import WEIGHT, Along, Cost, Description, Origin, Stream, names, quote
 from engine.operators.project import sql
 from engine.operators.watermark import Watermark, Watermarks

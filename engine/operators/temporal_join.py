@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.compile.program import ProgramBuilder, apply_delta, consolidate
+from engine.compile.builder import ProgramBuilder, apply_delta, consolidate
 from engine.operators.base import (
     WEIGHT,
     Column,

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.compile.program import ProgramBuilder, apply_delta
+from engine.compile.builder import ProgramBuilder, apply_delta
 from engine.operators.base import (
     WEIGHT,
     Column,
