@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg import sql
 
-from engine.roles import grant_database
 from tests.support.broker import BrokerProcess
 from tests.support.cluster import Cluster, why_no_docker
 from tests.support.engine import running_engine
-from tests.support.postgres import PostgresServer, running_postgres
+from tests.support.postgres import PostgresServer, fresh_database, running_postgres
 
 LONGEST = (
     "e2e/test_up.py", "operators/test_plans.py", "e2e/test_migrations.py", "chaos/test_chaos.py", "e2e/test_loader.py",
@@ -42,14 +38,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
 @pytest.fixture
 def database(postgres: PostgresServer) -> Iterator[str]:
     """The connection string, as superuser, of an empty database that is dropped after the test."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    with psycopg.connect(postgres.dsn(dbname=name)) as connection:
-        grant_database(connection, name)
-    yield postgres.dsn(dbname=name)
-    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with fresh_database(postgres, furnished=False) as name:
+        yield postgres.dsn(dbname=name)
 
 
 @pytest.fixture(scope="session")

@@ -16,12 +16,19 @@ from engine.flow.loop import error_reply, reply_of
 from tailrace.errors import TailraceError
 from tests.clients.relay import FakeFlow, Relay, make_objects, running_relay
 from tests.support.flow import FlowUnderTest, running_flow
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, fresh_database
+
+
+@pytest.fixture
+def database(postgres: PostgresServer) -> Iterator[str]:
+    """The connection string, as superuser, of a database that a flow has opened once."""
+    with fresh_database(postgres, furnished=True) as name:
+        yield postgres.dsn(dbname=name)
 
 
 @pytest.fixture
 def relay(postgres: PostgresServer, database: str) -> Iterator[Relay]:
-    """A front door over an empty database."""
+    """A front door over a database without objects."""
     name = str(conninfo_to_dict(database)["dbname"])
     layout = postgres.layout
     with (

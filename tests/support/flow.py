@@ -7,7 +7,6 @@ multisets; floats with a relative tolerance, since the order of additions differ
 from __future__ import annotations
 
 import math
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -18,7 +17,6 @@ from functools import lru_cache
 from typing import Any
 
 import psycopg
-from psycopg import sql
 from sqlglot import exp
 
 from engine.backfill.worker import Worker
@@ -27,12 +25,11 @@ from engine.ddl.context import Reply
 from engine.ddl.filling import SMALL_ROWS
 from engine.flow.barrier import Flow
 from engine.flow.statements import Statements
-from engine.roles import grant_database
 from tailrace.errors import TailraceError
 from tailrace.sql import parse_statement
 from tailrace.sql.asof import expand_asof
 from tailrace.sql.windows import expand_windows
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, fresh_database
 from tests.support.processes import wait_until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -234,17 +231,11 @@ def _equal(left: Any, right: Any) -> bool:
 @contextmanager
 def running_flow(server: PostgresServer) -> Iterator[FlowUnderTest]:
     """A flow on a fresh database, dropped afterwards."""
-    name = f"flow_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server.dsn(), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    with psycopg.connect(server.dsn(dbname=name)) as connection:
-        grant_database(connection, name)
     clock = Clock()
-    try:
+    with fresh_database(server, furnished=True) as name:
         flow = Flow.open(server.dsn(dbname=name), clock)
-        flow.barrier_time = (
-            None  # the catalog's first time is the real clock's; the tests' clock begins where it likes
-        )
+        # the catalog's first time is the real clock's; the tests' clock begins where it likes
+        flow.barrier_time = None
         with psycopg.connect(server.dsn("root", name), autocommit=True) as client:
             client.prepare_threshold = None  # a name may come back with other columns in the next test
             running = FlowUnderTest(flow, client, clock, server, name)
@@ -252,9 +243,6 @@ def running_flow(server: PostgresServer) -> Iterator[FlowUnderTest]:
                 yield running
             finally:
                 running.flow.connection.close()  # a test may have opened another one
-    finally:
-        with psycopg.connect(server.dsn(), autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def table_rows(text: str) -> Sequence[Row]:
