@@ -18,10 +18,8 @@ from engine.operators.base import (
     Origin,
     Reading,
     Stream,
-    equal,
-    equal_nulls,
     names,
-    no_nulls,
+    place_of,
     quote,
 )
 from engine.operators.watermark import Watermarks
@@ -284,12 +282,10 @@ def apply_delta(table: str, delta: str, operator: Operator, *, consolidated: boo
     updates = ", ".join(f"{quote(c)} = EXCLUDED.{quote(c)}" for c in rest)
     conflict = f"({names(key)}) DO UPDATE SET {updates}" if updates else "DO NOTHING"
     rows = delta if consolidated else f"({consolidate(delta, columns)})"
-    strict = f"(SELECT s.ctid FROM {table} AS s WHERE {equal('s', 'd', key)})"
-    nulls = f"(SELECT s.ctid FROM {table} AS s WHERE {equal_nulls('s', 'd', key)})"
     same = " AND ".join(f"t.{quote(c)} IS NOT DISTINCT FROM g.{quote(c)}" for c in rest) or "true"
     return [
         f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {rows} AS d WHERE {WEIGHT} > 0 "
         f"ON CONFLICT {conflict}",
-        f"DELETE FROM {table} AS t USING (SELECT d.*, CASE WHEN {no_nulls('d', key)} THEN {strict} ELSE {nulls} END AS _at "
+        f"DELETE FROM {table} AS t USING (SELECT d.*, {place_of(table, 'd', key)} AS _at "
         f"FROM {rows} AS d WHERE d.{WEIGHT} < 0 OFFSET 0) AS g WHERE t.ctid = g._at AND {same}",
     ]

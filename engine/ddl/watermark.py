@@ -19,7 +19,7 @@ from sqlglot import exp
 from engine.compile.program import Program, delta_name
 from engine.ddl.context import DdlContext
 from engine.ddl.retention import EXPIRING
-from engine.operators.base import WEIGHT, Column, equal, equal_nulls, names, no_nulls, nulls, quote
+from engine.operators.base import WEIGHT, Column, names, nulls, place_of, quote
 from engine.operators.project import sql
 from tailrace.errors import InvalidStatement
 from tailrace.sql.names import folded
@@ -88,9 +88,7 @@ def watermark_program(
     type_ = next(c.type for c in columns if c.name == watermark.column)
     time, delta, kept = quote(watermark.column), delta_name(id_), f"engine.watermark_{id_}"
     late = f"(d.{time} < _low) IS NOT FALSE"
-    match = (
-        f"CASE WHEN {no_nulls('d', key)} THEN {equal('t', 'd', key)} ELSE {equal_nulls('t', 'd', key)} END"
-    )
+    stored = f"engine.table_{id_}"
     guard = f"PERFORM set_config('{EXPIRING}', '{{}}', true);" if append_only else ""
     function = (
         f"CREATE OR REPLACE FUNCTION engine.step_{id_}(barrier_now timestamptz, barrier_last timestamptz, initial boolean, "
@@ -100,8 +98,9 @@ def watermark_program(
         f"  SELECT max({sql(watermark.expression)}) INTO _newest FROM {delta} AS d WHERE {WEIGHT} > 0;\n"
         f"  IF _newest > _low OR (_low IS NULL AND _newest IS NOT NULL) THEN UPDATE {kept} AS w SET low = _newest; END IF;\n"
         f"  IF EXISTS (SELECT 1 FROM {delta} AS d WHERE _low IS NOT NULL AND {late}) THEN {guard.format('on')}\n"
-        f"    DELETE FROM engine.table_{id_} AS t USING {delta} AS d WHERE d.{WEIGHT} > 0 AND {late} "
-        f"AND t.{time} IS NOT DISTINCT FROM d.{time} AND {match}; {guard.format('off')}\n"
+        f"    DELETE FROM {stored} AS t USING (SELECT d.{time}, {place_of(stored, 'd', key)} AS _at FROM {delta} AS d "
+        f"WHERE d.{WEIGHT} > 0 AND {late} OFFSET 0) AS g "
+        f"WHERE t.ctid = g._at AND t.{time} IS NOT DISTINCT FROM g.{time}; {guard.format('off')}\n"
         f"    DELETE FROM {delta} AS d WHERE {late};\n  END IF;\n"
         f"  RETURN (SELECT count(*) FROM {delta});\nEND $step$"
     )

@@ -16,7 +16,7 @@ import psycopg
 
 from engine.catalog.objects import CatalogObject
 from engine.compile.sink import DELETE, INSERT, UPDATE_DELETE, UPDATE_INSERT, log_name
-from engine.operators.base import equal, equal_nulls, names, no_nulls, quote
+from engine.operators.base import names, place_of, quote
 from tailrace.sql.dialect import IGNORE, OVERWRITE
 
 log = logging.getLogger(__name__)
@@ -103,8 +103,10 @@ def changes(sink: CatalogObject, logged: str) -> Sequence[str]:
     if key:
         steps.append(f"SELECT pg_advisory_xact_lock(4566, {into['table']})")  # inserts take turns
         gone, come = _last_of_each(rows, key) if _overwrites(into) else _since_deleted(rows, key, into)
-        match = f"CASE WHEN {no_nulls('g', key)} THEN {equal('t', 'g', key)} ELSE {equal_nulls('t', 'g', key)} END"
-        steps.append(f"DELETE FROM {table} AS t USING ({gone}) AS g WHERE {match}")
+        steps.append(
+            f"DELETE FROM {table} AS t USING (SELECT {place_of(table, 'd', key)} AS _at FROM ({gone}) AS d OFFSET 0) AS g "
+            "WHERE t.ctid = g._at"
+        )
     absent = " OR ".join(f"c.{quote(c)} IS NULL" for c in into["not_null"])
     if absent:
         steps.append(

@@ -25,10 +25,9 @@ from engine.operators.base import (
     Stored,
     Stream,
     equal,
-    equal_nulls,
     names,
-    no_nulls,
     quote,
+    rows_like,
 )
 from engine.operators.matching import Match, Sides
 from engine.operators.watermark import Watermarks, least, moving
@@ -83,13 +82,11 @@ class AsofJoin(Stored):
         program.step(
             f"INSERT INTO {found} ({rows}) SELECT DISTINCT ON ({key}) {rows} FROM {touched} AS d WHERE {WEIGHT} > 0"
         )
-        strict, old = no_nulls("d", self.key), names(self.columns, "s.")
-        plain = f"SELECT {old} FROM {state} AS s WHERE {strict} AND {equal('s', 'd', self.key)}"
-        nulls = f"SELECT {old} FROM {state} AS s WHERE NOT ({strict}) AND {equal_nulls('s', 'd', self.key)}"
+        old = rows_like(state, "d", self.key, names(self.columns, "s."))
         program.step(
             f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {columns}, sum({WEIGHT}) FROM ("
             f"SELECT o.*, -1 AS {WEIGHT} FROM (SELECT DISTINCT {key} FROM {touched}) AS d "
-            f"CROSS JOIN LATERAL (({plain}) UNION ALL ({nulls})) AS o "
+            f"CROSS JOIN LATERAL ({old}) AS o "
             f"UNION ALL SELECT {columns}, 1 {self._matched(found, right)}) AS q "
             f"GROUP BY {columns} HAVING sum({WEIGHT}) <> 0"
         )

@@ -259,6 +259,29 @@ def no_nulls(alias: str, columns: Sequence[str]) -> str:
     return " AND ".join(f"{alias}.{quote(c)} IS NOT NULL" for c in columns) or "true"
 
 
+def rows_like(
+    table: str, outer: str, columns: Sequence[str], shown: str = "s.*", *, alias: str = "s", behind: str = ""
+) -> str:
+    """The rows of `table` whose `columns` equal those of the row `outer`, NULL equal to NULL.
+
+    Two queries, of which one gives nothing, so that each is a plain index look-up; `behind` is put behind either.
+    """
+    strict, rows = no_nulls(outer, columns), f"SELECT {shown} FROM {table} AS {alias} WHERE"
+    plain = f"{rows} {strict} AND {equal(alias, outer, columns)}{behind}"
+    nulls = f"{rows} NOT ({strict}) AND {equal_nulls(alias, outer, columns)}{behind}"
+    return f"({plain}) UNION ALL ({nulls})"
+
+
+def place_of(table: str, outer: str, columns: Sequence[str]) -> str:
+    """Where (ctid) in `table` the row lies whose unique `columns` equal those of the row `outer`, NULL equal to NULL.
+
+    NULL where there is none. Joined to `table` by its ctid, a row is found by index; by a CASE over both, never.
+    """
+    row = f"SELECT s.ctid FROM {table} AS s WHERE"
+    strict, nulls = f"({row} {equal('s', outer, columns)})", f"({row} {equal_nulls('s', outer, columns)})"
+    return f"CASE WHEN {no_nulls(outer, columns)} THEN {strict} ELSE {nulls} END"
+
+
 def exists_match(table: str, outer: str, columns: Sequence[str]) -> str:
     """A boolean: does `table` hold a row whose `columns` equal those of the row `outer`, NULL equal to NULL?
 

@@ -24,11 +24,9 @@ from engine.operators.base import (
     Stored,
     Stream,
     Unary,
-    equal,
-    equal_nulls,
     names,
-    no_nulls,
     quote,
+    rows_like,
 )
 from engine.operators.watermark import Watermark, Watermarks, moving
 from tailrace.sql.gap_fill import INTERPOLATE, filled, points, steps
@@ -89,12 +87,9 @@ class GapFill(Stored, Unary):
             f"INSERT INTO {gone} ({names(anchor)}) SELECT {names(key)} FROM {touched} AS d "
             f"UNION SELECT {names(key)} FROM {below.delta} AS d"
         )
-        strict = no_nulls("d", anchor)
-        plain = f"SELECT s.* FROM {state} AS s WHERE {strict} AND {equal('s', 'd', anchor)}"
-        nulls = f"SELECT s.* FROM {state} AS s WHERE NOT ({strict}) AND {equal_nulls('s', 'd', anchor)}"
         old = (
             f"SELECT {names(self.columns, 'o.')}, -1 AS {WEIGHT} FROM {gone} AS d "
-            f"CROSS JOIN LATERAL (({plain}) UNION ALL ({nulls})) AS o"
+            f"CROSS JOIN LATERAL ({rows_like(state, 'd', anchor)}) AS o"
         )
         program.step(
             f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {columns}, sum({WEIGHT}) FROM ({old} UNION ALL "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.compile.builder import ProgramBuilder
-from engine.operators.base import WEIGHT, Column, equal, equal_nulls, names, no_nulls
+from engine.operators.base import WEIGHT, Column, names, rows_like
 
 
 def touched_groups(program: ProgramBuilder, delta: str, partition: Sequence[Column]) -> str:
@@ -30,7 +30,5 @@ def rows_of_groups(
     listed = names(columns, "t.")
     if not partition:
         return f"SELECT {listed} FROM {groups} AS g CROSS JOIN LATERAL (SELECT * FROM {content} AS c{first or ' OFFSET 0'}) AS t"
-    strict = no_nulls("g", partition)
-    plain = f"SELECT * FROM {content} AS c WHERE {strict} AND {equal('c', 'g', partition)}{first}"
-    nulls = f"SELECT * FROM {content} AS c WHERE NOT ({strict}) AND {equal_nulls('c', 'g', partition)}{first}"
-    return f"SELECT {listed} FROM {groups} AS g CROSS JOIN LATERAL (({plain}) UNION ALL ({nulls})) AS t"
+    rows = rows_like(content, "g", partition, "*", alias="c", behind=first)
+    return f"SELECT {listed} FROM {groups} AS g CROSS JOIN LATERAL ({rows}) AS t"

@@ -30,6 +30,7 @@ from engine.operators.base import (
     equal_nulls,
     names,
     no_nulls,
+    place_of,
     quote,
 )
 from engine.operators.groups import rows_of_groups, touched_groups
@@ -79,9 +80,9 @@ class OverOnClose(Unary):
             f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {columns}, 1 FROM ({self._judged(kept)}) AS w "
             f"WHERE w._after >= {self.reach.following} AND w._ended AND {waiting}"
         )
-        strict, plain, nulls = no_nulls("d", key), equal("s", "d", key), equal_nulls("s", "d", key)
         program.step(
-            f"UPDATE {state} AS s SET {_OUT.name} = true FROM {table} AS d WHERE CASE WHEN {strict} THEN {plain} ELSE {nulls} END"
+            f"UPDATE {state} AS t SET {_OUT.name} = true "
+            f"FROM (SELECT {place_of(state, 'd', key)} AS _at FROM {table} AS d OFFSET 0) AS g WHERE t.ctid = g._at"
         )
         if self.reach.preceding is not None:
             out = rows_of_groups(state, groups, group, [*self.input.columns, _OUT])

@@ -24,10 +24,8 @@ from engine.operators.base import (
     Origin,
     Stored,
     Stream,
-    equal,
-    equal_nulls,
     names,
-    no_nulls,
+    place_of,
     quote,
 )
 from engine.operators.watermark import Watermarks, moving
@@ -123,10 +121,7 @@ class OverRows(Stored, Along):
         return Stream(table, f"(SELECT {columns} FROM {state} AS s)", read)
 
     def _rows_that_go(self, changes: str) -> str:
-        strict = f"(SELECT s.ctid FROM {self._state} AS s WHERE {equal('s', 'd', self.key)})"
-        nulls = f"(SELECT s.ctid FROM {self._state} AS s WHERE {equal_nulls('s', 'd', self.key)})"
-        at = f"CASE WHEN {no_nulls('d', self.key)} THEN {strict} ELSE {nulls} END"
-        return f"SELECT {at} FROM {changes} AS d WHERE d.{WEIGHT} < 0"
+        return f"SELECT {place_of(self._state, 'd', self.key)} FROM {changes} AS d WHERE d.{WEIGHT} < 0"
 
     def _neighbours(self, changes: str) -> str:
         """The rows around each place of a change, and whether their values can have changed."""

@@ -28,11 +28,9 @@ from engine.operators.base import (
     Stored,
     Stream,
     Unary,
-    equal,
-    equal_nulls,
     names,
-    no_nulls,
     quote,
+    rows_like,
 )
 from engine.operators.over_rows import ZERO, base_type
 from engine.operators.project import Filter, Project
@@ -182,9 +180,7 @@ class Percentile(Stored, Unary):
 
     def _of_state(self, other: str) -> str:
         """The state's row of a group, by its unique index; NULL equals NULL."""
-        strict, row = no_nulls(other, self.group), f"SELECT * FROM {self._state} AS s WHERE"
-        plain = f"{row} {strict} AND {equal('s', other, self.group)}"
-        return f"({plain}) UNION ALL ({row} NOT ({strict}) AND {equal_nulls('s', other, self.group)})"
+        return rows_like(self._state, other, self.group)
 
     def _counted(self, delta: str) -> str:
         """Each touched group with its new number of rows and, for each cursor, the number of rows before it."""

@@ -22,11 +22,9 @@ from engine.operators.base import (
     Operator,
     Origin,
     Stream,
-    equal,
-    equal_nulls,
     names,
-    no_nulls,
     quote,
+    rows_like,
 )
 from engine.operators.matching import Match
 from engine.operators.project import Filter, Project
@@ -90,12 +88,10 @@ class TemporalJoin(Operator):
         changed, table = program.delta_table(self.left.columns), program.delta_table(self.columns)
         rows, columns, key = names(self.left.columns), names(self.columns), self.left.key
         program.step(f"INSERT INTO {changed} ({rows}, {WEIGHT}) {consolidate(left.delta, rows)}")
-        strict, met = no_nulls("d", key), f"SELECT {names(self.columns, 's.')} FROM {state} AS s WHERE"
-        plain = f"{met} {strict} AND {equal('s', 'd', key)}"
-        nulls = f"{met} NOT ({strict}) AND {equal_nulls('s', 'd', key)}"
+        met = rows_like(state, "d", key, names(self.columns, "s."))
         program.step(
             f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {names(self.columns, 'o.')}, -1 "
-            f"FROM {changed} AS d CROSS JOIN LATERAL (({plain}) UNION ALL ({nulls})) AS o WHERE d.{WEIGHT} < 0"
+            f"FROM {changed} AS d CROSS JOIN LATERAL ({met}) AS o WHERE d.{WEIGHT} < 0"
         )
         program.step(
             f"INSERT INTO {table} ({columns}, {WEIGHT}) SELECT {self._columns}, 1 {self._met(changed, right)} "
