@@ -22,7 +22,7 @@ class KillSinkTarget:
         return {"away_s": round(random.choice((0.0, random.uniform(0, 8))), 2)}
 
     def missing(self, stack: Stack) -> str | None:
-        return stack.sink.refusal
+        return None
 
     def disturb(self, stack: Stack, parameters: Parameters) -> tuple[int, list[str]]:
         stack.sink.broker.kill()
