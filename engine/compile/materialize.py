@@ -6,8 +6,8 @@ with projections and filters on top computed when read), else in a storage table
 
 from __future__ import annotations
 
-from engine.compile.explain import explain
 from engine.compile.builder import ProgramBuilder, apply_delta, consolidate
+from engine.compile.explain import explain
 from engine.compile.program import Program, delta_name, temporary_table
 from engine.operators.base import WEIGHT, Cost, Operator, Origin, Stream, names, quote
 from engine.operators.project import Filter, Project

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engine.compile.builder import ProgramBuilder, consolidate
 from engine.compile.explain import explain
 from engine.compile.materialize import kept, stepwise
-from engine.compile.builder import ProgramBuilder, consolidate
 from engine.compile.program import Program
 from engine.operators.base import WEIGHT, Column, Operator, names, quote
 

@@ -13,8 +13,8 @@ from typing import Any
 from sqlglot import exp
 
 from engine.catalog.objects import CatalogObject
-from engine.compile.expressions import soften
 from engine.compile.builder import ProgramBuilder
+from engine.compile.expressions import soften
 from engine.compile.program import Program, delta_name, temporary_table
 from engine.compile.relations import describe_over
 from engine.connectors.formats import Format, check_format, check_source

@@ -48,7 +48,9 @@ class Walk:
         """The walk that this catalog asks for. Cost: one look at each object and its inputs."""
         inputs = {v.id: catalog.inputs_of(v) for v in catalog.of_kind(*STEPPED)}
         read = frozenset(i.id for items in inputs.values() for i in items)
-        steps, filled, uses_now = [], [], False
+        steps: list[Step] = []
+        filled: list[tuple[int, CatalogObject]] = []
+        uses_now = False
         for item in catalog.objects.values():
             program = item.body.get("program")
             if item.is_creating:

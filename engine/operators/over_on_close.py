@@ -90,8 +90,8 @@ class OverOnClose(Unary):
             number = f"row_number() OVER ({by}ORDER BY {self._last_first}) AS _n"
             old = f"SELECT {names(key)}, {number} FROM ({out}) AS o WHERE o.{_OUT.name}"
             program.step(
-                f"DELETE FROM {state} AS s USING ({old}) AS d WHERE d._n > {self.reach.preceding} "
-                f"AND CASE WHEN {strict} THEN {plain} ELSE {nulls} END"
+                f"DELETE FROM {state} AS t USING (SELECT {place_of(state, 'd', key)} AS _at FROM ({old}) AS d "
+                f"WHERE d._n > {self.reach.preceding} OFFSET 0) AS g WHERE t.ctid = g._at"
             )
         return Stream(table, None)
 

@@ -23,9 +23,7 @@ class Completion:
         self._exchange = exchange
         self._computed = ComputedColumns(database, exchange.rows_of)
 
-    def is_complete(
-        self, plan: Forward | RowIdQuery | ColumnsQuery | CopyIn | Command
-    ) -> TypeGuard[Forward]:
+    def is_complete(self, plan: Forward | RowIdQuery | ColumnsQuery | CopyIn | Command) -> TypeGuard[Forward]:
         """May it go to PostgreSQL as it is? False also where that has to be asked first."""
         return isinstance(plan, Forward) and self._computed.leaves(plan)
 

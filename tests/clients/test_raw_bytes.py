@@ -125,10 +125,15 @@ def test_newer_minor_version_is_negotiated(raw: Wire, relay: Relay) -> None:
 
 def test_everything_in_one_packet(raw: Wire, relay: Relay) -> None:
     startup = encode_startup({"user": "root", "database": relay.database})
-    raw.send(startup + encode_query("SELECT 1") + encode_query("SHOW VIEWS; SELECT 2") + encode_query(""))
+    raw.send(
+        startup
+        + encode_query("SELECT 1")
+        + encode_query("SELECT * FROM nothing; SELECT 2")
+        + encode_query("")
+    )
     raw.until_ready()
     assert raw.kinds() == b"TDCZ"
-    assert raw.kinds() == b"EZ"  # no catalog in this database
+    assert raw.kinds() == b"EZ"
     assert raw.kinds() == b"IZ"
 
 

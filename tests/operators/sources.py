@@ -230,7 +230,9 @@ class History:
 source_histories = st.builds(
     History,
     st.lists(
-        st.tuples(st.integers(0, 12), _arrivals, _arrivals, st.sampled_from([0, 1, 40])), min_size=3, max_size=9
+        st.tuples(st.integers(0, 12), _arrivals, _arrivals, st.sampled_from([0, 1, 40])),
+        min_size=3,
+        max_size=9,
     ),
     st.integers(0, 9),
     st.integers(0, 30),
