@@ -7,10 +7,12 @@ Source: RisingWave docs, "Formats and encoding"; Debezium's documentation of cha
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import orjson
 
+from engine.connectors.connect_schema import Meanings, meanings, of_field
 from engine.connectors.formats import DEBEZIUM, DEBEZIUM_MONGO
 from engine.connectors.json_values import member
 from engine.connectors.source import SourceSpec
@@ -31,7 +33,8 @@ MISSING: Final = object()
 def changes_of(spec: SourceSpec) -> Changes:
     """How this source's messages are read."""
     if spec.format == DEBEZIUM:
-        return _debezium_ignoring_keys if spec.handling.get("ignore_key", "").lower() == "true" else _debezium
+        ignores_keys = spec.handling.get("ignore_key", "").lower() == "true"
+        return partial(_debezium_ignoring_keys if ignores_keys else _debezium, meanings(spec))
     if spec.format == DEBEZIUM_MONGO:
         return _mongo(next(c.type for c in spec.columns if c.name == "_id"))
     return _upsert
@@ -64,27 +67,41 @@ def _upsert(key: bytes | None, value: bytes | None) -> Change:
 
 def _payload(text: bytes | None) -> Fields | None:
     """The event, with its schema around it or without."""
-    event = _object(text)
-    if event is not None and "payload" in event:
-        event = event["payload"]
+    message = _object(text)
+    return None if message is None else _payload_of(message)
+
+
+def _payload_of(message: Fields) -> Fields | None:
+    event = message.get("payload", message)
     return event if type(event) is dict else None
 
 
-def _debezium(key: bytes | None, value: bytes | None) -> Change:
+def _debezium(explain: Meanings | None, key: bytes | None, value: bytes | None) -> Change:
     """A change event; a message without a value takes the row of its key away, as the event before it did."""
     if value is None:
-        fields = _payload(key)
-        return None if fields is None else (GOES, fields)
-    return _debezium_ignoring_keys(key, value)
+        message = _object(key)
+        fields = None if message is None else _payload_of(message)
+        if message is None or fields is None:
+            return None
+        if explain is not None and fields is not message:
+            explain(fields, message.get("schema"))
+        return GOES, fields
+    return _debezium_ignoring_keys(explain, key, value)
 
 
-def _debezium_ignoring_keys(_key: bytes | None, value: bytes | None) -> Change:
-    event = _payload(value)
+def _debezium_ignoring_keys(explain: Meanings | None, _key: bytes | None, value: bytes | None) -> Change:
+    message = _object(value)
+    event = None if message is None else _payload_of(message)
     op = _op(event)
-    if event is None or op is None:
+    if event is None or message is None or op is None:
         return None
-    fields = event.get("after" if op == COMES else "before")
-    return (op, fields) if type(fields) is dict else None
+    side = "after" if op == COMES else "before"
+    fields = event.get(side)
+    if type(fields) is not dict:
+        return None
+    if explain is not None and event is not message:
+        explain(fields, of_field(message.get("schema"), side))
+    return op, fields
 
 
 def _op(event: Fields | None) -> int | None:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from engine.connectors.source import CLIENT_PROPERTIES, InvalidOptionError
+from engine.connectors.source import CLIENT_PROPERTIES, Composites, InvalidOptionError
 from engine.operators.base import Column
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 from tailrace.sql.sinks import CreateSink
@@ -25,11 +25,22 @@ _PRODUCER_PROPERTIES: Final = CLIENT_PROPERTIES | frozenset(
         "compression.codec",
         "compression.type",
         "linger.ms",
+        "max.in.flight.requests.per.connection",
         "message.max.bytes",
+        "message.send.max.retries",
         "message.timeout.ms",
+        "queue.buffering.max.kbytes",
+        "queue.buffering.max.messages",
         "queue.buffering.max.ms",
+        "receive.message.max.bytes",
+        "reconnect.backoff.max.ms",
+        "reconnect.backoff.ms",
+        "request.required.acks",
         "request.timeout.ms",
+        "retry.backoff.max.ms",
         "retry.backoff.ms",
+        "socket.connection.setup.timeout.ms",
+        "socket.keepalive.enable",
         "socket.timeout.ms",
     }
 )
@@ -96,10 +107,17 @@ class SinkSpec:
     path: str = ""
     rollover_s: int = ROLLOVER_S
     max_rows: int = MAX_FILE_ROWS
+    composites: Composites = field(default_factory=dict)
+    """The fields of the structs that columns have, or fields and elements within; types as PostgreSQL calls them."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the catalog."""
-        return {**asdict(self), "properties": dict(self.properties), "primary_key": list(self.primary_key)}
+        return {
+            **asdict(self),
+            "properties": dict(self.properties),
+            "primary_key": list(self.primary_key),
+            "composites": {name: [list(f) for f in fields] for name, fields in self.composites.items()},
+        }
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> SinkSpec:
@@ -108,8 +126,14 @@ class SinkSpec:
         return SinkSpec(**{**value, "type": SinkType(value["type"]), "primary_key": key})
 
 
-def sink_spec(statement: CreateSink, columns: Sequence[Column], *, append_only: bool) -> SinkSpec:
-    """Check a statement against the columns of its query and whether that is `append_only`.
+def sink_spec(
+    statement: CreateSink,
+    columns: Sequence[Column],
+    *,
+    append_only: bool,
+    composites: Composites | None = None,
+) -> SinkSpec:
+    """Check a statement against the columns of its query and whether that is `append_only`; `composites` as SinkSpec has them.
 
     Raises InvalidOptionError (22023), InvalidStatement or UnsupportedFeature (0A000), naming the option.
     """
@@ -148,11 +172,20 @@ def sink_spec(statement: CreateSink, columns: Sequence[Column], *, append_only: 
             format_options, "timestamptz.handling.mode", ("utc_string", "utc_without_suffix")
         ),
         jsonb_mode=_choice(format_options, "jsonb.handling.mode", ("string", "dynamic")),
+        composites=composites or {},
         **_target(connector, given),
     )
     _nothing_left("format option", format_options, ("force_append_only", *_MODES))
     _nothing_left("option", given, _OPTIONS[connector])
     return spec
+
+
+def producer_property(option: str) -> str:
+    """The name in librdkafka of an option `properties.<name>`; raises UnsupportedFeature for one that is not handed on."""
+    bare = option.removeprefix("properties.")
+    if bare not in _PRODUCER_PROPERTIES:
+        _nothing_left("option", {option: ""}, [f"properties.{p}" for p in sorted(_PRODUCER_PROPERTIES)])
+    return bare
 
 
 _MODES: Final = ("timestamptz.handling.mode", "jsonb.handling.mode")

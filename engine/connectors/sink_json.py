@@ -2,8 +2,8 @@
 
 The rules are RisingWave's for ENCODE JSON (its docs, "Sink to Kafka"; JsonEncoder): numeric as string, timestamptz as UTC
 string with microseconds, timestamp as Unix milliseconds, date as days since year 1 (Debezium: since 1970), time as milliseconds
-of the day at whole seconds, bytea as base64, interval as ISO 8601, jsonb as a string or as it is, NaN and the infinities
-as null. Values that RisingWave cannot hold (infinite dates) are null too, so that no row can stop a sink. Pure.
+of the day at whole seconds, bytea as base64, interval as ISO 8601, jsonb as a string or as it is, structs as objects, NaN and
+the infinities as null. Values that RisingWave cannot hold (infinite dates) are null too, so that no row can stop a sink. Pure.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.connectors.sink import SinkSpec, SinkType
+from engine.connectors.source import Composites
 from engine.operators.base import Column, quote
 from tailrace.errors import UnsupportedFeature
 
@@ -33,21 +34,24 @@ _ZONED: Final = {
 }
 
 
-def check_types(columns: Sequence[Column]) -> None:
-    """Raises UnsupportedFeature for a type that has no JSON form."""
+def check_types(columns: Sequence[Column], composites: Composites) -> None:
+    """Raises UnsupportedFeature for a type that has no JSON form; `composites` as SinkSpec has them."""
     for column in columns:
-        if _base(column.type) not in (
-            *_PLAIN,
-            *_FLOATS,
-            *_FORMS,
-            "date",
-            "timestamp with time zone",
-            "jsonb",
-        ):
+        unfit = _unfit(column.type, composites)
+        if unfit is not None:
+            is_map = unfit.startswith("rw.map_")
             raise UnsupportedFeature(
-                f"type {column.type} of column {column.name} in a sink",
-                hint="cast it to varchar in the query",
+                f"type {'map' if is_map else unfit} of column {column.name} in a sink",
+                hint=f"cast it to {'jsonb by to_jsonb(...)' if is_map else 'varchar'} in the query",
             )
+
+
+def _unfit(type_: str, composites: Composites) -> str | None:
+    base = _base(type_)
+    if base in composites:
+        return next(filter(None, (_unfit(kind, composites) for _, kind in composites[base])), None)
+    known = (*_PLAIN, *_FLOATS, *_FORMS, "date", "timestamp with time zone", "jsonb")
+    return None if base in known else type_
 
 
 def _base(type_: str) -> str:
@@ -71,8 +75,14 @@ def value_expression(x: str, type_: str, spec: SinkSpec) -> str:
         if base in _PLAIN:
             return f"to_json({x})"
         inner = value_expression("u.v", base, spec)
+        if base in spec.composites:  # unnest would take their fields apart
+            rows = f"generate_subscripts({x}, 1) AS n, LATERAL (SELECT ({x})[n] AS v) AS u"
+            return f"CASE WHEN {x} IS NOT NULL THEN coalesce((SELECT json_agg({inner} ORDER BY n) FROM {rows}), '[]'::json) END"  # noqa: S608
         each = f"SELECT json_agg({inner} ORDER BY u.n) FROM unnest({x}) WITH ORDINALITY AS u (v, n)"
         return f"CASE WHEN {x} IS NOT NULL THEN coalesce(({each}), '[]'::json) END"
+    if base in spec.composites:
+        fields = [(f"({x}).{quote(name)}", Column(name, kind)) for name, kind in spec.composites[base]]
+        return f"CASE WHEN {x} IS DISTINCT FROM NULL THEN {_object(fields, spec)} END"
     if base in _PLAIN:
         return x
     if base in _FLOATS:
@@ -92,5 +102,9 @@ def value_expression(x: str, type_: str, spec: SinkSpec) -> str:
 
 def row_expression(columns: Sequence[tuple[str, Column]], spec: SinkSpec) -> str:
     """SQL of a document with the columns' names, given (SQL expression, column) pairs; of type text."""
+    return f"{_object(columns, spec)}::text"
+
+
+def _object(columns: Sequence[tuple[str, Column]], spec: SinkSpec) -> str:
     items = ", ".join(f"{value_expression(x, c.type, spec)} AS {quote(c.name)}" for x, c in columns)
-    return f"(SELECT row_to_json(r)::text FROM (SELECT {items}) AS r)"
+    return f"(SELECT row_to_json(r) FROM (SELECT {items}) AS r)"

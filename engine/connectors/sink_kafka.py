@@ -17,7 +17,7 @@ from engine.connectors.bounded import probe_topic
 from engine.connectors.sink import SinkSpec
 from engine.connectors.sink_messages import messages, select
 from engine.connectors.sink_target import Batch, DeliveryError, DeliveryStopped
-from engine.connectors.source import SourceSpec
+from engine.connectors.source import InvalidOptionError, SourceSpec
 from engine.operators.base import Column
 from tailrace.errors import TailraceError
 
@@ -34,6 +34,30 @@ def check_topic(name: str, spec: SinkSpec) -> None:
         raise TailraceError(message, sqlstate=error.sqlstate, detail=error.detail, hint=error.hint) from error
 
 
+def check_client(name: str, spec: SinkSpec) -> None:
+    """Raises InvalidOptionError where librdkafka takes no such settings. No broker is asked."""
+    if not spec.properties:
+        return
+    try:
+        Producer(_settings(name, spec))
+    except KafkaException as error:
+        raise InvalidOptionError(f"sink {name}: {error.args[0].str()}") from error
+
+
+def _settings(name: str, spec: SinkSpec) -> dict[str, Any]:
+    """A producer's, but for what it calls."""
+    return {
+        "client.id": f"tailrace-sink-{name}",
+        "bootstrap.servers": spec.bootstrap,
+        "log_level": 0,
+        "linger.ms": 2,
+        "message.timeout.ms": 30_000,
+        "reconnect.backoff.max.ms": 1_000,
+        **spec.properties,
+        "enable.idempotence": True,
+    }
+
+
 class KafkaTarget:
     """One sink's producer."""
 
@@ -48,17 +72,7 @@ class KafkaTarget:
         self._spec, self._stop = spec, stop
         self._waiting = 0
         self._failure: KafkaError | None = None
-        own: dict[str, Any] = {
-            "client.id": f"tailrace-sink-{name}",
-            "bootstrap.servers": spec.bootstrap,
-            "log_level": 0,
-            "linger.ms": 2,
-            "message.timeout.ms": 30_000,
-            "reconnect.backoff.max.ms": 1_000,
-            **spec.properties,
-            "enable.idempotence": True,
-            "error_cb": self._on_error,
-        }
+        own = {**_settings(name, spec), "error_cb": self._on_error}
         try:
             self._producer = Producer(own)
         except KafkaException as error:

@@ -14,6 +14,7 @@ from engine.compile.sink import DELETE, UPDATE_DELETE, UPDATE_INSERT, log_column
 from engine.connectors.sink import SinkSpec, SinkType
 from engine.connectors.sink_json import row_expression
 from engine.connectors.sink_target import Change
+from engine.connectors.source import Composites
 from engine.operators.base import Column
 
 Message = tuple[bytes | None, bytes | None]
@@ -73,8 +74,9 @@ class _Envelope:
         self._table = json.dumps(table)
         self._wrap_key = spec.key_encode == "json"
         prefix = f"RisingWave.{_DATABASE}.{table}"
-        fields = [_field(column) for column in columns]
-        keys = [_field(next(c for c in columns if c.name == name)) for name in spec.primary_key]
+        fields = [_field(c.name, c.type, spec.composites) for c in columns]
+        types = {c.name: c.type for c in columns}
+        keys = [_field(name, types[name], spec.composites) for name in spec.primary_key]
         self._key_schema = _compact(
             {"type": "struct", "fields": keys, "optional": False, "name": f"{prefix}.Key"}
         )
@@ -140,9 +142,18 @@ class _Envelope:
         return f'{{"schema":{self._schema},"payload":{payload}}}'.encode()
 
 
-def _field(column: Column) -> dict[str, object]:
-    kind, name = _LOGICAL.get(column.type, ("string", None))
-    return {"field": column.name, "optional": True, "type": kind, **({"name": name} if name else {})}
+def _field(name: str, type_: str, composites: Composites) -> dict[str, object]:
+    return {"field": name, "optional": True, **_kind(type_, composites)}
+
+
+def _kind(type_: str, composites: Composites) -> dict[str, object]:
+    """A type as Kafka Connect's schemas describe it."""
+    if type_.endswith("[]"):
+        return {"type": "array", "items": {"optional": True, **_kind(type_.removesuffix("[]"), composites)}}
+    if type_ in composites:
+        return {"type": "struct", "fields": [_field(n, t, composites) for n, t in composites[type_]]}
+    kind, logical = _LOGICAL.get(type_, ("string", None))
+    return {"type": kind, **({"name": logical} if logical else {})}
 
 
 def _compact(value: object) -> str:

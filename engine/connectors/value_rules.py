@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Final
 
 import orjson
@@ -21,6 +21,8 @@ from engine.connectors.source import SourceSpec
 
 Rules = Mapping[str, Convert]
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_DECIMAL_BYTES: Final = 32
+_EXACT: Final = Context(prec=100)
 _SPECIAL: Final = {"NAN": "NaN", "POSITIVE_INFINITY": "Infinity", "NEGATIVE_INFINITY": "-Infinity"}
 
 
@@ -55,17 +57,39 @@ def _only(*kinds: type) -> Callable[[Convert], Convert]:
     return restricted
 
 
+def _scaled(value: Any) -> str:
+    """{"scale": s, "value": base64 of an unscaled integer}, a decimal whose scale varies, as a number's text."""
+    unscaled, scale = value.get("value"), value.get("scale")
+    if type(unscaled) is not str or type(scale) is not int or not -28 <= scale <= 28:
+        raise _unfit(value, "numeric")
+    digits = base64.b64decode(unscaled, validate=True)
+    if len(digits) > _DECIMAL_BYTES:
+        raise _unfit(value, "numeric of 96 bits")
+    return str(Decimal(int.from_bytes(digits, "big", signed=True)).scaleb(-scale, _EXACT))
+
+
+def _or_scaled(rule: Convert) -> Convert:
+    """A number by its rule, or one whose scale varies."""
+    return lambda value: rule(_scaled(value) if type(value) is dict else value)
+
+
 def _decimal(value: Any) -> object:
-    """Also {"scale": s, "value": base64 of an unscaled integer}, a decimal whose scale varies."""
-    if type(value) is dict:
-        unscaled, scale = value.get("value"), value.get("scale")
-        if type(unscaled) is not str or type(scale) is not int or not -28 <= scale <= 28:
-            raise _unfit(value, "numeric")
-        number = int.from_bytes(base64.b64decode(unscaled, validate=True), "big", signed=True)
-        return CONVERTERS["numeric"](str(Decimal(number).scaleb(-scale)))
     if type(value) is str and value in _SPECIAL:
         return Decimal(_SPECIAL[value])
     return CONVERTERS["numeric"](value)
+
+
+def _number(kind: str, *kinds: type) -> Convert:
+    """A number of JSON's, not one in a string; or a decimal with its scale."""
+    plain, scaled = _only(*kinds)(CONVERTERS[kind]), CONVERTERS[kind]
+
+    def convert(value: Any) -> object:
+        if type(value) is not dict:
+            return plain(value)
+        text = _scaled(value)
+        return scaled(str(int(Decimal(text))) if kinds == (int,) and Decimal(text) % 1 == 0 else text)
+
+    return convert
 
 
 def _boolean(value: Any) -> object:
@@ -88,10 +112,10 @@ def _document(value: Any) -> object:
 
 _DEBEZIUM: Final[Rules] = {
     **CONVERTERS,
-    **{kind: _only(int)(CONVERTERS[kind]) for kind in ("smallint", "integer", "bigint")},
-    **{kind: _only(int, float)(CONVERTERS[kind]) for kind in ("real", "double precision")},
+    **{kind: _number(kind, int) for kind in ("smallint", "integer", "bigint")},
+    **{kind: _number(kind, int, float) for kind in ("real", "double precision")},
     **{kind: _only(str)(CONVERTERS[kind]) for kind in ("varchar", "text")},
-    "numeric": _decimal,
+    "numeric": _or_scaled(_decimal),
     "boolean": _boolean,
     "bytea": _base64,
     "jsonb": _document,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.catalog.objects import CatalogObject
+from engine.ddl.alter_sink import alter_connector
 from engine.ddl.alter_source import add_source_column, feed_anew
 from engine.ddl.alter_table import add_column, drop_column
 from engine.ddl.alter_type import alter_type
@@ -121,6 +122,8 @@ def _alter(context: DdlContext, words: Words, keyword: str, kind: str, filling: 
         else:
             words.take()
             add_source_column(context, source, words)
+    elif kind == "sink" and words.accept("CONNECTOR"):
+        alter_connector(context, _found(context, name, keyword, kind), words)
     elif kind == "subscription" and words.accept("SET", "RETENTION"):
         set_retention(context, words, _found(context, name, keyword, kind))
     else:

@@ -21,8 +21,11 @@ FROM pg_type AS t JOIN pg_attribute AS a ON a.attrelid = t.typrelid
 WHERE t.oid = to_regtype(%s) AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
 
 
-def composites_of(connection: Connection, types: Iterable[str]) -> Composites:
-    """The fields of every composite type among `types` and within them, by its name (with its schema); one query a type."""
+def composites_of(connection: Connection, types: Iterable[str], *, shorten: bool = True) -> Composites:
+    """The fields of every composite type among `types` and within them, by its name (with its schema); one query a type.
+
+    Their types have the names of `short_type`, or PostgreSQL's.
+    """
     found: dict[str, tuple[tuple[str, str], ...]] = {}
     waiting = list(types)
     while waiting:
@@ -33,7 +36,7 @@ def composites_of(connection: Connection, types: Iterable[str]) -> Composites:
             continue
         fields = connection.execute(_FIELDS, (type_,)).fetchall()
         if fields:
-            found[type_] = tuple((name, short_type(kind)) for name, kind in fields)
+            found[type_] = tuple((name, short_type(kind) if shorten else kind) for name, kind in fields)
             waiting += [kind for _, kind in found[type_]]
     return found
 

@@ -13,7 +13,9 @@ from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from engine.catalog.objects import CatalogObject
-from engine.ddl.context import DdlContext, Reply
+from engine.ddl.context import DdlContext, Reply, readers
+from engine.ddl.default_rights import give_defaults
+from engine.ddl.grant import signature
 from engine.ddl.names import column_definition
 from engine.operators.base import quote
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
@@ -61,18 +63,21 @@ def create_function(context: DdlContext) -> Reply:
         "language": "sql",
         "query": query.sql(dialect="risingwave"),
     }
-    context.record(
-        CatalogObject(
-            context.new_id(), name.name, "function", context.user, context.text, body, schema=name.schema
-        )
+    new = CatalogObject(
+        context.new_id(), name.name, "function", context.user, context.text, body, schema=name.schema
     )
+    context.execute(
+        f"REVOKE ALL ON FUNCTION {signature(new)} FROM PUBLIC",
+        f"GRANT EXECUTE ON FUNCTION {signature(new)} TO {readers(context.user)}",
+    )
+    context.record(new)
+    give_defaults(context, new)
     return Reply(TAG, notices=context.notices)
 
 
 def drop_function(function: CatalogObject) -> str:
     """The statement that removes what PostgreSQL has of it."""
-    types = ", ".join(t for _, t in function.body["arguments"])
-    return f"DROP FUNCTION {function.visible}({types})"
+    return f"DROP FUNCTION {signature(function)}"
 
 
 def inline_functions(context: DdlContext, query: exp.Expr) -> None:

@@ -19,7 +19,8 @@ from engine.compile.sink import CHANNEL, sink_program
 from engine.connectors.sink import SinkSpec, SinkType, sink_spec
 from engine.connectors.sink_files import check_directory
 from engine.connectors.sink_json import check_types
-from engine.connectors.sink_kafka import check_topic
+from engine.connectors.sink_kafka import check_client, check_topic
+from engine.ddl.composites import composites_of
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_function import inline_functions
 from engine.ddl.create_view import let_clean
@@ -53,7 +54,9 @@ def create_sink(context: DdlContext, filling: Filling, *, op: str | None = None)
         raise serverless_refused("sinks are filled here")
     values, _, secrets = resolved(context, statement.options)
     visible = tuple(c for c in operator.visible if c.name != op)
-    spec = sink_spec(replace(statement, options=values), visible, append_only=operator.append_only)
+    composites = composites_of(context.connection, [c.type for c in visible], shorten=False)
+    written = replace(statement, options=values)
+    spec = sink_spec(written, visible, append_only=operator.append_only, composites=composites)
     into: dict[str, Any] | None = None
     key = spec.primary_key
     if statement.into is not None:
@@ -61,7 +64,9 @@ def create_sink(context: DdlContext, filling: Filling, *, op: str | None = None)
         into, key = target.to_json(), target.key
         references.add(target.table.id)
     elif spec.connector != "blackhole":
-        check_types(visible)
+        check_types(visible, composites)
+        if spec.connector == "kafka":
+            check_client(statement.name, spec)
         (check_topic if spec.connector == "kafka" else check_directory)(statement.name, spec)
     id_ = context.new_id()
     # what comes is all that is left of the changes then: an upsert of each

@@ -20,7 +20,7 @@ from engine.ddl.conflicts import Conflicts, conflicts_of
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.default_rights import give_defaults
 from engine.ddl.names import ColumnDefinition, column_definition, object_name
-from engine.ddl.retention import OPTION, retention_of, written_column
+from engine.ddl.retention import CLEANED, OPTION, retention_of, written_column
 from engine.ddl.table_definition import (
     StoredColumn,
     TableDefinition,
@@ -32,6 +32,7 @@ from engine.ddl.table_definition import (
 )
 from engine.ddl.table_storage import ROW_ID, Storage, create_storage, unguarded
 from engine.ddl.watermark import (
+    cleaned_storage,
     TableWatermark,
     check_watermark,
     index_for_readers,
@@ -97,8 +98,10 @@ def _create(
         context.execute(*written_column(storage.table), *unguarded(storage.id))
     elif definition.watermark is not None and append_only:
         context.execute(*unguarded(storage.id))
-    if definition.watermark is not None and definition.watermark.ttl and key:
-        context.execute(index_for_readers(storage.id, body["key"]))
+    if definition.watermark is not None and definition.watermark.ttl:
+        context.execute(*cleaned_storage(storage.id, definition.watermark.column, append_only=append_only))
+        if key:
+            context.execute(index_for_readers(storage.id, body["key"]))
     context.record(
         CatalogObject(storage.id, name.name, "table", context.user, context.text, body, schema=name.schema)
     )
@@ -119,6 +122,7 @@ def _watermarked(context: DdlContext, storage: Storage, watermark: TableWatermar
         "program": program.to_json(),
         "watermarks": watermark_of(id_, column.name),
         "ttl": watermark.ttl,
+        **({CLEANED: column.name} if watermark.ttl else {}),
     }
 
 

@@ -25,6 +25,7 @@ _KINDS = {
     ("SOURCES",): "source",
     ("VIEWS",): "view",
     ("MATERIALIZED", "VIEWS"): "materialized view",
+    ("FUNCTIONS",): "function",
     ("SCHEMAS",): _SCHEMA,
 }
 
@@ -92,7 +93,7 @@ def alter_default_privileges(context: DdlContext, words: Words) -> Reply:
 
 
 def give_defaults(context: DdlContext, item: CatalogObject) -> None:
-    """Give the rights that there are by default on a new relation that clients see by now."""
+    """Give the rights that there are by default on a new relation that clients see by now, or a new function."""
     for default in _kept(context):
         if default.kind == item.kind and default.maker == item.owner and default.schema in ("", item.schema):
             context.execute(*object_rights(item, default.right, default.user, grantable=default.grantable))

@@ -24,6 +24,7 @@ _RIGHTS = {
     "source": ("SELECT",),
     "materialized view": ("SELECT",),
     "view": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "function": ("EXECUTE",),
 }
 """By kind, what ALL means, and what may be given at all."""
 _KINDS = {
@@ -37,13 +38,14 @@ _ALL = {
     ("TABLES",): "table",
     ("SOURCES",): "source",
     ("VIEWS",): "view",
+    ("FUNCTIONS",): "function",
 }
-_NOWHERE = ("SINK", "SUBSCRIPTION", "SECRET", "CONNECTION", "FUNCTION")
+_NOWHERE = ("SINK", "SUBSCRIPTION", "SECRET", "CONNECTION")
 
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """What rights are on: `sql` for PostgreSQL, `kind` (of _RIGHTS), the owner, and the object where it is a relation."""
+    """What rights are on: `sql` for PostgreSQL, `kind` (of _RIGHTS), the owner, and the object, a relation or a function."""
 
     sql: str
     kind: str
@@ -83,9 +85,9 @@ def grant(context: DdlContext) -> Reply:
 
 
 def object_rights(item: CatalogObject, right: str, user: str, *, grantable: bool) -> list[str]:
-    """The statements that give a user a right on a relation."""
+    """The statements that give a user a right on a relation or a function."""
     option = " WITH GRANT OPTION" if grantable else ""
-    return [f"GRANT {what} TO {quote(user)}{option}" for what in _spelled(_relation(item), right)]
+    return [f"GRANT {what} TO {quote(user)}{option}" for what in _spelled(_target(item), right)]
 
 
 def schema_rights(name: str, right: str, user: str, *, grantable: bool) -> str:
@@ -138,7 +140,12 @@ def _targets(context: DdlContext, words: Words, rights: tuple[str, ...] | None) 
         rights_of_kind(rights, kind)
         schemas = [_schema(context, name) and name for name in _listed(words)]
         found = [o for o in context.catalog.objects.values() if o.shown_kind == kind and o.schema in schemas]
-        return [_relation(o) for o in found]
+        return [_target(o) for o in found]
+    if words.accept("FUNCTION"):
+        functions = [_function(context, words)]
+        while words.accept(","):
+            functions.append(_function(context, words))
+        return functions
     if words.word() in _NOWHERE and words.word(1) not in ("TO", "FROM", ","):
         raise UnsupportedFeature(
             f"rights on a {words.word()}", hint="leave it out: root and the owner may use it"
@@ -155,11 +162,32 @@ def _targets(context: DdlContext, words: Words, rights: tuple[str, ...] | None) 
             raise InvalidStatement(
                 f'"{item.name}" is not a {kind or "relation"}: it is a {item.shown_kind}', sqlstate="42809"
             )
-    return [_relation(item) for item in found]
+    return [_target(item) for item in found]
 
 
-def _relation(item: CatalogObject) -> _Target:
+def _target(item: CatalogObject) -> _Target:
+    if item.kind == "function":
+        return _Target(f"FUNCTION {signature(item)}", item.kind, item.owner, item)
     return _Target(f"TABLE {item.visible}", item.shown_kind, item.owner, item)
+
+
+def signature(function: CatalogObject) -> str:
+    """The function as PostgreSQL tells it from others."""
+    return f"{function.visible}({', '.join(t for _, t in function.body['arguments'])})"
+
+
+def _function(context: DdlContext, words: Words) -> _Target:
+    """name [(types)]; a name stands for one function."""
+    name = words.qualified_name()
+    if words.accept("("):
+        while not words.accept(")"):
+            words.take()
+    found = context.catalog.find(name.object, context.path)
+    if found is None or found.kind != "function":
+        raise UndefinedObject(
+            f"function not found: {name.object}", sqlstate="42883", hint="SHOW FUNCTIONS lists them"
+        )
+    return _target(found)
 
 
 def _database(context: DdlContext, name: str) -> _Target:

@@ -1,6 +1,7 @@
-"""ALTER ... SET SOURCE_RATE_LIMIT | DML_RATE_LIMIT {TO | =} n | DEFAULT: rows a second; 0 pauses, -1 and DEFAULT: no limit.
+"""ALTER ... SET SOURCE_RATE_LIMIT | DML_RATE_LIMIT | SINK_RATE_LIMIT {TO | =} n | DEFAULT: rows a second; 0 pauses, -1 and
+DEFAULT: no limit.
 
-A source is read no faster. The INSERTs, UPDATEs and DELETEs of a throttled table wait, row by row and in their order, in
+A source is read no faster, a sink delivers no faster (`engine.delivery`). The INSERTs, UPDATEs and DELETEs of a throttled table wait, row by row and in their order, in
 engine.parked_<id>, from which the flow releases them (`engine.flow.throttle`); a client is told 0 rows. Taking the limit away
 releases what waits.
 """
@@ -19,7 +20,7 @@ from engine.operators.base import equal, equal_nulls, names, no_nulls, quote
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 
 KINDS = {f"{kind}_RATE_LIMIT": kind for kind in ("SOURCE", "DML", "BACKFILL", "SINK")}
-_OF = {"source": "SOURCE", "table": "DML"}
+_OF = {"source": "SOURCE", "table": "DML", "sink": "SINK"}
 _RELEASING = "tailrace.releasing"
 
 
@@ -44,11 +45,11 @@ def _fed(context: DdlContext, item: CatalogObject) -> CatalogObject:
 
 
 def limit_as_set(context: DdlContext) -> None:
-    """Give the tables and sources of a statement the rates of the session's DML_RATE_LIMIT and SOURCE_RATE_LIMIT."""
+    """Give the tables, sources and sinks of a statement the rates of the session's DML_, SOURCE_ and SINK_RATE_LIMIT."""
     for item in context.created:
         kind = _OF.get(item.kind) if item.kind == item.shown_kind else None
         text = context.settings.get(f"{kind}_RATE_LIMIT".lower(), "") if kind else ""
-        if kind and text.isdecimal():  # -1, the default, is no limit
+        if kind and text.isdecimal() and not item.body.get("into"):  # -1, the default, is no limit
             _limit(context, context.catalog.objects[item.id], kind, int(text))
 
 
@@ -56,8 +57,11 @@ def _limit(context: DdlContext, item: CatalogObject, kind: str, rate: int | None
     limits = {k: v for k, v in (item.body.get("rate_limits") or {}).items() if k != kind}
     if rate is not None:
         if _OF.get(item.kind) != kind:
+            hint = "DML_RATE_LIMIT of a table, SOURCE_RATE_LIMIT of a source and SINK_RATE_LIMIT of a sink throttle"
+            raise UnsupportedFeature(f"{kind}_RATE_LIMIT of a {item.kind}", hint=hint)
+        if item.body.get("into"):
             raise UnsupportedFeature(
-                f"{kind}_RATE_LIMIT of a {item.kind}", hint="DML_RATE_LIMIT of a table and SOURCE_RATE_LIMIT of a source throttle"
+                "SINK_RATE_LIMIT of a sink INTO a table", hint="its rows are in the table with the barrier that brings them"
             )  # fmt: skip
         limits[kind] = rate
     if item.kind == "table":

@@ -21,6 +21,9 @@ OPTION = "retention_seconds"
 EXPIRING = "tailrace.expiring"
 """The setting by which the trigger of an append-only table knows the flow's deletes."""
 
+CLEANED = "cleaned"
+"""The key of a table's body that names the column below whose watermark its rows are deleted."""
+
 
 def retention_of(create: exp.Create) -> int | None:
     """The option's value in seconds; None where it is not given. Raises InvalidStatement unless it is a positive integer."""

@@ -6,7 +6,8 @@ advance to the greatest value that the expression gives over the barrier's new r
 engine.watermark_<id>, of the column's own type; it never goes back.
 
 Without TTL the table has to be append-only. With it rows may change: a change of a row below the watermark is no change to those
-who read the table, so the column belongs to the table's key for them (RisingWave docs, "Watermarks", "WITH TTL").
+who read the table, so the column belongs to the table's key for them (RisingWave docs, "Watermarks", "WITH TTL"), and the rows
+below it are deleted beside the barriers (`engine.flow.retention.clean`).
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def watermark_program(
     time, delta, kept = quote(watermark.column), delta_name(id_), f"engine.watermark_{id_}"
     late = f"(d.{time} < _low) IS NOT FALSE"
     stored = f"engine.table_{id_}"
-    guard = f"PERFORM set_config('{EXPIRING}', '{{}}', true);" if append_only else ""
+    guard = f"PERFORM set_config('{EXPIRING}', '{{}}', true);"
     function = (
         f"CREATE OR REPLACE FUNCTION engine.step_{id_}(barrier_now timestamptz, barrier_last timestamptz, initial boolean, "
         f"emit boolean) RETURNS bigint LANGUAGE plpgsql AS $step$\n#variable_conflict use_column\n"
@@ -122,3 +123,18 @@ def key_for_readers(watermark: TableWatermark, key: Sequence[str]) -> tuple[str,
 def index_for_readers(id_: int, key: Sequence[str]) -> str:
     """The index that readers take for granted on their key."""
     return f"CREATE INDEX ON engine.table_{id_} ({names(key)})"
+
+
+def cleaned_storage(id_: int, column: str, *, append_only: bool) -> list[str]:
+    """The statements by which rows below the watermark of a table WITH TTL are found, and deleted without a trace in its changes."""
+    table = f"engine.table_{id_}"
+    index = f"CREATE INDEX ON {table} ({quote(column)})"
+    if append_only:
+        return [index]
+    by_client = f"pg_catalog.current_setting('{EXPIRING}', true) IS DISTINCT FROM 'on'"
+    return [
+        index,
+        f"DROP TRIGGER capture_delete ON {table}",
+        f"CREATE TRIGGER capture_delete AFTER DELETE ON {table} REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT "
+        f"WHEN ({by_client}) EXECUTE FUNCTION engine.capture_{id_}_delete()",
+    ]

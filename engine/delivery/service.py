@@ -5,6 +5,7 @@ Sinks INTO tables are the flow's. Called by `python -m engine.delivery`, and by 
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -72,8 +73,10 @@ class Service:
         """Start workers for new sinks, stop those of dropped ones, start again what has ended by an error of its own."""
         wanted = {sink.id: sink for sink in _read_sinks(connection)}
         for id_, (worker, done) in list(self._workers.items()):
-            if id_ not in wanted:
-                worker.stop()
+            if id_ not in wanted or wanted[id_].settings != worker.sink.settings:
+                worker.stop()  # by other settings it begins anew where it stands
+            else:
+                worker.rate = wanted[id_].rate
             if done.done():
                 del self._workers[id_]
                 self._note(connection, id_, done.exception())
@@ -110,7 +113,13 @@ def _read_sinks(connection: Connection) -> list[Sink]:
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         return []  # the flow has not made the catalog yet
     return [
-        Sink(id_, name, partial(_target, name, f"{body['files']}-{at}-{id_}", body))
+        Sink(
+            id_,
+            name,
+            partial(_target, name, f"{body['files']}-{at}-{id_}", body),
+            json.dumps(body["sink"], sort_keys=True),
+            (body.get("rate_limits") or {}).get("SINK"),
+        )
         for id_, name, body, at in rows
     ]
 

@@ -33,6 +33,10 @@ class Sink:
     id: int
     name: str
     make: Callable[[threading.Event], Target]
+    settings: str = ""
+    """What the target is made by: one that is made by others takes its place."""
+    rate: int | None = None
+    """Changes a second at most; None as many as there are, 0 none."""
 
 
 class Worker:
@@ -40,10 +44,13 @@ class Worker:
 
     def __init__(self, sink: Sink, connect: Callable[[], Connection]) -> None:
         self.sink = sink
+        self.rate = sink.rate
+        """May be changed while it runs."""
         self._connect = connect
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._target: Target | None = None
+        self._free_at = 0.0
 
     def wake(self) -> None:
         """There is something to deliver."""
@@ -75,10 +82,11 @@ class Worker:
             self._wake.clear()
             try:
                 target = self._target = self._target or self.sink.make(self._stop)
-                batch = self._next(sink_log, target)
+                batch = self._next(sink_log, target) if self.rate != 0 else None
                 if batch is None:
                     self._wake.wait(LOOK_S)
                     continue
+                self._await_turn(len(batch.changes))
                 target.deliver(batch)
             except DeliveryError as error:
                 log.warning("sink %s: %s; again in %.1f s", self.sink.name, error.message, pause)
@@ -92,13 +100,26 @@ class Worker:
 
     def _next(self, sink_log: SinkLog, target: Target) -> Batch | None:
         """A full batch at once, one that is not full when it has waited for `linger_s`."""
-        wait: dict[str, Any] = {"at_least": target.batch_rows if target.linger_s else 1}
+        rows = min(target.batch_rows, max(1, self.rate or target.batch_rows))
+        wait: dict[str, Any] = {"at_least": rows if target.linger_s else 1}
         until = time.monotonic() + target.linger_s
-        while (batch := sink_log.next_batch(target.select, target.batch_rows, **wait)) is None:
+        while (batch := sink_log.next_batch(target.select, rows, **wait)) is None:
             left = until - time.monotonic()
             if not target.linger_s or self._stop.is_set():
                 return None
             if left <= 0:
-                return sink_log.next_batch(target.select, target.batch_rows)
+                return sink_log.next_batch(target.select, rows)
             self._stop.wait(min(left, LOOK_S))
         return batch
+
+    def _await_turn(self, rows: int) -> None:
+        """Wait until the rate lets so many changes through, counted from those before; the rate may change meanwhile."""
+        while self.rate is not None and not self._stop.is_set():
+            left = self._free_at - time.monotonic()
+            if self.rate and left <= 0:
+                break
+            self._stop.wait(min(left, LOOK_S) if self.rate else LOOK_S)
+        if self._stop.is_set():
+            raise DeliveryStopped
+        if self.rate:
+            self._free_at = time.monotonic() + rows / self.rate

@@ -24,7 +24,7 @@ from engine.ddl.create_table import take_changes
 from engine.ddl.retention import EXPIRING
 from engine.flow.into_table import apply_waiting
 from engine.flow.poison import PoisonSearch
-from engine.flow.retention import expire
+from engine.flow.retention import clean, expire
 from engine.flow.session import (
     Connection,
     FencedError,
@@ -250,7 +250,10 @@ class Flow:
             self.connection.execute("DISCARD PLANS")
 
     def expire(self) -> int:
-        """Delete rows that have outlived their retention; see `engine.flow.retention`. In a transaction of its own."""
+        """Delete rows that have outlived their retention; see `engine.flow.retention`. In transactions of their own."""
+        return self._expire() + clean(self.connection, self.catalog)
+
+    def _expire(self) -> int:
         with self.connection.transaction():
             self.connection.execute("SET LOCAL synchronous_commit = off")
             self.connection.execute(f"SET LOCAL {EXPIRING} = 'on'")

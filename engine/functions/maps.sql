@@ -6,7 +6,7 @@ CREATE OR REPLACE FUNCTION rw.map_quote(value text, is_text boolean) RETURNS tex
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE
         WHEN value IS NULL THEN 'NULL'
-        WHEN CASE WHEN is_text THEN value ~ '[{}(),:"\\]|^\s|\s$' OR value = '' OR upper(value) = 'NULL' ELSE value LIKE '"%' END
+        WHEN CASE WHEN is_text THEN value ~ '[{}(),:"\\]|^\s|\s$' OR value = '' OR upper(value) = 'NULL' ELSE value ~ '^["[]' END
             THEN '"' || regexp_replace(value, '(["\\])', '\\\1', 'g') || '"'
         ELSE value
     END
@@ -106,9 +106,26 @@ $$;
 -- The texts of an array's elements, as they are shown.
 CREATE OR REPLACE FUNCTION rw.element_texts(elements anyarray) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
-    SELECT ARRAY(
+    SELECT CASE WHEN array_ndims(elements) > 1 THEN rw.refuse_nested(elements) ELSE ARRAY(
         SELECT CASE WHEN elements[i] IS DISTINCT FROM NULL THEN format('%s', elements[i]) END
         FROM generate_subscripts(elements, 1) AS i ORDER BY i
+    ) END
+$$;
+
+-- PostgreSQL takes an array of arrays for one array, so that it cannot tell the values of such a map.
+CREATE OR REPLACE FUNCTION rw.refuse_nested(elements anyarray) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    RAISE EXCEPTION 'a map made of an array of arrays is not supported' USING ERRCODE = '0A000',
+        HINT = 'write its entries: MAP {key: value, ...} or map_from_entries(ARRAY[ROW(key, value), ...])';
+END $$;
+
+-- The texts of the arrays that an array of arrays consists of.
+CREATE OR REPLACE FUNCTION rw.part_texts(parts anyarray) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
+    SELECT ARRAY(
+        SELECT substr(t.part, 2, length(t.part) - 2)
+        FROM generate_subscripts(parts, 1) AS i, LATERAL (SELECT parts[i:i]::text AS part) AS t ORDER BY i
     )
 $$;
 
@@ -146,22 +163,25 @@ BEGIN
         'CREATE OPERATOR rw.> (LEFTARG = {m}, RIGHTARG = {m}, FUNCTION = rw.map_gt)',
         'CREATE OPERATOR CLASS {m}_btree DEFAULT FOR TYPE {m} USING btree AS OPERATOR 1 rw.<, OPERATOR 2 rw.<=, OPERATOR 3 pg_catalog.=, OPERATOR 4 rw.>=, OPERATOR 5 rw.>, FUNCTION 1 rw.map_cmp({m}, {m})',
         'CREATE OPERATOR CLASS {m}_hash DEFAULT FOR TYPE {m} USING hash AS OPERATOR 1 pg_catalog.=, FUNCTION 1 rw.map_hash({m})',
-        'CREATE FUNCTION pg_catalog.map_from_key_values({k}[], {v}[]) RETURNS {m} {s} SELECT rw.map_build(rw.element_texts($1), rw.element_texts($2), {b})::{m} {e}',
+        -- an array of arrays is of the type of its arrays, so that calls with one are given a name of their own
+        CASE WHEN value LIKE '%[]' THEN 'CREATE FUNCTION {m}_of({k}[], {v}) RETURNS {m} {s} SELECT rw.map_build(rw.element_texts($1), rw.part_texts($2), {b})::{m} {e}'
+            ELSE 'CREATE FUNCTION pg_catalog.map_from_key_values({k}[], {v}[]) RETURNS {m} {s} SELECT rw.map_build(rw.element_texts($1), rw.element_texts($2), {b})::{m} {e}' END,
         'CREATE FUNCTION pg_catalog.map_keys({m}) RETURNS {k}[] {s} SELECT CASE WHEN $1 IS DISTINCT FROM NULL THEN (rw.map_parse($1::text)).keys::{k}[] END {e}',
-        'CREATE FUNCTION pg_catalog.map_values({m}) RETURNS {v}[] {s} SELECT CASE WHEN $1 IS DISTINCT FROM NULL THEN (rw.map_parse($1::text)).vals::{v}[] END {e}',
+        CASE WHEN value LIKE '%[]' THEN 'CREATE FUNCTION pg_catalog.map_values({m}) RETURNS {v} {s} SELECT CASE WHEN $1 IS DISTINCT FROM NULL THEN ARRAY(SELECT u.v::{v} FROM unnest((rw.map_parse($1::text)).vals) WITH ORDINALITY AS u (v, o) ORDER BY u.o) END {e}'
+            ELSE 'CREATE FUNCTION pg_catalog.map_values({m}) RETURNS {v}[] {s} SELECT CASE WHEN $1 IS DISTINCT FROM NULL THEN (rw.map_parse($1::text)).vals::{v}[] END {e}' END,
         'CREATE FUNCTION pg_catalog.map_entries({m}) RETURNS {n}[] {s} SELECT CASE WHEN $1 IS DISTINCT FROM NULL THEN ARRAY(SELECT ROW(u.k::{k}, u.v::{v})::{n} FROM rw.map_parse($1::text) AS m, unnest(m.keys, m.vals) WITH ORDINALITY AS u (k, v, o) ORDER BY u.o) END {e}',
-        'CREATE FUNCTION pg_catalog.map_from_entries({n}[]) RETURNS {m} {s} SELECT CASE WHEN $1 IS DISTINCT FROM NULL THEN pg_catalog.map_from_key_values(ARRAY(SELECT ($1[i]).key FROM generate_subscripts($1, 1) AS i ORDER BY i), ARRAY(SELECT ($1[i]).value FROM generate_subscripts($1, 1) AS i ORDER BY i)) END {e}',
+        'CREATE FUNCTION pg_catalog.map_from_entries({n}[]) RETURNS {m} {s} SELECT CASE WHEN $1 IS DISTINCT FROM NULL THEN rw.map_build(ARRAY(SELECT CASE WHEN ($1[i]).key IS NOT NULL THEN format(''%s'', ($1[i]).key) END FROM generate_subscripts($1, 1) AS i ORDER BY i), ARRAY(SELECT CASE WHEN ($1[i]).value IS DISTINCT FROM NULL THEN format(''%s'', ($1[i]).value) END FROM generate_subscripts($1, 1) AS i ORDER BY i), {b})::{m} END {e}',
         'CREATE FUNCTION pg_catalog.map_length({m}) RETURNS bigint {s} SELECT cardinality((rw.map_parse($1::text)).keys)::bigint WHERE $1 IS DISTINCT FROM NULL {e}',
         'CREATE FUNCTION pg_catalog.cardinality({m}) RETURNS bigint {s} SELECT pg_catalog.map_length($1) {e}',
         'CREATE FUNCTION pg_catalog.map_access({m}, {k}) RETURNS {v} {s} SELECT (p.vals)[array_position(p.keys, format(''%s'', $2))]::{v} FROM rw.map_parse($1::text) AS p {e}',
         'CREATE FUNCTION pg_catalog.map_contains({m}, {k}) RETURNS boolean {s} SELECT format(''%s'', $2) = ANY ((rw.map_parse($1::text)).keys) WHERE $1 IS DISTINCT FROM NULL AND $2 IS NOT NULL {e}',
         'CREATE FUNCTION pg_catalog.map_cat({m}, {m}) RETURNS {m} {s} SELECT CASE WHEN $1 IS NOT DISTINCT FROM NULL THEN $2 WHEN $2 IS NOT DISTINCT FROM NULL THEN $1 ELSE rw.map_merge($1::text, $2::text, {b})::{m} END {e}',
-        'CREATE FUNCTION pg_catalog.map_insert({m}, {k}, {v}) RETURNS {m} {s} SELECT CASE WHEN $1 IS DISTINCT FROM NULL THEN CASE WHEN $2 IS NULL THEN $1 ELSE rw.map_merge($1::text, pg_catalog.map_from_key_values(ARRAY[$2], ARRAY[$3])::text, {b})::{m} END END {e}',
+        'CREATE FUNCTION pg_catalog.map_insert({m}, {k}, {v}) RETURNS {m} {s} SELECT CASE WHEN $1 IS DISTINCT FROM NULL THEN CASE WHEN $2 IS NULL THEN $1 ELSE rw.map_merge($1::text, rw.map_build(ARRAY[format(''%s'', $2)], ARRAY[CASE WHEN $3 IS DISTINCT FROM NULL THEN format(''%s'', $3) END], {b}), {b})::{m} END END {e}',
         'CREATE FUNCTION pg_catalog.map_delete({m}, {k}) RETURNS {m} {s} SELECT CASE WHEN $1 IS DISTINCT FROM NULL THEN CASE WHEN $2 IS NULL THEN $1 ELSE rw.map_without($1::text, format(''%s'', $2), {b})::{m} END END {e}',
-        'CREATE FUNCTION rw.map_to_json({m}) RETURNS json {s} SELECT coalesce(json_object_agg(u.k, u.v::{v} ORDER BY u.o), ''{}''::json) FROM rw.map_parse($1::text) AS p, unnest(p.keys, p.vals) WITH ORDINALITY AS u (k, v, o) WHERE $1 IS DISTINCT FROM NULL {e}',
+        'CREATE FUNCTION rw.map_to_json({m}) RETURNS json {s} SELECT coalesce(json_object_agg(u.k, rw.to_jsonb(u.v::{v}) ORDER BY u.o), ''{}''::json) FROM rw.map_parse($1::text) AS p, unnest(p.keys, p.vals) WITH ORDINALITY AS u (k, v, o) WHERE $1 IS DISTINCT FROM NULL {e}',
         'CREATE CAST ({m} AS json) WITH FUNCTION rw.map_to_json({m})',
         'CREATE FUNCTION pg_catalog.to_jsonb({m}) RETURNS jsonb {s} SELECT CASE WHEN $1 IS DISTINCT FROM NULL THEN rw.map_to_json($1)::jsonb END {e}',
-        'CREATE FUNCTION pg_catalog.jsonb_populate_map({m}, jsonb) RETURNS {m} {s} SELECT CASE WHEN $2 IS NOT NULL THEN pg_catalog.map_cat($1, pg_catalog.map_from_key_values(ARRAY(SELECT rw.populated_key(p.key, {tk})::{k} FROM jsonb_each($2) WITH ORDINALITY AS p (key, value, o) ORDER BY o), ARRAY(SELECT (jsonb_populate_record(NULL::{n}, jsonb_build_object(''value'', p.value))).value FROM jsonb_each($2) WITH ORDINALITY AS p (key, value, o) ORDER BY o))) END {e}'
+        'CREATE FUNCTION pg_catalog.jsonb_populate_map({m}, jsonb) RETURNS {m} {s} SELECT CASE WHEN $2 IS NOT NULL THEN pg_catalog.map_cat($1, pg_catalog.map_from_entries(ARRAY(SELECT jsonb_populate_record(NULL::{n}, jsonb_build_object(''key'', rw.populated_key(p.key, {tk}), ''value'', p.value)) FROM jsonb_each($2) WITH ORDINALITY AS p (key, value, o) ORDER BY o))) END {e}'
     ] LOOP
         statement := replace(replace(replace(statement, '{s}', 'LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $f$'), '{e}', '$f$'), '{t}', traits);
         statement := replace(replace(replace(statement, '{m}', name), '{k}', key), '{v}', value);
@@ -182,11 +202,15 @@ CREATE OR REPLACE FUNCTION rw.make_map_cast(source text, target text, key text, 
 LANGUAGE plpgsql AS $$
 DECLARE
     maker text := 'rw.cast_' || substr(source, 4) || '_' || substr(target, 8);
+    entry text;
 BEGIN
+    SELECT format_type(t.typelem, NULL) INTO STRICT entry FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_type AS t ON t.oid = p.prorettype
+        WHERE p.proname = 'map_entries' AND p.pronamespace = 'pg_catalog'::regnamespace AND p.proargtypes[0] = to_regtype(target);
     EXECUTE format(
         'CREATE FUNCTION %1$s(%2$s) RETURNS %3$s LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $f$ SELECT CASE WHEN $1 IS DISTINCT FROM NULL '
-        'THEN pg_catalog.map_from_key_values(pg_catalog.map_keys($1)::%4$s[], pg_catalog.map_values($1)::%5$s[]) END $f$',
-        maker, source, target, key, value);
+        'THEN pg_catalog.map_from_entries(ARRAY(SELECT ROW((e.entry).key::%4$s, (e.entry).value::%5$s)::%6$s '
+        'FROM (SELECT (pg_catalog.map_entries($1))[i] AS entry, i FROM generate_subscripts(pg_catalog.map_entries($1), 1) AS i) AS e ORDER BY e.i)) END $f$',
+        maker, source, target, key, value, entry);
     EXECUTE format('CREATE CAST (%1$s AS %2$s) WITH FUNCTION %3$s(%1$s) AS ASSIGNMENT', source, target, maker);
 EXCEPTION WHEN cannot_coerce OR undefined_function OR datatype_mismatch THEN
     NULL;  -- no such cast

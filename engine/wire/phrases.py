@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+_COMPOSED = re.compile(rb'"?rw"?\."?(struct|map)_[0-9a-f]{16}\b"?')
+
 _PHRASES: tuple[tuple[bytes, re.Pattern[bytes], bytes], ...] = tuple(
     (sqlstate, re.compile(pattern), phrase)
     for sqlstate, pattern, phrase in (
@@ -70,6 +72,24 @@ _PHRASES: tuple[tuple[bytes, re.Pattern[bytes], bytes], ...] = tuple(
     )
 )
 
+_REFUSALS: tuple[tuple[re.Pattern[bytes], bytes, bytes], ...] = tuple(
+    (re.compile(pattern), message, hint)
+    for pattern, message, hint in (
+        (
+            rb"^multidimensional arrays must have array expressions with matching dimensions$"
+            rb"|^cannot accumulate arrays of different dimensionality$|^cannot concatenate incompatible arrays$",
+            b"an array of arrays of different lengths is not supported",
+            b"let structs hold the inner arrays: ARRAY[ROW(ARRAY[1]), ROW(ARRAY[2, 3])]",
+        ),
+        (
+            rb"^cannot subscript type rw\.map_",
+            b"a subscript of a map that is no string is not supported",
+            b"map_access(map, key)",
+        ),
+    )
+)
+"""What PostgreSQL cannot do where RisingWave can: SQLSTATE 0A000 with a message and what to do instead."""
+
 _ADVICE = {
     b"55000": (
         b"cannot change materialized view",
@@ -85,15 +105,33 @@ def rephrased(fields: bytes) -> bytes:
     >>> rephrased(b"SERROR\\x00C22012\\x00Mdivision by zero\\x00\\x00")
     b'SERROR\\x00C22012\\x00MDivision by zero\\x00\\x00'
     """
+    fields = named_types(fields)
     parts = fields.split(b"\x00")
     sqlstate = next((part[1:] for part in parts if part[:1] == b"C"), b"")
     for index, part in enumerate(parts):
         if part[:1] == b"M":
+            for refused, message, hint in _REFUSALS:
+                if refused.match(part[1:]):
+                    return _refusal(parts, message, hint)
             for known, pattern, phrase in _PHRASES:
                 if known == sqlstate and pattern.match(part[1:]):
                     parts[index] = b"M" + pattern.sub(phrase, part[1:])
                     return b"\x00".join(_advised(parts, sqlstate, parts[index]))
     return fields
+
+
+def named_types(text: bytes) -> bytes:
+    """Structs and maps by what they are, not by the names that their types have in PostgreSQL; the same object without any.
+
+    >>> named_types(b"cannot cast rw.struct_0123456789abcdef[] to integer")
+    b'cannot cast struct[] to integer'
+    """
+    return _COMPOSED.sub(rb"\1", text) if b"rw." in text else text
+
+
+def _refusal(parts: list[bytes], message: bytes, hint: bytes) -> bytes:
+    kept = [part for part in parts if part[:1] not in (b"C", b"M", b"D", b"H")]
+    return b"\x00".join([*kept[:-2], b"C0A000", b"M" + message, b"H" + hint, *kept[-2:]])
 
 
 def _advised(parts: list[bytes], sqlstate: bytes, message: bytes) -> list[bytes]:

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from engine.wire.phrases import named_types
 from tailrace.errors import TailraceError
 
 PROTOCOL_3_0 = 196608
@@ -230,7 +231,8 @@ def decode_column_names(body: bytes) -> list[str]:
 
 def encode_error(error: TailraceError, severity: str = "ERROR") -> bytes:
     """ErrorResponse; severity FATAL means that the connection ends with it."""
-    return encode(b"E", _encode_fields(severity, error.sqlstate, error.message, error.detail, error.hint))
+    fields = _encode_fields(severity, error.sqlstate, error.message, error.detail, error.hint)
+    return encode(b"E", named_types(fields))
 
 
 def encode_notice(message: str, severity: str = "NOTICE", sqlstate: str = "00000") -> bytes:

@@ -1,4 +1,4 @@
-"""Brackets among the tokens of a text. Pure; for the rewriters that leave what they do not change as it was written."""
+"""Brackets and clauses among the tokens of a text. Pure; for the rewriters that leave what they do not change as it was written."""
 
 from __future__ import annotations
 
@@ -26,3 +26,22 @@ def closing(tokens: Sequence[Token], opening: int) -> int | None:
         if depth == 0:
             return position
     return None
+
+
+def until(tokens: Sequence[Token], at: int, words: frozenset[str]) -> int:
+    """The index of the first of these words from `at` on, outside of brackets; or of the bracket that closes around it."""
+    depth = 0
+    while at < len(tokens):
+        step = STEP.get(tokens[at].token_type, 0)
+        depth += step
+        if depth < 0 or (depth == 0 and not step and is_word(tokens[at], words)):
+            return at
+        at += 1
+    return at
+
+
+def is_word(token: Token, words: frozenset[str]) -> bool:
+    """Is it one of these? The tokenizer takes ORDER BY and GROUP BY for one token each."""
+    if token.token_type in (TokenType.IDENTIFIER, TokenType.STRING):
+        return False
+    return (token.text.upper().split() or [""])[0] in words

@@ -13,7 +13,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from tailrace.sql.brackets import STEP
+from tailrace.sql.brackets import STEP, is_word, until
 from tailrace.sql.dialect import TailraceSQL
 
 _GATE = re.compile(r"\bfull\s+(?:outer\s+)?join\b", re.IGNORECASE)
@@ -46,10 +46,10 @@ def _rewritten(sql: str, tokens: list[Token], at: int) -> str:
     join = at + 2 if at + 1 < len(tokens) and tokens[at + 1].text.upper() == "OUTER" else at + 1
     if join >= len(tokens) or tokens[join].text.upper() != "JOIN":
         return sql
-    on = _until(tokens, join + 1, frozenset({"ON"}) | _ENDS)
+    on = until(tokens, join + 1, frozenset({"ON"}) | _ENDS)
     if on >= len(tokens) or tokens[on].text.upper() != "ON":
         return sql
-    end = _until(tokens, on + 1, _ENDS)
+    end = until(tokens, on + 1, _ENDS)
     condition = sql[tokens[on + 1].start : tokens[end - 1].end + 1]
     left, right = _name(tokens, _left(tokens, at)), _name(tokens, on)
     if left is None or right is None or _hashable(condition):
@@ -59,34 +59,15 @@ def _rewritten(sql: str, tokens: list[Token], at: int) -> str:
     return f"{sql[: tokens[on + 1].start]}{equality} AND ({condition}){sql[tokens[end - 1].end + 1 :]}"
 
 
-def _until(tokens: list[Token], at: int, words: frozenset[str]) -> int:
-    """The index of the first of these words from `at` on, outside of brackets."""
-    depth = 0
-    while at < len(tokens):
-        step = STEP.get(tokens[at].token_type, 0)
-        depth += step
-        if depth < 0 or (depth == 0 and not step and _is_word(tokens[at], words)):
-            return at
-        at += 1
-    return at
-
-
-def _is_word(token: Token, words: frozenset[str]) -> bool:
-    """Is it one of these? The tokenizer takes ORDER BY and GROUP BY for one token each."""
-    if token.token_type in (TokenType.IDENTIFIER, TokenType.STRING):
-        return False
-    return token.text.upper().partition(" ")[0] in words
-
-
 def _left(tokens: list[Token], at: int) -> int:
     """The index behind the relation that stands last before the join at `at`: its own ON or USING left out."""
     depth, end = 0, at
     for index in range(at - 1, -1, -1):
         step = STEP.get(tokens[index].token_type, 0)
         depth -= step
-        if depth < 0 or (depth == 0 and not step and _is_word(tokens[index], _JOIN_WORDS | {"FROM", ","})):
+        if depth < 0 or (depth == 0 and not step and is_word(tokens[index], _JOIN_WORDS | {"FROM", ","})):
             break
-        if depth == 0 and _is_word(tokens[index], frozenset({"ON", "USING"})):
+        if depth == 0 and is_word(tokens[index], frozenset({"ON", "USING"})):
             end = index
     return end
 
@@ -103,12 +84,12 @@ def _name(tokens: list[Token], end: int) -> int | None:
             last -= 1
         last -= 1
         if last < 1 or not (
-            _is_word(tokens[last - 1], frozenset({"AS"})) or tokens[last - 1].token_type is TokenType.R_PAREN
+            is_word(tokens[last - 1], frozenset({"AS"})) or tokens[last - 1].token_type is TokenType.R_PAREN
         ):
             return None
     named = last >= 0 and (
         tokens[last].token_type in (TokenType.IDENTIFIER, TokenType.VAR)
-        or (tokens[last].text.isidentifier() and not _is_word(tokens[last], _ENDS | {"FROM", "ON"}))
+        or (tokens[last].text.isidentifier() and not is_word(tokens[last], _ENDS | {"FROM", "ON"}))
     )
     return last if named else None
 

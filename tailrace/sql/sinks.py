@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sqlglot import exp
 from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
@@ -70,6 +71,25 @@ def parse_create_sink(sql: str) -> CreateSink:
         raise InvalidStatement(f"syntax error: {str(error).splitlines()[0]}") from error
 
 
+def with_sink_options(sql: str, options: Mapping[str, str]) -> str:
+    """The statement with these WITH options, in the place of those that it has or behind them.
+
+    >>> with_sink_options("CREATE SINK s FROM t WITH (connector = 'kafka', topic = 'a')", {"topic": "b", "type": "upsert"})
+    "CREATE SINK s FROM t WITH (connector = 'kafka', topic = 'b', type = 'upsert')"
+    """
+    reader = _Reader(sql)
+    reader.statement()
+    written = {key: f"{key} = {exp.Literal.string(value).sql()}" for key, value in options.items()}
+    spans = reader.option_spans
+    end = max((end for _, end in spans.values()), default=len(sql))
+    added = "".join(f", {text}" for key, text in written.items() if key not in spans)
+    text = f"{sql[:end]}{added}{sql[end:]}"
+    for key, (start, stop) in sorted(spans.items(), key=lambda each: -each[1][0]):
+        if key in written:
+            text = f"{text[:start]}{written[key]}{text[stop:]}"
+    return text
+
+
 class _Reader:
     def __init__(self, sql: str) -> None:
         self._sql = sql
@@ -77,6 +97,8 @@ class _Reader:
         while self._tokens and self._tokens[-1].token_type is TokenType.SEMICOLON:
             self._tokens.pop()
         self._at = 0
+        self.option_spans: dict[str, tuple[int, int]] = {}
+        """Where each option of WITH stands in the text, from its key's first character to behind its value's last."""
 
     def statement(self) -> CreateSink:
         self._expect("CREATE")
@@ -99,7 +121,7 @@ class _Reader:
             query = self._query()
         else:
             raise self._unexpected("FROM relation or AS SELECT ...")
-        options = self._options() if self._accept("WITH", "(") else {}
+        options = self._options(self.option_spans) if self._accept("WITH", "(") else {}
         format_, encode, encode_options, key_encode = self._format()
         if self._at < len(self._tokens):
             raise self._unexpected("the end of the statement")
@@ -155,10 +177,11 @@ class _Reader:
             raise self._unexpected("SELECT ...")
         return self._sql[first.start : end.end + 1]
 
-    def _options(self) -> dict[str, str]:
+    def _options(self, spans: dict[str, tuple[int, int]] | None = None) -> dict[str, str]:
         """`key = value, ...)`, the opening parenthesis being read; keys may be dotted, values are literals or words."""
         found: dict[str, str] = {}
         while not self._accept(")"):
+            first = self._peek()
             key = self._word()
             while self._accept("."):
                 key += "." + self._word()
@@ -166,7 +189,10 @@ class _Reader:
             sign = "-" if self._accept("-") else ""
             if key.lower() in found:
                 raise InvalidStatement(f"option {key} is given twice")
-            found[key.lower()] = sign + self._take("a value").text
+            value = self._take("a value")
+            found[key.lower()] = sign + value.text
+            if spans is not None and first is not None:
+                spans[key.lower()] = (first.start, value.end + 1)
             if not self._accept(","):
                 self._expect(")")
                 break

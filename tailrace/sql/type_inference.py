@@ -51,8 +51,8 @@ def canonical(type_: str) -> str:
 def common_type(types: Iterable[str | None]) -> str | None:
     """The one type that values of these types have together; None where PostgreSQL has to be asked.
 
-    >>> common_type(["integer", "unknown", "numeric"])
-    'numeric'
+    >>> common_type(["integer", "unknown", "numeric"]), common_type(["integer[]", "bigint[]"])
+    ('numeric', 'bigint[]')
     """
     found = UNKNOWN
     for type_ in types:
@@ -64,6 +64,11 @@ def common_type(types: Iterable[str | None]) -> str | None:
             found = type_
         elif found in _LADDER and type_ in _LADDER:
             found = max(found, type_, key=_LADDER.index)
+        elif found.endswith("[]") and type_.endswith("[]"):
+            element = common_type((found.removesuffix("[]"), type_.removesuffix("[]")))
+            if element is None:
+                return None
+            found = f"{element}[]"
         else:
             return None
     return found

@@ -262,6 +262,8 @@ class _Rewriter:
         made = None
         if key is not None and value is not None:
             made = self.map_type(_or_text(key), _or_text(value))
+        if made is not None and made.value.endswith("[]"):
+            return self._subscripted(_of_entries(keys, values, made), made)
         types = (None, None) if made is None else (made.key, made.value)
         call = f"map_from_key_values({_array(keys, types[0])}, {_array(values, types[1])})"
         return self._subscripted(call, made)
@@ -283,7 +285,7 @@ class _Rewriter:
             call = f"map_access({call}, ({subscript})::{made.key})"
             inner = self.by_name.get(made.value)
             made = inner if isinstance(inner, MapType) else None
-        return call
+        return f"({call})" if self._text() == "[" else call
 
     def _call(self, word: str) -> str:
         """A call that makes a map: the same, its type noted, an array of rows cast to entries."""
@@ -301,6 +303,7 @@ class _Rewriter:
             key, value = types[0].removesuffix("[]"), types[1].removesuffix("[]")
             if types[0].endswith("[]") and types[1].endswith("[]"):
                 made = self.map_type(_or_text(key), _or_text(value))
+                word = f"{made.name}_of" if value.endswith("[]") else word
         elif word == "map_from_entries" and len(types) == 1 and types[0] and types[0].endswith("[]"):
             entry = self.by_name.get(types[0].removesuffix("[]"))
             if isinstance(entry, StructType) and len(entry.fields) == 2:
@@ -350,7 +353,7 @@ class _Rewriter:
                 break
             self.at += 3
             written = f"map_access({written}, {self.sql[key.start : key.end + 1]})"
-        return written
+        return f"({written})" if self._text() == "[" else written
 
     def _array_of_rows(self) -> str | None:
         """ARRAY[ROW(...), ...] of constants as an array of structs: PostgreSQL cannot make one of an array of records."""
@@ -452,6 +455,12 @@ class _Rewriter:
 
 def _or_text(type_: str) -> str:
     return "character varying" if type_ == UNKNOWN else type_
+
+
+def _of_entries(keys: list[str], values: list[str], made: MapType) -> str:
+    """The call that makes a map of arrays: an array of arrays would be one array in PostgreSQL, and had to be rectangular."""
+    rows = ", ".join(f"ROW({key}, {value})" for key, value in zip(keys, values, strict=True))
+    return f"map_from_entries(ARRAY[{rows}]::{made.entry.name}[])"
 
 
 def _array(items: list[str], element: str | None) -> str:

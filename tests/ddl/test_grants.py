@@ -138,7 +138,7 @@ def test_rights_that_new_objects_give_by_default(engine: FlowUnderTest, user: st
     assert engine.rows(f"SELECT has_schema_privilege('{USER}', 'third', 'CREATE')") == [(False,)]
     engine.ddl("DROP SCHEMA other CASCADE", "DROP SCHEMA third")
     for statement, error in {
-        f"ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO {user}": UnsupportedFeature,
+        f"ALTER DEFAULT PRIVILEGES GRANT SELECT ON SINKS TO {user}": UnsupportedFeature,
         f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON SCHEMAS TO {user}": InvalidStatement,
         f"ALTER DEFAULT PRIVILEGES GRANT INSERT ON SOURCES TO {user}": InvalidStatement,
         "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO nobody": UndefinedObject,

@@ -116,6 +116,29 @@ def test_maps_in_a_view(engine: FlowUnderTest) -> None:
         engine.run("INSERT INTO t VALUES (4, map_from_key_values(ARRAY['a', 'a'], ARRAY[1, 2]))")
 
 
+def test_maps_of_arrays_structs_and_maps(engine: FlowUnderTest) -> None:
+    engine.ddl(
+        "CREATE TABLE t (id int PRIMARY KEY, a map(varchar, int[]), s map(int, struct<x int, y varchar>[]), "
+        "m map(varchar, map(varchar, double)), j map(varchar, jsonb))",
+        "CREATE MATERIALIZED VIEW v AS SELECT id, a['k'][2] AS second, map_length(a) AS n, to_jsonb(a) AS j, "
+        "map_insert(a, 'z', ARRAY[9]) AS longer, ((map_access(s, 1))[1]).y AS y, m['k']['l'] AS l, to_jsonb(m) AS jm FROM t",
+        "CREATE MATERIALIZED VIEW made AS SELECT id, MAP {'a': ARRAY[1], 'b': ARRAY[2, 3]} AS m, map_from_entries(map_entries(a)) AS a FROM t",
+    )
+    engine.settle(
+        "INSERT INTO t VALUES (1, '{k:{1,2},l:{}}', '{1:{\"(7,\\\"a, b\\\")\"}}', '{k:{l:0.5}}', NULL), (2, NULL, NULL, NULL, NULL)"
+    )
+    assert engine.rows("SELECT id, second, n, j, longer::text, y, l, jm FROM v ORDER BY id") == [
+        (1, 2, 2, {"k": [1, 2], "l": []}, "{k:{1,2},l:{},z:{9}}", "a, b", 0.5, {"k": {"l": 0.5}}),
+        (2, None, None, None, None, None, None, None),
+    ]
+    assert engine.rows("SELECT m::text, a::text FROM made ORDER BY id") == [
+        ("{a:{1},b:{2,3}}", "{k:{1,2},l:{}}"),
+        ("{a:{1},b:{2,3}}", None),
+    ]
+    engine.settle("UPDATE t SET a = NULL WHERE id = 1", "DELETE FROM t WHERE id = 2")
+    assert engine.rows("SELECT id, second, longer FROM v") == [(1, None, None)]
+
+
 def test_int256_beyond_64_bits(engine: FlowUnderTest) -> None:
     engine.ddl(
         "CREATE TABLE t (id int PRIMARY KEY, v rw_int256)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from engine.flow import retention
 from tailrace.errors import InvalidStatement
 from tests.support.flow import FlowUnderTest
 
@@ -56,6 +57,46 @@ def test_with_ttl_what_lies_below_is_done_with(engine: FlowUnderTest) -> None:
     engine.settle("DELETE FROM t WHERE k = 3")
     assert sorted(engine.rows("SELECT * FROM v")) == [(1, 5, 1), (1, 18, 10)]
     assert engine.rows("SELECT n, s::int FROM c") == [(2, 11)]
+
+
+TTL = "CREATE TABLE t (k int PRIMARY KEY, ts int, v int, WATERMARK FOR ts AS ts - 10 WITH TTL)"
+
+
+def test_with_ttl_the_table_itself_is_cleaned(engine: FlowUnderTest) -> None:
+    engine.ddl(
+        TTL,
+        "CREATE MATERIALIZED VIEW v AS SELECT k, ts FROM t",
+        "CREATE MATERIALIZED VIEW s AS SELECT ts, sum(v) AS s FROM t GROUP BY ts",
+    )
+    connection, catalog = engine.flow.connection, engine.flow.catalog
+    assert retention.clean(connection, catalog) == 0  # there is no watermark yet
+    engine.settle("INSERT INTO t VALUES (1, 5, 1), (2, 20, 2), (3, 6, 3), (4, 10, 4)")
+    assert retention.clean(connection, catalog, max_rows=1) == 1
+    assert retention.clean(connection, catalog) == 1
+    assert sorted(engine.rows("SELECT k FROM t")) == [(2,), (4,)]
+    engine.barrier()
+    assert sorted(engine.rows("SELECT * FROM v")) == [(1, 5), (2, 20), (3, 6), (4, 10)]
+    assert sorted(engine.rows("SELECT ts, s::int FROM s")) == [(5, 1), (6, 3), (10, 4), (20, 2)]
+    engine.settle("INSERT INTO t VALUES (1, 30, 7)")  # a new row: the old one is forgotten, not taken back
+    engine.settle("UPDATE t SET v = 8 WHERE k = 1", "DELETE FROM t WHERE k = 2")
+    assert sorted(engine.rows("SELECT * FROM v")) == [(1, 5), (1, 30), (3, 6), (4, 10)]
+    assert retention.clean(connection, catalog) == 1
+    engine.ddl("CREATE MATERIALIZED VIEW later AS SELECT k FROM t")
+    assert engine.rows("SELECT k FROM later") == [(1,)]
+
+
+def test_a_table_that_a_join_looks_into_is_not_cleaned(engine: FlowUnderTest) -> None:
+    engine.ddl(
+        TTL,
+        "CREATE TABLE u (k int PRIMARY KEY, n int)",
+        "CREATE MATERIALIZED VIEW j AS SELECT t.k, u.n FROM t JOIN u ON t.k = u.k",
+    )
+    engine.settle("INSERT INTO t VALUES (1, 5, 1), (2, 20, 2)", "INSERT INTO u VALUES (1, 10)")
+    assert retention.clean(engine.flow.connection, engine.flow.catalog) == 0
+    engine.settle("DELETE FROM u")
+    assert engine.rows("SELECT * FROM j") == []
+    engine.ddl("DROP MATERIALIZED VIEW j")
+    assert retention.clean(engine.flow.connection, engine.flow.catalog) == 1
 
 
 @pytest.mark.parametrize(

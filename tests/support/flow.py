@@ -28,6 +28,7 @@ from engine.flow.statements import Statements
 from tailrace.errors import TailraceError
 from tailrace.sql import parse_statement
 from tailrace.sql.asof import expand_asof
+from tailrace.sql.grouping import without_empty_groups
 from tailrace.sql.windows import expand_windows
 from tests.support.postgres import PostgresServer, fresh_database
 from tests.support.processes import wait_until
@@ -168,16 +169,15 @@ def as_batch(query: str, now: datetime) -> str:
     if text is not None:
         return text
     literal = exp.cast(exp.Literal.string(now.isoformat()), "timestamptz", dialect="postgres")
-    return tree.transform(lambda n: literal.copy() if isinstance(n, exp.CurrentTimestamp) else n).sql(
-        "postgres"
-    )
+    tree = tree.transform(lambda n: literal.copy() if isinstance(n, exp.CurrentTimestamp) else n)
+    return without_empty_groups(tree.sql("postgres"))
 
 
 @lru_cache(maxsize=256)
 def _expanded(query: str) -> tuple[exp.Expr, str | None]:
     """The tree, and its text where the time does not matter: a query is run again at every barrier."""
     tree = expand_asof(expand_windows(parse_statement(query)))
-    return tree, None if tree.find(exp.CurrentTimestamp) else tree.sql("postgres")
+    return tree, None if tree.find(exp.CurrentTimestamp) else without_empty_groups(tree.sql("postgres"))
 
 
 def assert_same(found: Iterable[Row], expected: Iterable[Row], name: str = "view") -> None:

@@ -24,6 +24,7 @@ from engine.operators.recompute import Recompute, placeholder
 from engine.operators.temporal_filter import NOW
 from tailrace.errors import TailraceError, UnsupportedFeature
 from tailrace.sql.aggregate_calls import aggregate_calls
+from tailrace.sql.grouping import without_empty_groups
 
 
 def recompute(planner: Planner, block: exp.Expr, ctes: Queries, reason: UnsupportedFeature) -> Operator:
@@ -56,7 +57,7 @@ def recompute(planner: Planner, block: exp.Expr, ctes: Queries, reason: Unsuppor
 
 
 def _text(tree: exp.Expr) -> str:
-    return aggregate_calls(tree.sql(dialect="postgres"))
+    return without_empty_groups(aggregate_calls(tree.sql(dialect="postgres")))
 
 
 def _softened(

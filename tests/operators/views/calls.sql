@@ -43,7 +43,7 @@ SELECT min(i) AS a, max(i) AS b, min(h) AS c, max(ts) AS d, max(n) FILTER (WHERE
 SELECT max(s) AS a, min(n) AS b FROM (SELECT g, sum(i) AS s, count(*) AS n FROM t GROUP BY g) AS q;
 
 -- sets
-SELECT g, h, sum(i) AS s, count(*) AS n, grouping(g) AS a, grouping(g, h) AS b FROM t GROUP BY GROUPING SETS ((g), (h), (g, h));
+SELECT g, h, sum(i) AS s, count(*) AS n, grouping(g) AS a, grouping(g, h) AS b FROM t GROUP BY GROUPING SETS ((g), (h), (g, h), ());
 
 -- rolled_up
 SELECT g, i / 2 AS k, count(DISTINCT h) AS n FROM bag GROUP BY ROLLUP (g, i / 2) HAVING grouping(g) = 0;

@@ -13,6 +13,7 @@ import pytest
 from engine.connectors.changes import COMES, GOES, bson_id
 from engine.connectors.decode import Decoder
 from engine.connectors.formats import TIMESTAMPTZ_MODE, Format
+from engine.connectors.intervals import Interval
 from engine.connectors.source import SourceSpec
 from tests.unit.connectors.messages import Recorded, changing
 
@@ -145,3 +146,60 @@ def test_hostile_values_are_no_changes(name: str, value: bytes) -> None:
 def test_ids_of_documents(type_: str, id_: object, expected: object) -> None:
     assert bson_id({"_id": id_, "x": 1}, type_) == expected
     assert bson_id(id_, type_) == expected
+
+
+DECIMAL = {"type": "bytes", "name": "org.apache.kafka.connect.data.Decimal", "parameters": {"scale": "2"}}
+
+
+def _logical(name: str, type_: str = "int64") -> dict[str, Any]:
+    return {"type": type_, "name": f"io.debezium.time.{name}"}
+
+
+@pytest.mark.parametrize(
+    ("type_", "schema", "value", "expected"),
+    [
+        ("numeric", DECIMAL, "BOE=", Decimal("12.49")),
+        ("numeric", DECIMAL, "/w==", Decimal("-0.01")),
+        ("numeric", DECIMAL, "1234", Decimal("-26588.24")),
+        ("numeric", {**DECIMAL, "parameters": {"scale": "x"}}, "BOE=", NOTHING),
+        ("double precision", DECIMAL, "BOE=", 12.49),
+        ("bigint", {**DECIMAL, "parameters": {"scale": "0"}}, "BOE=", 1249),
+        ("integer", DECIMAL, "BOE=", NOTHING),
+        ("varchar", DECIMAL, "BOE=", "BOE="),
+        ("numeric[]", {"type": "array", "items": DECIMAL}, ["BOE=", None], [Decimal("12.49"), None]),
+        ("date", _logical("Date", "int32"), 20000, dt.date(2024, 10, 4)),
+        ("time", _logical("Time", "int32"), 1500, dt.time(0, 0, 1, 500000)),
+        ("time", _logical("MicroTime"), 1500, dt.time(0, 0, 0, 1500)),
+        ("time", _logical("NanoTime"), 1500, dt.time(0, 0, 0, 1)),
+        ("timestamp", _logical("Timestamp"), 1500, dt.datetime(1970, 1, 1, 0, 0, 1, 500000)),  # noqa: DTZ001
+        ("timestamp", _logical("MicroTimestamp"), -1, dt.datetime(1969, 12, 31, 23, 59, 59, 999999)),  # noqa: DTZ001
+        ("timestamp", _logical("NanoTimestamp"), 2000, dt.datetime(1970, 1, 1, 0, 0, 0, 2)),  # noqa: DTZ001
+        ("timestamp", _logical("Timestamp"), 10**18, NOTHING),
+        ("timestamptz", _logical("Timestamp"), 1500, dt.datetime(1970, 1, 1, 0, 0, 1, 500000, dt.UTC)),
+        ("timestamptz", _logical("ZonedTimestamp", "string"), "1970-01-01T00:00:01.5Z", dt.datetime(1970, 1, 1, 0, 0, 1, 500000, dt.UTC)),
+        ("interval", _logical("MicroDuration"), 90_000_000, Interval(0, 0, 90_000_000)),
+        ("interval", _logical("MicroDuration"), -1, Interval(0, 0, -1)),
+        ("integer", {"type": "int32"}, 7, 7),
+    ],
+)  # fmt: skip
+def test_the_schema_says_what_values_mean(
+    type_: str, schema: dict[str, Any], value: Any, expected: Any
+) -> None:
+    row = {"type": "struct", "field": "after", "fields": [{"type": "int32", "field": "id"}, {**schema, "field": "V"}]}
+    event = {"schema": {"type": "struct", "fields": [row]}, "payload": {"op": "c", "after": {"id": 1, "V": value}}}
+    decoded = Decoder(_spec(type_)).decode([Recorded(json.dumps(event).encode())])
+    ((_, found, _),) = decoded.rows
+    assert (NOTHING if decoded.nulled else found) == expected
+
+
+def test_the_schema_of_a_key_counts_too() -> None:
+    spec = changing(Format("debezium"), ["id"], ("id", "numeric", "field"), OP)
+    schema = {"type": "struct", "fields": [{**DECIMAL, "field": "id"}]}
+    key = json.dumps({"schema": schema, "payload": {"id": "BOE="}}).encode()
+    assert Decoder(spec).decode([Recorded(None, given_key=key)]).rows == [(Decimal("12.49"), GOES)]
+
+
+@pytest.mark.parametrize("schema", [None, 5, {}, {"fields": 5}, {"fields": [5, {"field": "after", "fields": [{}, 7]}]}])
+def test_hostile_schemas_change_nothing(schema: object) -> None:
+    event = {"schema": schema, "payload": {"op": "c", "after": {"id": 1, "v": "1.5"}}}
+    assert Decoder(_spec("numeric")).decode([Recorded(json.dumps(event).encode())]).rows == [(1, Decimal("1.5"), COMES)]

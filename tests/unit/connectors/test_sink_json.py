@@ -73,7 +73,7 @@ def _shown(connection: psycopg.Connection[Any], type_: str, literal: str, spec: 
 
 @pytest.mark.parametrize(("type_", "literal", "expected"), VALUES)
 def test_values(connection: psycopg.Connection[Any], type_: str, literal: str, expected: str) -> None:
-    check_types([Column("c", type_)])
+    check_types([Column("c", type_)], {})
     assert _shown(connection, type_, literal, UPSERT) == expected
 
 
@@ -99,12 +99,12 @@ def test_modes(
 @pytest.mark.parametrize("type_", ["uuid", "inet", "json", "point[]"])
 def test_types_without_a_form_are_refused(type_: str) -> None:
     with pytest.raises(UnsupportedFeature, match="column c in a sink"):
-        check_types([Column("c", type_)])
+        check_types([Column("c", type_)], {})
 
 
 def test_modifiers_change_nothing() -> None:
     assert value_expression("x", "numeric(10,2)", UPSERT) == "x::text"
-    check_types([Column("c", "numeric(10,2)[]"), Column("d", "character varying(3)")])
+    check_types([Column("c", "numeric(10,2)[]"), Column("d", "character varying(3)")], {})
 
 
 COLUMNS = (Column("id", "integer"), Column("v", "character varying"))

@@ -56,6 +56,20 @@ def test_map_literals_get_the_types_of_their_parts() -> None:
     )
 
 
+def test_maps_of_arrays_are_made_of_entries() -> None:
+    made = MapType("character varying", "integer[]")
+    expanded = expand_types("SELECT MAP {'a': ARRAY[1], 'b': ARRAY[2, 3]}['a'][1]")
+    entries = f"ARRAY[ROW('a', ARRAY[1]), ROW('b', ARRAY[2, 3])]::{made.entry.name}[]"
+    assert expanded.types == (made.entry, made)
+    assert expanded.sql == f"SELECT (map_access(map_from_entries({entries}), ('a')::character varying))[1]"
+    called = expand_types("SELECT map_from_key_values(ARRAY['a'], ARRAY[ARRAY[1, 2]])").sql
+    assert called == f"SELECT {made.name}_of(ARRAY['a'], ARRAY[ARRAY[1, 2]])"
+
+
+def test_what_follows_a_subscript_by_a_text() -> None:
+    assert expand_types("SELECT (t.v['a'][1]).b FROM t").sql == "SELECT ((map_access(t.v, 'a'))[1]).b FROM t"
+
+
 def test_an_empty_map_needs_a_type() -> None:
     with pytest.raises(InvalidStatement, match="cannot determine type of empty map"):
         expand_types("SELECT MAP {}")
