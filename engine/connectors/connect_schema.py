@@ -20,7 +20,7 @@ from engine.connectors.source import Composites, SourceSpec
 Meanings = Callable[[dict[str, Any], Any], None]
 """Writes into the fields of a row what the schema of that row means by them."""
 
-_EPOCH: Final = dt.datetime(1970, 1, 1)
+_EPOCH: Final = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - local, as the column may be
 _DECIMAL: Final = "org.apache.kafka.connect.data.Decimal"
 _UNIT_NS: Final = {
     "io.debezium.time.Time": 1_000_000,
@@ -102,7 +102,7 @@ def _meant(value: Any, schema: Mapping[str, Any], type_: str, composites: Compos
 def _decimal(text: str, parameters: Any, type_: str) -> Any:
     """The unscaled value's bytes in base64 with their scale, as a decimal of variable scale has them."""
     scale = parameters.get("scale") if type(parameters) is dict else None
-    if type(scale) not in (str, int) or not str(scale).lstrip("-").isdecimal():
+    if not isinstance(scale, str | int) or not str(scale).lstrip("-").isdecimal():
         return text
     return {"value": text, "scale": int(scale)}
 

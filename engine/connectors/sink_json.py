@@ -77,7 +77,7 @@ def value_expression(x: str, type_: str, spec: SinkSpec) -> str:
         inner = value_expression("u.v", base, spec)
         if base in spec.composites:  # unnest would take their fields apart
             rows = f"generate_subscripts({x}, 1) AS n, LATERAL (SELECT ({x})[n] AS v) AS u"
-            return f"CASE WHEN {x} IS NOT NULL THEN coalesce((SELECT json_agg({inner} ORDER BY n) FROM {rows}), '[]'::json) END"  # noqa: S608
+            return f"CASE WHEN {x} IS NOT NULL THEN coalesce((SELECT json_agg({inner} ORDER BY n) FROM {rows}), '[]'::json) END"
         each = f"SELECT json_agg({inner} ORDER BY u.n) FROM unnest({x}) WITH ORDINALITY AS u (v, n)"
         return f"CASE WHEN {x} IS NOT NULL THEN coalesce(({each}), '[]'::json) END"
     if base in spec.composites:

@@ -301,7 +301,9 @@ def _checked(column: SourceColumn, encode: str, composites: Composites) -> Sourc
             hint = f"read it as varchar or jsonb and cast it in a view; supported: {supported}"
             if unfit.startswith("rw.map_"):
                 unfit = "map"
-                hint = "read it as jsonb, and make the map in a view: jsonb_populate_map(NULL::map(...), column)"
+                hint = (
+                    "read it as jsonb, and make the map in a view: jsonb_populate_map(NULL::map(...), column)"
+                )
             raise UnsupportedFeature(f"type {unfit} of source column {column.name}", hint=hint)
     elif column.origin not in INCLUDE_TYPES:
         hint = f"INCLUDE takes {', '.join(INCLUDE_TYPES)}"

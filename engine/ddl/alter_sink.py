@@ -29,7 +29,9 @@ def alter_connector(context: DdlContext, sink: CatalogObject, words: Words) -> N
     statement = parse_create_sink(mark_secrets(f"CREATE SINK s FROM t {words.rest()}"))
     connector = str(sink.body["options"]["connector"])
     if sink.body.get("into"):
-        raise UnsupportedFeature("ALTER SINK ... CONNECTOR WITH of a sink INTO a table", hint="it has no connector")
+        raise UnsupportedFeature(
+            "ALTER SINK ... CONNECTOR WITH of a sink INTO a table", hint="it has no connector"
+        )
     if not statement.options or statement.format is not None:
         raise InvalidStatement("ALTER SINK name CONNECTOR WITH (option = value, ...)")
     _check(statement.options, connector)

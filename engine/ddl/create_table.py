@@ -32,9 +32,9 @@ from engine.ddl.table_definition import (
 )
 from engine.ddl.table_storage import ROW_ID, Storage, create_storage, unguarded
 from engine.ddl.watermark import (
-    cleaned_storage,
     TableWatermark,
     check_watermark,
+    cleaned_storage,
     index_for_readers,
     key_for_readers,
     watermark_of,

@@ -1,9 +1,9 @@
 """ALTER ... SET SOURCE_RATE_LIMIT | DML_RATE_LIMIT | SINK_RATE_LIMIT {TO | =} n | DEFAULT: rows a second; 0 pauses, -1 and
 DEFAULT: no limit.
 
-A source is read no faster, a sink delivers no faster (`engine.delivery`). The INSERTs, UPDATEs and DELETEs of a throttled table wait, row by row and in their order, in
-engine.parked_<id>, from which the flow releases them (`engine.flow.throttle`); a client is told 0 rows. Taking the limit away
-releases what waits.
+A source is read no faster, a sink delivers no faster (`engine.delivery`). The INSERTs, UPDATEs and DELETEs of a throttled table
+wait, row by row and in their order, in engine.parked_<id>, from which the flow releases them (`engine.flow.throttle`); a client
+is told 0 rows. Taking the limit away releases what waits.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ def index_for_readers(id_: int, key: Sequence[str]) -> str:
 
 
 def cleaned_storage(id_: int, column: str, *, append_only: bool) -> list[str]:
-    """The statements by which rows below the watermark of a table WITH TTL are found, and deleted without a trace in its changes."""
+    """The statements by which rows below the watermark of a table WITH TTL are found, and deleted unseen by its readers."""
     table = f"engine.table_{id_}"
     index = f"CREATE INDEX ON {table} ({quote(column)})"
     if append_only:

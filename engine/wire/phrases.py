@@ -82,7 +82,7 @@ _REFUSALS: tuple[tuple[re.Pattern[bytes], bytes, bytes], ...] = tuple(
             b"let structs hold the inner arrays: ARRAY[ROW(ARRAY[1]), ROW(ARRAY[2, 3])]",
         ),
         (
-            rb"^cannot subscript type rw\.map_",
+            rb"^cannot subscript type map\b",
             b"a subscript of a map that is no string is not supported",
             b"map_access(map, key)",
         ),

@@ -1,4 +1,4 @@
-"""Brackets and clauses among the tokens of a text. Pure; for the rewriters that leave what they do not change as it was written."""
+"""Brackets and clauses among a text's tokens. Pure; for the rewriters that leave what they do not change as it was written."""
 
 from __future__ import annotations
 

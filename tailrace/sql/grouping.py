@@ -16,7 +16,9 @@ from tailrace.sql.dialect import TailraceSQL
 
 _GATE = re.compile(r"\b(?:rollup|cube)\s*\(|\bgrouping\s+sets\b|\bgroup\s+by\s*\(\s*\)", re.IGNORECASE)
 _SETS = frozenset({"ROLLUP", "CUBE", "GROUPING"})
-_ENDS = frozenset("HAVING WINDOW ORDER LIMIT OFFSET FETCH UNION EXCEPT INTERSECT FOR EMIT ON RETURNING ;".split())
+_ENDS = frozenset(
+    "HAVING WINDOW ORDER LIMIT OFFSET FETCH UNION EXCEPT INTERSECT FOR EMIT ON RETURNING ;".split()
+)
 
 
 def without_empty_groups(sql: str) -> str:
@@ -46,7 +48,9 @@ def without_empty_groups(sql: str) -> str:
 def _has_sets(tokens: list[Token], start: int, end: int) -> bool:
     depth = 0
     for index in range(start, end):
-        if depth == 0 and (is_word(tokens[index], _SETS) or [t.text for t in tokens[index : index + 2]] == ["(", ")"]):
+        if depth == 0 and (
+            is_word(tokens[index], _SETS) or [t.text for t in tokens[index : index + 2]] == ["(", ")"]
+        ):
             return True
         depth += STEP.get(tokens[index].token_type, 0)
     return False

@@ -122,10 +122,12 @@ def test_maps_of_arrays_structs_and_maps(engine: FlowUnderTest) -> None:
         "m map(varchar, map(varchar, double)), j map(varchar, jsonb))",
         "CREATE MATERIALIZED VIEW v AS SELECT id, a['k'][2] AS second, map_length(a) AS n, to_jsonb(a) AS j, "
         "map_insert(a, 'z', ARRAY[9]) AS longer, ((map_access(s, 1))[1]).y AS y, m['k']['l'] AS l, to_jsonb(m) AS jm FROM t",
-        "CREATE MATERIALIZED VIEW made AS SELECT id, MAP {'a': ARRAY[1], 'b': ARRAY[2, 3]} AS m, map_from_entries(map_entries(a)) AS a FROM t",
+        "CREATE MATERIALIZED VIEW made AS SELECT id, MAP {'a': ARRAY[1], 'b': ARRAY[2, 3]} AS m, "
+        "map_from_entries(map_entries(a)) AS a FROM t",
     )
     engine.settle(
-        "INSERT INTO t VALUES (1, '{k:{1,2},l:{}}', '{1:{\"(7,\\\"a, b\\\")\"}}', '{k:{l:0.5}}', NULL), (2, NULL, NULL, NULL, NULL)"
+        "INSERT INTO t VALUES (1, '{k:{1,2},l:{}}', '{1:{\"(7,\\\"a, b\\\")\"}}', '{k:{l:0.5}}', NULL), "
+        "(2, NULL, NULL, NULL, NULL)"
     )
     assert engine.rows("SELECT id, second, n, j, longer::text, y, l, jm FROM v ORDER BY id") == [
         (1, 2, 2, {"k": [1, 2], "l": []}, "{k:{1,2},l:{},z:{9}}", "a, b", 0.5, {"k": {"l": 0.5}}),

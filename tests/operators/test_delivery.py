@@ -27,6 +27,7 @@ from engine.delivery.sink_log import SinkLog, open_session
 from engine.flow.barrier import Flow
 from engine.flow.statements import Statements
 from engine.layout import Layout
+from tailrace.errors import TailraceError
 from tests.support.flow import Clock, FlowUnderTest
 from tests.support.processes import alive, wait_until
 
@@ -166,6 +167,68 @@ def test_one_sinks_failure_is_its_own(
         assert sorted(v for batch in batches for v in _values(batch)) == list(range(1, 8)), name
     errors = dict(logged.rows("SELECT sink_name, last_error FROM rw_catalog.rw_sink_backlog"))
     assert errors == {"s": None, "broken": "ValueError: nobody thought of this"}
+
+
+def test_rates_and_settings_count_for_a_sink_that_runs(
+    logged: FlowUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Batch] = []
+    made: list[str] = []
+
+    def target(_name: str, _prefix: str, body: dict[str, Any], _stop: threading.Event) -> _Collector:
+        made.append(body["sink"]["properties"].get("linger.ms", ""))
+        return _Collector(given, [])
+
+    monkeypatch.setattr(service, "_target", target)
+    monkeypatch.setattr("engine.ddl.create_sink.check_topic", lambda *_: None)
+    logged.ddl(
+        "DROP SINK s",
+        "CREATE SINK s FROM log WITH (connector = 'kafka', topic = 't', properties.bootstrap.server = 'x:1') "
+        "FORMAT PLAIN ENCODE JSON",
+        "ALTER SINK s SET SINK_RATE_LIMIT TO 0",
+    )
+    stop = threading.Event()
+    dsn = logged.server.dsn(dbname=logged.database)
+    running = threading.Thread(target=service.Service(dsn, stop).run, daemon=True)
+    running.start()
+    try:
+        wait_until(lambda: made == [""])
+        logged.settle("INSERT INTO log SELECT generate_series(1, 4)")
+        logged.ddl("ALTER SINK s CONNECTOR WITH (properties.linger.ms = '7')")
+        wait_until(lambda: made == ["", "7"])
+        assert given == []
+        logged.ddl("ALTER SINK s SET SINK_RATE_LIMIT TO 2")
+        wait_until(lambda: len(given) == 2)
+        assert [len(batch.changes) for batch in given] == [2, 2]  # no more than a second's at once
+    finally:
+        stop.set()
+        running.join(10)
+
+
+def test_what_may_be_altered_of_a_connector(engine: FlowUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.ddl.create_sink.check_topic", lambda *_: None)
+    engine.ddl(
+        "CREATE TABLE t (id int PRIMARY KEY)",
+        "CREATE SINK s FROM t WITH (connector = 'kafka', topic = 't', properties.bootstrap.server = 'x:1',"
+        " primary_key = 'id') FORMAT UPSERT ENCODE JSON",
+    )
+    for option, said in {
+        "topic = 'other'": "Field 'topic' is not allowed to be altered on the fly for sink: kafka",
+        "properties.bootstrap.server = 'y:1'": "not allowed to be altered",
+        "properties.compression.codec = 'lz4'": "not allowed to be altered",
+        "properties.lingr.ms = '5'": "did you mean properties.linger.ms",
+        "properties.linger.ms = 'soon'": "Invalid value for configuration property",
+    }.items():
+        with pytest.raises(TailraceError) as error:
+            engine.ddl(f"ALTER SINK s CONNECTOR WITH ({option})")
+        assert said in f"{error.value.message} {error.value.hint}"
+    engine.ddl(
+        "ALTER SINK s CONNECTOR WITH (properties.batch.size = '1000', properties.retry.backoff.ms = '50')"
+    )
+    sink = engine.flow.catalog.by_name("s")
+    assert sink is not None
+    assert sink.body["sink"]["properties"] == {"batch.size": "1000", "retry.backoff.ms": "50"}
+    assert "primary_key = 'id', properties.batch.size = '1000', properties.retry" in sink.definition
 
 
 # --- only what is durable --------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 
 from engine.connectors.sink import SinkSpec, SinkType
 from engine.connectors.sink_json import check_types, row_expression, value_expression
-from engine.connectors.sink_messages import messages, select
+from engine.connectors.sink_messages import _field, messages, select
 from engine.connectors.sink_target import Change
 from engine.operators.base import Column
 from tailrace.errors import UnsupportedFeature
@@ -96,6 +96,29 @@ def test_modes(
     assert _shown(connection, type_, literal, spec) == expected
 
 
+def test_structs_are_objects(connection: psycopg.Connection[Any]) -> None:
+    with connection.transaction(force_rollback=True):
+        connection.execute("CREATE TYPE inner_type AS (d date, t timestamptz)")
+        connection.execute('CREATE TYPE outer_type AS (n numeric, "A b" inner_type[])')
+        fields = {
+            "inner_type": [("d", "date"), ("t", "timestamp with time zone")],
+            "outer_type": [("n", "numeric"), ("A b", "inner_type[]")],
+        }
+        spec = SinkSpec("kafka", SinkType.UPSERT, composites=fields)
+        check_types([Column("c", "outer_type")], fields)
+        value = "ROW(1.5, ARRAY[ROW('1970-01-01', NULL)::inner_type, NULL])"
+        shown = '{"n":"1.5","A b":[{"d":719163,"t":null}, null]}'
+        assert _shown(connection, "outer_type", value, spec) == shown
+        assert _shown(connection, "outer_type[]", f"ARRAY[{value}::outer_type]", spec) == f"[{shown}]"
+        assert _shown(connection, "outer_type[]", "NULL", spec) == "null"
+        assert SinkSpec.from_json(json.loads(json.dumps(spec.to_json()))).composites["inner_type"][0] == [
+            "d",
+            "date",
+        ]
+    with pytest.raises(UnsupportedFeature, match="type map of column c in a sink"):
+        check_types([Column("c", "rw.map_0123456789abcdef")], {})
+
+
 @pytest.mark.parametrize("type_", ["uuid", "inet", "json", "point[]"])
 def test_types_without_a_form_are_refused(type_: str) -> None:
     with pytest.raises(UnsupportedFeature, match="column c in a sink"):
@@ -105,6 +128,28 @@ def test_types_without_a_form_are_refused(type_: str) -> None:
 def test_modifiers_change_nothing() -> None:
     assert value_expression("x", "numeric(10,2)", UPSERT) == "x::text"
     check_types([Column("c", "numeric(10,2)[]"), Column("d", "character varying(3)")], {})
+
+
+def test_debezium_describes_arrays_and_structs() -> None:
+    spec = SinkSpec("kafka", SinkType.DEBEZIUM, composites={"rw.s": [("a", "integer"), ("b", "real[]")]})
+    assert _field("c", "rw.s[]", spec.composites) == {
+        "field": "c",
+        "optional": True,
+        "type": "array",
+        "items": {
+            "optional": True,
+            "type": "struct",
+            "fields": [
+                {"field": "a", "optional": True, "type": "int32"},
+                {
+                    "field": "b",
+                    "optional": True,
+                    "type": "array",
+                    "items": {"optional": True, "type": "float"},
+                },
+            ],
+        },
+    }
 
 
 COLUMNS = (Column("id", "integer"), Column("v", "character varying"))
