@@ -37,3 +37,23 @@ BEGIN
             kind, 'SELECT coalesce(pg_catalog.to_jsonb($1), ''null''::jsonb)');
     END LOOP;
 END $$;
+
+-- Arrays of such; arrays of arrays as PostgreSQL has them.
+DO $$
+DECLARE
+    kind regtype;
+    struct record;
+BEGIN
+    FOREACH kind IN ARRAY '{real,double precision,numeric,timestamptz,rw_int256}'::regtype[] LOOP
+        EXECUTE format('CREATE OR REPLACE FUNCTION rw.to_jsonb(%s[]) RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE AS %L', kind,
+            'SELECT CASE WHEN $1 IS NULL THEN ''null''::jsonb WHEN array_ndims($1) > 1 THEN pg_catalog.to_jsonb($1) '
+            'ELSE coalesce((SELECT jsonb_agg(rw.to_jsonb($1[i]) ORDER BY i) FROM generate_subscripts($1, 1) AS i), ''[]''::jsonb) END');
+    END LOOP;
+    FOR struct IN
+        SELECT format_type(t.oid, NULL) AS name, array_agg(a.attname::text ORDER BY a.attnum) AS fields
+        FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE t.typnamespace = 'rw'::regnamespace AND t.typtype = 'c' GROUP BY t.oid
+    LOOP
+        PERFORM rw.make_struct_json(struct.name, struct.fields);
+    END LOOP;
+END $$;

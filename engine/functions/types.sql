@@ -24,6 +24,20 @@ $$;
 CREATE OR REPLACE FUNCTION rw.shown_type(name text) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$ SELECT coalesce(rw.type_name(to_regtype(name)::oid), name) $$;
 
+-- How a struct and arrays of it become JSON, field by field by RisingWave's rules. A call has room for 50 fields.
+CREATE OR REPLACE FUNCTION rw.make_struct_json(name text, fields text[]) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE traits text := 'RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE AS';
+BEGIN
+    IF cardinality(fields) > 50 THEN RETURN; END IF;
+    EXECUTE format('CREATE OR REPLACE FUNCTION rw.to_jsonb(%s) %s %L', name, traits, format(
+        'SELECT CASE WHEN $1 IS DISTINCT FROM NULL THEN jsonb_build_object(%s) ELSE ''null''::jsonb END',
+        (SELECT string_agg(format('%L, rw.to_jsonb(($1).%I)', f, f), ', ' ORDER BY o) FROM unnest(fields) WITH ORDINALITY AS u (f, o))));
+    EXECUTE format('CREATE OR REPLACE FUNCTION rw.to_jsonb(%s[]) %s %L', name, traits,
+        'SELECT CASE WHEN $1 IS NOT NULL THEN coalesce((SELECT jsonb_agg(rw.to_jsonb($1[i]) ORDER BY i) '
+        'FROM generate_subscripts($1, 1) AS i), ''[]''::jsonb) ELSE ''null''::jsonb END');
+END $$;
+
 -- A composite type and the casts between it and the others of its width, field by field through their text.
 CREATE OR REPLACE FUNCTION rw.make_struct(name text, fields text[], types text[]) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -40,6 +54,7 @@ BEGIN
         'AS $f$ SELECT CASE WHEN $1 <= $2 THEN $1 ELSE $2 END $f$', name);
     EXECUTE format('CREATE AGGREGATE pg_catalog.max(%1$s) (SFUNC = rw.larger, STYPE = %1$s)', name);
     EXECUTE format('CREATE AGGREGATE pg_catalog.min(%1$s) (SFUNC = rw.smaller, STYPE = %1$s)', name);
+    PERFORM rw.make_struct_json(name, fields);
     FOR other IN
         SELECT t.oid::regtype FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.typrelid
         WHERE t.typnamespace = 'rw'::regnamespace AND c.relkind = 'c' AND t.oid <> to_regtype(name)
