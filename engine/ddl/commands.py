@@ -22,6 +22,7 @@ from engine.ddl.create_table import create_table
 from engine.ddl.create_view import create_materialized_view, create_view, is_materialized
 from engine.ddl.drop import drop
 from engine.ddl.explain import explain_create
+from engine.ddl.external_columns import with_external_columns
 from engine.ddl.filling import Filling
 from engine.ddl.grant import grant
 from engine.ddl.index_words import without_distribution
@@ -52,6 +53,7 @@ _INDEX = re.compile(r"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\b", re.IGNORECASE)
 
 def execute(context: DdlContext, filling: Filling) -> Reply:
     """Run the context's statement; raises TailraceError, PostgreSQL's errors translated."""
+    context = with_external_columns(context)
     text = context.text
     explain = _EXPLAIN.match(text)
     statement = text[explain.end() :] if explain else text
