@@ -132,7 +132,10 @@ CREATE VIEW rw_catalog.rw_subscriptions AS
     FROM rw_catalog._objects AS o WHERE o.kind = 'subscription' AND o.status = 'created';
 CREATE VIEW rw_catalog.rw_functions AS
     SELECT o.id, o.name, o.schema_id, o.owner, coalesce(o.body ->> 'type', 'scalar') AS type,
-        '{}'::integer[] AS arg_type_ids, to_regtype(o.body ->> 'returns')::oid::integer AS return_type_id,
+        ARRAY(SELECT to_regtype(a.pair ->> 1)::oid::integer
+            FROM jsonb_array_elements(o.body -> 'arguments')
+            WITH ORDINALITY AS a (pair, place) ORDER BY a.place) AS arg_type_ids,
+        to_regtype(o.body ->> 'returns')::oid::integer AS return_type_id,
         coalesce(o.body ->> 'language', 'sql') AS language, NULL::character varying AS link, o.acl,
         false AS always_retry_on_network_error, o.created_at, o.cluster_version AS created_at_cluster_version, o.schema_name
     FROM rw_catalog._objects AS o WHERE o.kind = 'function';

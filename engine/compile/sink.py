@@ -87,6 +87,7 @@ def sink_program(
         stepwise=stepwise(operator),
         explain=(*state, *explain(operator)),
         cleans=builder.waits,
+        follows_watermarks=builder.follows_watermarks,
     )
 
 

@@ -34,14 +34,18 @@ def probe_topic(spec: SourceSpec) -> tuple[str, list[int]]:
 
 
 def start_positions(spec: SourceSpec) -> dict[int, Position]:
-    """Where a new source starts, by its `startup`: the first offsets there are, or the ends as they are now.
+    """Where a new source starts, by its `startup`: the first offsets there are, the ends as they are now, or the first
+    messages from a time on (the ends where there are none yet).
 
     'latest' is resolved here, once, so that every view of the source sees the same messages (as RisingWave
     does).
     """
     topic = Topic(spec)
     state = topic.describe(_LOOK_UP_TIMEOUT_S)
-    offsets = topic.ends(state.partitions) if spec.startup == "latest" else topic.starts(state.partitions)
+    if spec.startup.isdecimal():
+        offsets = topic.since(state.partitions, int(spec.startup))
+    else:
+        offsets = topic.ends(state.partitions) if spec.startup == "latest" else topic.starts(state.partitions)
     return {each: Position(state.topic_id, each, offsets[each]) for each in state.partitions}
 
 

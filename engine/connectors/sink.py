@@ -46,6 +46,9 @@ _PRODUCER_PROPERTIES: Final = CLIENT_PROPERTIES | frozenset(
 )
 """librdkafka properties that `properties.<name>` hands on unchanged (librdkafka's CONFIGURATION.md)."""
 
+AUTO_CREATE: Final = "allow.auto.create.topics"
+"""The property by which a sink's topic is made if it is not there."""
+
 _ALIASES: Final = {"kafka.brokers": "properties.bootstrap.server", "kafka.topic": "topic"}
 _COMMON: Final = ("connector", "type", "force_append_only", "snapshot", "primary_key", "ignore_delete")
 _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -56,13 +59,14 @@ _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _KNOWN_BUT_UNSUPPORTED: Final = {
     "properties.enable.idempotence": "leave it out: the producer is always idempotent",
-    "properties.allow.auto.create.topics": "create the topic first",
+    "properties.request.required.acks": "leave it out: a batch is delivered when all replicas have it",
+    "properties.max.in.flight.requests.per.connection": "at most 5: the producer is idempotent",
     "path_partition_by": "all files go to fs.path",
     "sink_decouple": "leave it out: a sink is always decoupled from the barriers by its log",
     "commit_checkpoint_interval": "leave it out: what is durable is delivered at once",
 }
 _ENCODES: Final[Mapping[str, tuple[str, ...]]] = {
-    "kafka": ("JSON",),
+    "kafka": ("JSON", "BYTES"),
     "fs": ("JSON", "PARQUET"),
     "table": (),
     "blackhole": (),
@@ -91,7 +95,7 @@ class SinkSpec:
     """'kafka', 'fs', 'blackhole' or 'table' (INTO)."""
     type: SinkType
     encode: str = ""
-    """'json' or 'parquet'; '' for a table."""
+    """'json', 'bytes' or 'parquet'; '' for a table."""
     primary_key: tuple[str, ...] = ()
     force_append_only: bool = False
     ignore_delete: bool = False
@@ -159,6 +163,8 @@ def sink_spec(
     if not snapshot and statement.source is None:
         raise UnsupportedFeature("snapshot = 'false' with AS SELECT", hint="CREATE SINK ... FROM a relation")
     encode = (statement.encode or "").lower()
+    if encode == "bytes":
+        _check_bytes(type_, columns)
     spec = SinkSpec(
         connector,
         type_,
@@ -237,6 +243,17 @@ def _type(
     return type_
 
 
+def _check_bytes(type_: SinkType, columns: Sequence[Column]) -> None:
+    if type_ is not SinkType.APPEND_ONLY:
+        raise UnsupportedFeature(f"FORMAT {type_.upper()} ENCODE BYTES", hint="FORMAT PLAIN ENCODE BYTES")
+    if [column.type for column in columns] != ["bytea"]:
+        raise InvalidStatement(
+            "ENCODE BYTES takes exactly one column of type bytea",
+            detail=f"got {', '.join(f'{c.name} {c.type}' for c in columns)}",
+            hint="CREATE SINK s AS SELECT convert_to(text, 'utf8') AS data FROM ...",
+        )
+
+
 def _primary_key(given: dict[str, str], columns: Sequence[Column]) -> tuple[str, ...]:
     listed = [name.strip() for name in given.pop("primary_key", "").split(",")]
     key = tuple(name for name in listed if name)
@@ -277,13 +294,7 @@ def _target(connector: str, given: dict[str, str]) -> dict[str, Any]:
         bootstrap = _required(
             given, "properties.bootstrap.server", "properties.bootstrap.server = '127.0.0.1:9092'"
         )
-        passed = [
-            k
-            for k in given
-            if k.removeprefix("properties.") in _PRODUCER_PROPERTIES and k.startswith("properties.")
-        ]
-        properties = {k.removeprefix("properties."): given.pop(k) for k in passed}
-        return {"topic": topic, "bootstrap": bootstrap, "properties": properties}
+        return {"topic": topic, "bootstrap": bootstrap, "properties": _properties(given)}
     if connector == "fs":
         path = _required(given, "fs.path", "fs.path = '/var/lib/alerts'")
         if not path.startswith("/"):
@@ -294,6 +305,32 @@ def _target(connector: str, given: dict[str, str]) -> dict[str, Any]:
             "max_rows": _number(given, "max_row_count", MAX_FILE_ROWS),
         }
     return {}
+
+
+def _properties(given: dict[str, str]) -> dict[str, str]:
+    """What librdkafka is told; what an idempotent producer cannot do stays, to be refused."""
+    if _is(given, "enable.idempotence", "true"):
+        del given["properties.enable.idempotence"]
+    creates = given.pop(f"properties.{AUTO_CREATE}", "false")
+    if creates.lower() not in ("true", "false"):
+        raise InvalidOptionError(
+            f"properties.{AUTO_CREATE} cannot be '{creates}'", hint="use 'true' or 'false'"
+        )
+    properties = {AUTO_CREATE: "true"} if creates.lower() == "true" else {}
+    for option in list(given):
+        bare = option.removeprefix("properties.")
+        if bare == option or bare not in _PRODUCER_PROPERTIES:
+            continue
+        if bare == "request.required.acks" and not _is(given, bare, "-1", "all"):
+            continue
+        if bare == "max.in.flight.requests.per.connection" and not _is(given, bare, *"12345"):
+            continue
+        properties[bare] = given.pop(option)
+    return properties
+
+
+def _is(given: Mapping[str, str], bare: str, *values: str) -> bool:
+    return given.get(f"properties.{bare}", "").lower() in values
 
 
 def _required(given: dict[str, str], option: str, example: str) -> str:

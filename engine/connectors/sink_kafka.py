@@ -14,10 +14,11 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from engine.connectors.bounded import probe_topic
-from engine.connectors.sink import SinkSpec
+from engine.connectors.sink import AUTO_CREATE, SinkSpec
 from engine.connectors.sink_messages import messages, select
 from engine.connectors.sink_target import Batch, DeliveryError, DeliveryStopped
 from engine.connectors.source import InvalidOptionError, SourceSpec
+from engine.connectors.topic import Topic, TopicMissingError
 from engine.operators.base import Column
 from tailrace.errors import TailraceError
 
@@ -25,10 +26,17 @@ BATCH_ROWS = 2_000
 
 
 def check_topic(name: str, spec: SinkSpec) -> None:
-    """Raises TailraceError when no broker answers or the topic does not exist: creating the sink would only fail later."""
+    """Raises TailraceError when no broker answers or the topic does not exist: creating the sink would only fail later. With
+    `allow.auto.create.topics` a missing topic is made.
+    """
     asked = SourceSpec(name, spec.topic, spec.bootstrap, "earliest", "bytes", (), _client(spec))
     try:
-        probe_topic(asked)
+        try:
+            probe_topic(asked)
+        except TopicMissingError:
+            if AUTO_CREATE not in spec.properties:
+                raise
+            Topic(asked).create()
     except TailraceError as error:
         message = error.message.replace("source ", "sink ", 1)
         raise TailraceError(message, sqlstate=error.sqlstate, detail=error.detail, hint=error.hint) from error
@@ -53,7 +61,7 @@ def _settings(name: str, spec: SinkSpec) -> dict[str, Any]:
         "linger.ms": 2,
         "message.timeout.ms": 30_000,
         "reconnect.backoff.max.ms": 1_000,
-        **spec.properties,
+        **{name: value for name, value in spec.properties.items() if name != AUTO_CREATE},
         "enable.idempotence": True,
     }
 

@@ -47,7 +47,8 @@ def select(spec: SinkSpec, columns: Sequence[Column]) -> list[str]:
     else:
         (name,) = (name for name, column in listed if column.name == spec.primary_key[0])
         key = name if spec.key_encode == "bytes" else f"{name}::text"
-    return [key, row_expression(listed, spec)]
+    row = listed[0][0] if spec.encode == "bytes" else row_expression(listed, spec)
+    return [key, row]
 
 
 def messages(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from engine.connectors.source import SourceSpec
 from tailrace.errors import TailraceError
@@ -86,6 +86,14 @@ class Topic:
             concurrent.futures.wait([future], timeout=0.05)
         return self.state_of(future)
 
+    def create(self, timeout_s: float = 5.0) -> None:
+        """Make the topic as the broker makes one by default. Raises TailraceError."""
+        answer = self._admin.create_topics([NewTopic(self._spec.topic)], request_timeout=timeout_s)
+        try:
+            answer[self._spec.topic].result(timeout_s + 1)
+        except (KafkaException, concurrent.futures.TimeoutError) as error:
+            raise refused(self._spec, error) from error
+
     def starts(self, partitions: Iterable[int], timeout_s: float = 5.0) -> dict[int, int]:
         """By partition, the first offset there is."""
         return self._offsets(partitions, OffsetSpec.earliest(), timeout_s)
@@ -93,6 +101,12 @@ class Topic:
     def latest(self, partitions: Iterable[int], timeout_s: float = 5.0) -> dict[int, int]:
         """By partition, the end as the broker lists it: a lower bound of the true one (see above)."""
         return self._offsets(partitions, OffsetSpec.latest(), timeout_s)
+
+    def since(self, partitions: Iterable[int], time_ms: int, timeout_s: float = 5.0) -> dict[int, int]:
+        """By partition, the first offset whose message is of this time (ms since 1970) or later; its end where there is none."""
+        found = self._offsets(partitions, OffsetSpec.for_timestamp(time_ms), timeout_s)
+        later = [number for number, offset in found.items() if offset < 0]
+        return {**found, **(self.ends(later) if later else {})}
 
     def ends(self, partitions: Iterable[int]) -> dict[int, int]:
         """By partition, the offset the next message will get, at a moment during this call.

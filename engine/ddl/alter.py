@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.catalog.objects import CatalogObject
+from engine.ddl.alter_connector import alter_source_options, connector_options, drop_connector
 from engine.ddl.alter_sink import alter_connector
 from engine.ddl.alter_source import add_source_column, feed_anew
 from engine.ddl.alter_table import add_column, drop_column
 from engine.ddl.alter_type import alter_type
 from engine.ddl.alter_watermark import alter_watermark
+from engine.ddl.connections import alter_connection
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.default_rights import alter_default_privileges
 from engine.ddl.filling import Filling
@@ -37,12 +39,12 @@ _KINDS = {
     ("SINK",): "sink",
     ("SUBSCRIPTION",): "subscription",
 }
+_CONNECTED = ("table", "source")
 _REBUILD = "build the changed one under another name, then ALTER ... SWAP WITH"
 _HINTS: Mapping[tuple[str, ...], str] = {
     ("ALTER",): _REBUILD,
     ("RENAME",): "only whole relations are renamed; name the column with AS in a view",
     ("AS",): _REBUILD,
-    ("CONNECTOR",): "DROP it and CREATE it with the new options",
     ("FORMAT",): "DROP it and CREATE it with the new format",
 }
 
@@ -59,6 +61,8 @@ def alter(context: DdlContext, filling: Filling) -> Reply:
         return alter_default_privileges(context, words)
     if words.accept("FUNCTION"):
         return _alter_function(context, words)
+    if words.accept("CONNECTION"):
+        return alter_connection(context, words)
     for keywords, kind in _KINDS.items():
         if words.accept(*keywords):
             return _alter(context, words, " ".join(keywords), kind, filling)
@@ -66,16 +70,21 @@ def alter(context: DdlContext, filling: Filling) -> Reply:
 
 
 def _alter_function(context: DdlContext, words: Words) -> Reply:
-    """ALTER FUNCTION name [(types)] OWNER TO user."""
+    """ALTER FUNCTION name [(types)] OWNER TO user, or SET SCHEMA schema."""
     name = words.qualified_name()
     if words.accept("("):
         while not words.accept(")"):
             words.take()
-    if not words.accept("OWNER", "TO"):
+    if words.accept("SET", "SCHEMA"):
+        schema = words.name().folded
+        words.end()
+        set_schema(context, _found(context, name, "FUNCTION", "function"), schema)
+    elif words.accept("OWNER", "TO"):
+        owner = words.name().folded
+        words.end()
+        set_owner(context, _found(context, name, "FUNCTION", "function"), owner)
+    else:
         raise _refused(words, "FUNCTION")
-    owner = words.name().folded
-    words.end()
-    set_owner(context, _found(context, name, "FUNCTION", "function"), owner)
     return Reply("ALTER_FUNCTION", notices=context.notices)
 
 
@@ -112,6 +121,12 @@ def _alter(context: DdlContext, words: Words, keyword: str, kind: str, filling: 
         words.take()
         option = words.take().upper()
         set_rate_limit(context, _found(context, name, keyword, kind), option, words)
+    elif kind == "sink" and words.accept("CONNECTOR"):
+        alter_connector(context, _found(context, name, keyword, kind), words)
+    elif (kind in _CONNECTED and words.word() == "CONNECTOR") or (
+        kind == "table" and words.word() == "DROP" and words.word(1) == "CONNECTOR"
+    ):
+        _alter_connector(context, words, _found(context, name, keyword, kind))
     elif kind == "table" and words.word() in ("ADD", "DROP", "ALTER"):
         _alter_columns(context, _table(context, name), words, filling)
     elif kind == "source" and words.word() == "ADD":
@@ -122,13 +137,22 @@ def _alter(context: DdlContext, words: Words, keyword: str, kind: str, filling: 
         else:
             words.take()
             add_source_column(context, source, words)
-    elif kind == "sink" and words.accept("CONNECTOR"):
-        alter_connector(context, _found(context, name, keyword, kind), words)
     elif kind == "subscription" and words.accept("SET", "RETENTION"):
         set_retention(context, words, _found(context, name, keyword, kind))
     else:
         raise _refused(words, keyword)
     return Reply(tag, notices=context.notices)
+
+
+def _alter_connector(context: DdlContext, words: Words, item: CatalogObject) -> None:
+    """CONNECTOR WITH (...), or DROP CONNECTOR."""
+    if words.accept("CONNECTOR"):
+        alter_source_options(context, item, connector_options(words))
+        return
+    words.accept("DROP", "CONNECTOR")
+    words.end()
+    _check_not_read_by_job(context, item)
+    drop_connector(context, item)
 
 
 def _alter_columns(context: DdlContext, table: CatalogObject, words: Words, filling: Filling) -> None:

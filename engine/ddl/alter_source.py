@@ -54,7 +54,7 @@ def add_source_column(context: DdlContext, source: CatalogObject, words: Words) 
     refuse_repeated_column(source, definition.name)
     changed = with_column(source.definition, text)
     pin_stars(context, source)
-    _described_anew(context, source, _parsed(context, changed), changed)
+    described_anew(context, source, parsed(context, changed), changed)
 
 
 def feed_anew(context: DdlContext, table: CatalogObject, filling: Filling) -> None:
@@ -74,9 +74,9 @@ def feed_anew(context: DdlContext, table: CatalogObject, filling: Filling) -> No
     waiting = f"SELECT EXISTS (SELECT FROM {log_name(pump.id)})"
     if context.connection.execute(waiting).fetchone() == (True,):
         raise TailraceError("rows wait for the table", sqlstate="55P03", hint="try again")
-    tree = _parsed(context, table.definition)
+    tree = parsed(context, table.definition)
     drop_one(context, pump)
-    source = _described_anew(context, source, source_of_table(tree, source.full_name), table.definition)
+    source = described_anew(context, source, source_of_table(tree, source.full_name), table.definition)
     lost = {c.name for c in source.columns if not c.hidden} - {c.name for c in table.columns if not c.hidden}
     if lost:
         raise UnsupportedFeature(
@@ -85,7 +85,8 @@ def feed_anew(context: DdlContext, table: CatalogObject, filling: Filling) -> No
     create_pump(context, table, source, pump.full_name, filling, snapshot=False)
 
 
-def _parsed(context: DdlContext, definition: str) -> exp.Create:
+def parsed(context: DdlContext, definition: str) -> exp.Create:
+    """The statement that made a source or table, its types made and its secrets marked."""
     expanded = expand_types(mark_secrets(definition))
     provide(context.connection, expanded.types)
     tree = parse_statement(expanded.sql)
@@ -94,7 +95,7 @@ def _parsed(context: DdlContext, definition: str) -> exp.Create:
     return tree
 
 
-def _described_anew(
+def described_anew(
     context: DdlContext, source: CatalogObject, tree: exp.Create, definition: str
 ) -> CatalogObject:
     """Put what `tree` describes in the place of the source; its position, start and limits stay."""

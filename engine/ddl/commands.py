@@ -22,12 +22,13 @@ from engine.ddl.create_table import create_table
 from engine.ddl.create_view import create_materialized_view, create_view, is_materialized
 from engine.ddl.drop import drop
 from engine.ddl.explain import explain_create
-from engine.ddl.external_columns import with_external_columns
 from engine.ddl.filling import Filling
 from engine.ddl.grant import grant
 from engine.ddl.index_words import without_distribution
 from engine.ddl.names import options
 from engine.ddl.rate_limits import limit_as_set
+from engine.ddl.replace_sink import STATEMENT as REPLACE_SINK
+from engine.ddl.replace_sink import replace_sink
 from engine.ddl.schemas import schema_statement
 from engine.ddl.secrets import STATEMENT as SECRET
 from engine.ddl.secrets import secret_statement
@@ -39,6 +40,7 @@ from tailrace.sql.secrets import mark_secrets
 from tailrace.sql.sinks import is_create_sink
 from tailrace.sql.types import expand_types
 
+_LEADING = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?:\([^)]*\)\s*)?(?=CREATE\b)", re.IGNORECASE)
 _IN_WORDS = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(ALTER|COMMENT|GRANT|REVOKE)\b", re.IGNORECASE | re.DOTALL
@@ -52,9 +54,11 @@ _INDEX = re.compile(r"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\b", re.IGNORECASE)
 
 
 def execute(context: DdlContext, filling: Filling) -> Reply:
-    """Run the context's statement; raises TailraceError, PostgreSQL's errors translated."""
-    context = with_external_columns(context)
-    text = context.text
+    """Run the context's statement; raises TailraceError, PostgreSQL's errors translated. Comments before it are not part of what
+    is kept of it.
+    """
+    start = _LEADING.match(context.text)
+    text = context.text = context.text[start.end() if start else 0 :]
     explain = _EXPLAIN.match(text)
     statement = text[explain.end() :] if explain else text
     sink, in_words = is_create_sink(statement), _IN_WORDS.match(text)
@@ -65,11 +69,13 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
     subscription = STATEMENT.match(text) is not None
     about_secret = SECRET.match(text) is not None
     about_connection = CONNECTION.match(text) is not None
+    replaces_sink = REPLACE_SINK.match(text) is not None
     expanded = expand_types(statement if sink else mark_secrets(statement))
     about_function = _FUNCTION.match(statement) is not None
     by_words = (
         in_words or sink or about_schema or about_function or subscription or about_secret or about_connection
-    )
+        or replaces_sink
+    )  # fmt: skip
     tree = None if by_words else parse_statement(expanded.sql)
     try:
         provide(context.connection, expanded.types)
@@ -91,6 +97,8 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
             return create_function(context)
         if in_words and in_words[1].upper() == "ALTER":
             return alter(context, filling)
+        if replaces_sink:
+            return replace_sink(context, filling)
         if in_words:
             return _BY_WORD[in_words[1].upper()](context)
         if tree is None:

@@ -1,25 +1,31 @@
-"""CREATE and DROP CONNECTION: options for reaching a broker that sources and sinks share by naming the connection.
+"""CREATE, ALTER and DROP CONNECTION: options for reaching a broker that sources and sinks share by naming the connection.
 
 `WITH (connector = 'kafka', connection = c, topic = 't')` has the options of `c` and its own (`engine.ddl.secret_options`). They
-are taken over when a source or sink is made; a connection cannot change, and cannot go while something was made with it.
+are taken over when a source or sink is made, and again when the connection is altered (`engine.ddl.alter_connector`); a
+connection cannot go while something was made with it.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
 
-from engine.catalog.objects import CatalogObject
+from engine.catalog.objects import CatalogObject, update
 from engine.connectors.source import CLIENT_PROPERTIES
+from engine.ddl.alter_connector import alter_connection_options, connector_options
+from engine.ddl.connector_table import OWNER
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.drop import drop_unused
+from engine.ddl.move import set_owner, set_schema
 from engine.ddl.names import options
-from engine.ddl.secret_options import CONNECTION, USED, resolved
+from engine.ddl.secret_options import CONNECTION, USED, find_connection, resolved
 from engine.ddl.words import Words
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 from tailrace.sql.dialect import parse_statement
+from tailrace.sql.options import with_options
 from tailrace.sql.secrets import mark_secrets
 
 STATEMENT = re.compile(
@@ -36,6 +42,41 @@ def connection_statement(context: DdlContext) -> Reply:
     if words.accept("CREATE", "CONNECTION"):
         return _create(context, words)
     return drop_unused(context, words, "CONNECTION")
+
+
+def alter_connection(context: DdlContext, words: Words) -> Reply:
+    """ALTER CONNECTION name CONNECTOR WITH (...) | SET SCHEMA schema | OWNER TO user."""
+    name = words.qualified_name().object
+    found = find_connection(context, name)
+    if words.accept("CONNECTOR"):
+        alter_connection_options(context, found, connector_options(words))
+    elif words.accept("SET", "SCHEMA"):
+        schema = words.name().folded
+        words.end()
+        set_schema(context, found, schema)
+        moved = context.catalog.objects[found.id].full_name.sql
+        for user in list(context.catalog.objects.values()):
+            if found.id in user.body.get(USED, ()):
+                _name_anew(context, user, moved)
+    elif words.accept("OWNER", "TO"):
+        owner = words.name().folded
+        words.end()
+        set_owner(context, found, owner)
+    else:
+        raise UnsupportedFeature(
+            f"ALTER CONNECTION ... {words.take().upper()}", hint="CONNECTOR WITH, SET SCHEMA or OWNER TO"
+        )
+    return Reply("ALTER_CONNECTION", notices=context.notices)
+
+
+def _name_anew(context: DdlContext, user: CatalogObject, connection: str) -> None:
+    """Let the text of what was made with a connection, and of the table that it feeds, name it by its new name."""
+    objects = context.catalog.objects
+    for item in (user, objects.get(user.body.get(OWNER, 0))):
+        if item is not None:
+            changed = replace(item, definition=with_options(item.definition, {CONNECTION: connection}))
+            update(context.connection, changed)
+            objects[item.id] = changed
 
 
 def _create(context: DdlContext, words: Words) -> Reply:

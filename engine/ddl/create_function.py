@@ -15,8 +15,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from engine.catalog.objects import CatalogObject
 from engine.ddl.context import DdlContext, Reply, readers
 from engine.ddl.default_rights import give_defaults
-from engine.ddl.grant import signature
-from engine.ddl.names import column_definition
+from engine.ddl.names import column_definition, signature
 from engine.operators.base import quote
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql.batch import to_postgres

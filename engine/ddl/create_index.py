@@ -18,6 +18,7 @@ from engine.ddl.context import DdlContext, Reply, readers
 from engine.ddl.filling import Filling, start_job
 from engine.ddl.names import object_name
 from engine.ddl.table_definition import postgres_expression, quoted_columns
+from engine.ddl.vector_index import MAX_DIMENSIONS, VectorIndex, check_vectors, vector_index
 from engine.operators.base import nulls, quote
 from engine.operators.project import sql
 from tailrace.errors import InvalidStatement, UndefinedObject, UnsupportedFeature
@@ -48,10 +49,14 @@ def create_index(context: DdlContext, tree: exp.Create, filling: Filling, distri
     include = [folded(i) for i in (parameters.args.get("include") or [])] if parameters is not None else []
     if not items:
         raise InvalidStatement("CREATE INDEX needs at least one column")
+    vectors = vector_index(parameters)
     keys = [_key(context, target, item) for item in items]
-    _check_distribution(distributed_by, [k.shown for k in keys])
-    on = _on(target, keys, include)
-    if on is None:
+    if vectors is None:
+        _check_distribution(distributed_by, [k.shown for k in keys])
+        on = _on(target, keys, include)
+    else:
+        on = _vectors_on(context, target, vectors, keys, items, distributed_by=distributed_by)
+    if on is None and (vectors is None or vectors.settings is not None):
         context.notices.append(
             f'"{name.name}" is kept as a name only: what it is on is computed when "{target.name}" is read'
         )
@@ -84,6 +89,30 @@ def create_index(context: DdlContext, tree: exp.Create, filling: Filling, distri
     else:
         start_job(context, new, reply)
     return reply
+
+
+def _vectors_on(
+    context: DdlContext,
+    target: CatalogObject,
+    vectors: VectorIndex,
+    keys: Sequence[_Key],
+    items: list[exp.Expr],
+    *,
+    distributed_by: str,
+) -> str | None:
+    """What stands behind ON for an index on vectors; None where there is nothing to build, or nothing can be."""
+    empty = nulls(c for c in target.columns if not c.hidden)
+
+    def type_of() -> str:
+        shown = f"SELECT {sql(keys[0].expression)} AS v FROM (SELECT {empty}) AS i"
+        return context.environment.describe(shown)[0].type
+
+    dimensions = check_vectors(target, items, distributed_by, type_of)
+    placed = _on(target, keys, ())
+    if placed is None or dimensions > MAX_DIMENSIONS:
+        return None
+    table, _, column = placed.partition(" ")
+    return vectors.on(table, column.removeprefix("(").removesuffix(")"))
 
 
 def shown_index(index: CatalogObject, columns: Sequence[str], visible: str) -> list[str]:
@@ -135,11 +164,9 @@ def _on(target: CatalogObject, keys: Sequence[_Key], include: Sequence[str]) -> 
         if not names <= storage.keys():
             return None
         tables |= {storage[n][0] for n in names}
-        text = sql(key.expression.transform(lambda node: _placed(node, storage)))
-        parts.append(
-            (text if text.startswith('"') and text.endswith('"') else f"({text})")
-            + (" DESC" if key.descending else "")
-        )
+        placed = key.expression.transform(lambda node: _placed(node, storage))
+        text = sql(placed) if isinstance(placed, exp.Column) else f"({sql(placed)})"
+        parts.append(text + (" DESC" if key.descending else ""))
     if len(tables) != 1:
         return None
     extra = [storage[c][1] for c in include if c in storage and storage[c][0] in tables]

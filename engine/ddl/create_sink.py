@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.catalog.objects import CatalogObject
+from engine.compile.close_windows import close_windows
 from engine.compile.explain import explain
 from engine.compile.ordered_sets import ordered_sets
 from engine.compile.planner import plan, relations_of
@@ -20,14 +21,14 @@ from engine.connectors.sink import SinkSpec, SinkType, sink_spec
 from engine.connectors.sink_files import check_directory
 from engine.connectors.sink_json import check_types
 from engine.connectors.sink_kafka import check_client, check_topic
-from engine.ddl.composites import composed_of
+from engine.ddl.composites import composites_of
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_function import inline_functions
-from engine.ddl.create_view import let_clean
+from engine.ddl.create_view import let_clean, let_close
 from engine.ddl.filling import Filling, fill_or_start
 from engine.ddl.names import SERVERLESS, serverless_refused
 from engine.ddl.secret_options import USED, resolved
-from engine.operators.base import Column
+from engine.operators.base import Column, Operator
 from tailrace.errors import InvalidStatement, PermissionDenied, UnsupportedFeature
 from tailrace.sql.dialect import TailraceSQL, parse_query
 from tailrace.sql.names import ObjectName
@@ -37,24 +38,28 @@ from tailrace.sql.sinks import CreateSink, parse_create_sink
 TAG = "CREATE_SINK"
 
 
-def create_sink(context: DdlContext, filling: Filling, *, op: str | None = None) -> Reply:
-    """Run the context's CREATE SINK and log what its query holds now. `op`: a hidden column of the relation behind FROM
-    that says of each row what happens to it, for the flow's own sinks INTO tables.
+def create_sink(
+    context: DdlContext, filling: Filling, *, op: str | None = None, cut_over: bool = False
+) -> Reply:
+    """Run the context's CREATE SINK and log what its query holds now, or (`cut_over`) nothing. `op`: a hidden column of the
+    relation behind FROM that says of each row what happens to it, for the flow's own sinks INTO tables.
     """
     statement = parse_create_sink(mark_secrets(context.text))
+    if cut_over:
+        statement = replace(statement, options={**statement.options, "snapshot": "false"})
     if context.user == "dashboard":
         raise PermissionDenied("role dashboard may only read", hint="connect as root")
     name = context.place(ObjectName(statement.name, statement.schema))
     if not context.is_new(name, if_not_exists=statement.if_not_exists):
         return Reply(TAG, notices=context.notices)
     query = _query(context, statement, op)
-    operator = ordered_sets(plan(parse_query(query), context.environment))
+    operator = _operators(context, query, on_close=statement.emits_on_close)
     references = {context.existing(name).id for name in relations_of(parse_query(query))}
     if statement.options.get(SERVERLESS, "false").lower() == "true":
         raise serverless_refused("sinks are filled here")
     values, _, secrets = resolved(context, statement.options)
     visible = tuple(c for c in operator.visible if c.name != op)
-    composites = composed_of(context.connection, [c.type for c in visible], shorten=False).composites
+    composites = composites_of(context.connection, [c.type for c in visible], shorten=False)
     written = replace(statement, options=values)
     spec = sink_spec(written, visible, append_only=operator.append_only, composites=composites)
     into: dict[str, Any] | None = None
@@ -101,6 +106,8 @@ def create_sink(context: DdlContext, filling: Filling, *, op: str | None = None)
         announce(context)
     elif fill_or_start(context, new, filling, reply):
         let_clean(context, new)
+        if program.follows_watermarks:
+            let_close(context, new)
         announce(context)
     context.execute(f"INSERT INTO engine.sink_progress (sink_id) VALUES ({id_})")
     return reply
@@ -113,9 +120,14 @@ def announce(context: DdlContext) -> None:
 
 def explain_sink(context: DdlContext, text: str) -> Reply:
     """EXPLAIN CREATE SINK: the operators of its query."""
-    query = parse_query(_query(context, parse_create_sink(mark_secrets(text))))
-    operator = ordered_sets(plan(query, context.environment))
+    statement = parse_create_sink(mark_secrets(text))
+    operator = _operators(context, _query(context, statement), on_close=statement.emits_on_close)
     return Reply("EXPLAIN", ("QUERY PLAN",), [(line,) for line in explain(operator)])
+
+
+def _operators(context: DdlContext, query: str, *, on_close: bool) -> Operator:
+    operator = plan(parse_query(query), context.environment)
+    return close_windows(operator) if on_close else ordered_sets(operator)
 
 
 def _query(context: DdlContext, statement: CreateSink, op: str | None = None) -> str:

@@ -156,7 +156,7 @@ def publish(context: DdlContext, view: CatalogObject) -> None:
     let_clean(context, view)
     give_defaults(context, view)
     if program.follows_watermarks:
-        _let_close(context, view)
+        let_close(context, view)
 
 
 def let_clean(context: DdlContext, item: CatalogObject) -> None:
@@ -166,8 +166,8 @@ def let_clean(context: DdlContext, item: CatalogObject) -> None:
         context.connection.execute("INSERT INTO engine.window_views VALUES (%s)", (item.id,))
 
 
-def _let_close(context: DdlContext, view: CatalogObject) -> None:
-    """What has closed in a view that emits on window close goes out."""
+def let_close(context: DdlContext, view: CatalogObject) -> None:
+    """What has closed in a view or sink that emits on window close goes out."""
     step = f"SELECT engine.step_{view.id}(%s, %s, false, false)"
     context.connection.execute(step, (context.now, context.now))
     context.execute(*(f"TRUNCATE {temporary_name(t)}" for t in temporaries(view)))

@@ -10,7 +10,7 @@ from engine.backfill.pending import drop_pending, load_pending
 from engine.catalog.objects import CatalogObject, set_created
 from engine.ddl.context import DdlContext
 from engine.ddl.create_sink import announce
-from engine.ddl.create_view import let_clean, publish
+from engine.ddl.create_view import let_clean, let_close, publish
 
 
 def finish(context: DdlContext, item: CatalogObject, epoch: int) -> None:
@@ -25,6 +25,8 @@ def finish(context: DdlContext, item: CatalogObject, epoch: int) -> None:
         publish(context, created)
     elif item.kind == "sink":
         let_clean(context, created)
+        if created.program is not None and created.program.follows_watermarks:
+            let_close(context, created)
         announce(context)
     context.execute("DISCARD PLANS")
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from engine.catalog.objects import CatalogObject
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.move import check_user
+from engine.ddl.names import signature
 from engine.ddl.rename import VISIBLE
 from engine.ddl.words import Words
 from engine.operators.base import names, quote
@@ -169,11 +170,6 @@ def _target(item: CatalogObject) -> _Target:
     if item.kind == "function":
         return _Target(f"FUNCTION {signature(item)}", item.kind, item.owner, item)
     return _Target(f"TABLE {item.visible}", item.shown_kind, item.owner, item)
-
-
-def signature(function: CatalogObject) -> str:
-    """The function as PostgreSQL tells it from others."""
-    return f"{function.visible}({', '.join(t for _, t in function.body['arguments'])})"
 
 
 def _function(context: DdlContext, words: Words) -> _Target:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from engine.ddl.words import Words
 from tailrace.errors import InvalidStatement
+from tailrace.sql.names import ObjectName
 
-_WAIT = re.compile(r"\s*WAIT\s*;?\s*", re.IGNORECASE)
+_BLANK = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
+_WAIT = re.compile(rf"{_BLANK}WAIT\b", re.IGNORECASE | re.DOTALL)
+_KINDS = (("TABLE",), ("MATERIALIZED", "VIEW"), ("SINK",), ("INDEX",))
 _CANCEL = re.compile(r"\s*CANCEL\s+JOBS?\b(?P<ids>[^;]*);?\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Answered when no job is left."""
+    """Answered when no job is left, or when the object of that kind and name is made."""
+
+    kind: str = ""
+    name: ObjectName | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +35,11 @@ def parse_job_command(sql: str) -> Wait | CancelJobs | None:
 
     >>> parse_job_command("CANCEL JOBS 1010, 1012;")
     CancelJobs(ids=(1010, 1012))
+    >>> parse_job_command("WAIT INDEX i")
+    Wait(kind='index', name=ObjectName(name='i', schema=''))
     """
-    if _WAIT.fullmatch(sql):
-        return Wait()
+    if _WAIT.match(sql):
+        return _wait(Words(sql))
     found = _CANCEL.fullmatch(sql)
     if found is None:
         return None
@@ -40,3 +49,14 @@ def parse_job_command(sql: str) -> Wait | CancelJobs | None:
             "CANCEL JOBS needs the ids of jobs", hint="CANCEL JOBS 1010, 1012; see SHOW JOBS"
         )
     return CancelJobs(tuple(int(part) for part in ids))
+
+
+def _wait(words: Words) -> Wait:
+    words.take()
+    found = Wait()
+    for kind in _KINDS:
+        if words.accept(*kind):
+            found = Wait(" ".join(kind).lower(), words.qualified_name().object)
+            break
+    words.end()
+    return found

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from engine.catalog.objects import CatalogObject, update
 from engine.ddl.context import DdlContext, readers, writers
+from engine.ddl.names import signature
 from engine.ddl.rename import VISIBLE, meant, rewritten
 from engine.operators.base import quote
 from tailrace.errors import UndefinedObject
@@ -44,6 +45,8 @@ def set_schema(context: DdlContext, item: CatalogObject, schema: str) -> None:
         after.append(new)
     if item.kind in VISIBLE:
         context.execute(f"ALTER VIEW {item.visible} SET SCHEMA {quote(target)}")
+    elif item.kind == "function":
+        context.execute(f"ALTER FUNCTION {signature(item)} SET SCHEMA {quote(target)}")
     for id_ in moved - {item.id}:
         context.execute(f"ALTER VIEW IF EXISTS {objects[id_].visible} SET SCHEMA {quote(target)}")
     for new in after:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from engine.catalog.objects import CatalogObject
 from engine.operators.base import Column, nulls
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql.names import ObjectName, folded
@@ -111,3 +112,8 @@ def column_type(kind: exp.Expr) -> str:
     if isinstance(kind, exp.DataType) and kind.this in (exp.DataType.Type.STRUCT, exp.DataType.Type.MAP):
         raise UnsupportedFeature(f"type {kind.this.value}", hint="use JSONB")
     return text
+
+
+def signature(function: CatalogObject) -> str:
+    """The function as PostgreSQL tells it from others."""
+    return f"{function.visible}({', '.join(t for _, t in function.body['arguments'])})"

@@ -22,18 +22,16 @@ CONNECTION = "connection"
 
 
 def resolved(
-    context: DdlContext, options: Mapping[str, str], *, kind: str | None = None
+    context: DdlContext, options: Mapping[str, str]
 ) -> tuple[dict[str, str], dict[str, str], list[int]]:
-    """Options with the secrets' values, options as clients may see them, and the ids of the secrets. `kind` is the type of
-    connection that they may name, by default the connector.
+    """Options with the secrets' values, options as clients may see them, and the ids of the secrets.
 
     Raises UndefinedObject, or PermissionDenied for another user's secret.
     """
     ids = []
     reference = options.get(CONNECTION)
     if reference is not None:
-        connector = options.get("connector", "").lower() if kind is None else kind
-        connection, options = _with_connection(context, reference, options, connector)
+        connection, options = _with_connection(context, reference, options)
         ids.append(connection.id)
     values, shown = dict(options), dict(options)
     for key, value in options.items():
@@ -48,19 +46,14 @@ def resolved(
 
 
 def _with_connection(
-    context: DdlContext, reference: str, options: Mapping[str, str], connector: str
+    context: DdlContext, reference: str, options: Mapping[str, str]
 ) -> tuple[CatalogObject, dict[str, str]]:
     """The connection that options name, and the options with its own in their place."""
     words = Words(reference)
     name = words.qualified_name().object
     words.end()
-    found = context.catalog.find(name, context.path)
-    if found is None or found.kind != "connection":
-        raise UndefinedObject(
-            f"connection not found: {name}", sqlstate="42704", hint="SHOW CONNECTIONS lists them"
-        )
-    context.check_may_change(found)
-    kind = found.body["options"]["type"]
+    found = find_connection(context, name)
+    connector, kind = options.get("connector", "").lower(), found.body["options"]["type"]
     if connector != kind:
         raise InvalidStatement(
             f"Connector {connector} and connection type {kind} are not compatible",
@@ -91,4 +84,15 @@ def find_secret(context: DdlContext, name: ObjectName) -> CatalogObject:
     found = context.catalog.find(name, context.path)
     if found is None or found.kind != "secret":
         raise UndefinedObject(f"secret not found: {name}", sqlstate="42704", hint="SHOW SECRETS lists them")
+    return found
+
+
+def find_connection(context: DdlContext, name: ObjectName) -> CatalogObject:
+    """The connection of that name; raises UndefinedObject, or PermissionDenied for another user's."""
+    found = context.catalog.find(name, context.path)
+    if found is None or found.kind != "connection":
+        raise UndefinedObject(
+            f"connection not found: {name}", sqlstate="42704", hint="SHOW CONNECTIONS lists them"
+        )
+    context.check_may_change(found)
     return found

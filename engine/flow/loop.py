@@ -33,7 +33,8 @@ from engine.flow.session import Growth, held_bytes
 from engine.flow.statements import Statements
 from engine.flow.statistics import analyze_grown, shorten_logs
 from engine.flow.throttle import Throttle, rate_of, release
-from tailrace.errors import PermissionDenied, TailraceError
+from tailrace.errors import PermissionDenied, TailraceError, UndefinedObject
+from tailrace.sql.names import ObjectName
 from tailrace.sql.types import types_from_json
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,8 @@ class Loop:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _jobs_of: dict[int, Command] = field(default_factory=dict)
     """Statements that end with their object's backfill."""
-    _waits: list[Command] = field(default_factory=list)
+    _waits: list[tuple[Command, int | None]] = field(default_factory=list)
+    """Who waits for one object, or (None) for all."""
     _expire_at: float = 0.0
     _growth: Growth = field(default_factory=Growth)
 
@@ -102,7 +104,7 @@ class Loop:
             reader.stop()
         self.jobs.close()
         self.server.close()
-        waiting = [*self._jobs_of.values(), *self._waits]
+        waiting = [*self._jobs_of.values(), *(command for command, _ in self._waits)]
         while (command := self.server.take()) is not None:
             waiting.append(command)
         for command in waiting:
@@ -235,9 +237,8 @@ class Loop:
         if command.op != "execute":
             raise TailraceError(f"unknown command {command.op!r}", sqlstate="08P01")
         match parse_job_command(command.sql):
-            case Wait():
-                self._waits.append(command)
-                return None
+            case Wait(kind, name):
+                return self._wait(command, kind, name)
             case CancelJobs(ids):
                 return self._cancel(ids, command.user)
         reply = self._attempted(
@@ -285,10 +286,25 @@ class Loop:
         creating = {o.id for o in self._statements.creating()}
         for id_ in [i for i in self._jobs_of if i not in creating]:  # dropped by a statement
             self._jobs_of.pop(id_).answer.set_result(error_reply(_cancelled("it was dropped")))
-        if not creating and self._waits:
-            for command in self._waits:
-                command.answer.set_result(reply_of(Reply("WAIT")))
-            self._waits.clear()
+        for wait in [w for w in self._waits if (w[1] not in creating if w[1] is not None else not creating)]:
+            self._waits.remove(wait)
+            command, waited = wait
+            made = waited is None or waited in self.flow.catalog.objects
+            answer = reply_of(Reply("WAIT")) if made else error_reply(_cancelled("it is not created"))
+            command.answer.set_result(answer)
+
+    def _wait(self, command: Command, kind: str, name: ObjectName | None) -> dict[str, Any] | None:
+        """WAIT: the reply where there is nothing to wait for; None if it comes later."""
+        if name is None:
+            self._waits.append((command, None))
+            return None
+        found = self.flow.catalog.find(name, command.search_path)
+        if found is None or found.shown_kind != kind:
+            raise UndefinedObject(f"{kind} not found: {name}", hint="SHOW JOBS lists what is being created")
+        if not found.is_creating:
+            return reply_of(Reply("WAIT"))
+        self._waits.append((command, found.id))
+        return None
 
     def _finish(self, id_: int) -> None:
         if self._statements.left_for(id_) > LEFT_ROWS * 5:

@@ -38,13 +38,13 @@ BEGIN
     END LOOP;
 END $$;
 
--- Arrays of such; arrays of arrays as PostgreSQL has them. Those of types that become others by themselves too: no call is ambiguous.
+-- Arrays of such; arrays of arrays as PostgreSQL has them.
 DO $$
 DECLARE
     kind regtype;
     struct record;
 BEGIN
-    FOREACH kind IN ARRAY '{smallint,integer,bigint,real,double precision,numeric,date,timestamp,timestamptz,rw_int256}'::regtype[] LOOP
+    FOREACH kind IN ARRAY '{real,double precision,numeric,timestamptz,rw_int256}'::regtype[] LOOP
         EXECUTE format('CREATE OR REPLACE FUNCTION rw.to_jsonb(%s[]) RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE AS %L', kind,
             'SELECT CASE WHEN $1 IS NULL THEN ''null''::jsonb WHEN array_ndims($1) > 1 THEN pg_catalog.to_jsonb($1) '
             'ELSE coalesce((SELECT jsonb_agg(rw.to_jsonb($1[i]) ORDER BY i) FROM generate_subscripts($1, 1) AS i), ''[]''::jsonb) END');

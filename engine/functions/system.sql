@@ -5,3 +5,7 @@ CREATE OR REPLACE FUNCTION pg_catalog.rw_cluster_id() RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT md5(system_identifier::text)::uuid::text FROM pg_control_system()
 $$;
+
+-- Whether the stream engine is at work: it is, or the client could not ask.
+CREATE OR REPLACE FUNCTION pg_catalog.rw_recovery_status() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT 'RUNNING' $$;

@@ -82,3 +82,9 @@ BEGIN
 EXCEPTION WHEN invalid_parameter_value THEN
     RAISE EXCEPTION 'Invalid parameter time_zone: ''%'' is not a valid timezone', $7 USING ERRCODE = '22023';
 END $$;
+
+-- The field of a time as it is shown in a time zone.
+CREATE OR REPLACE FUNCTION pg_catalog.date_part(text, timestamptz, text) RETURNS double precision
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT CASE WHEN $1 ~* '^\s*epoch\s*$' THEN date_part($1, $2) ELSE date_part($1, $2 AT TIME ZONE $3) END
+$$;

@@ -22,7 +22,8 @@ $$;
 
 -- What DDL calls a type that the catalog stores under PostgreSQL's name: NULL stays, an unknown name is shown as it is.
 CREATE OR REPLACE FUNCTION rw.shown_type(name text) RETURNS text
-LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$ SELECT coalesce(rw.type_name(to_regtype(name)::oid), name) $$;
+LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$ 
+    SELECT CASE WHEN name LIKE 'vector(%' THEN name ELSE coalesce(rw.type_name(to_regtype(name)::oid), name) END $$;
 
 -- How a struct and arrays of it become JSON, field by field by RisingWave's rules. A call has room for 50 fields.
 CREATE OR REPLACE FUNCTION rw.make_struct_json(name text, fields text[]) RETURNS void

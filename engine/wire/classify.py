@@ -31,7 +31,7 @@ from engine.wire.plans import (
 )
 from engine.wire.protocol import Column
 from engine.wire.row_ids import NAMED, rewrite
-from engine.wire.show import plan_describe, plan_show
+from engine.wire.show import plan_describe, plan_kill, plan_show
 from engine.wire.tokens import Cursor, Kind, tokens
 from engine.wire.variables import plan_discard, plan_reset, plan_set
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
@@ -49,7 +49,9 @@ _LONG = 10_000
 _READING = frozenset({"SELECT", "WITH"})
 _QUERIES = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE"})
 _WRITING = frozenset({"INSERT", "UPDATE", "DELETE"})
-_FOR_FLOW = frozenset({"CREATE", "DROP", "ALTER", "COMMENT", "WAIT", "CANCEL", "RECOVER", "GRANT", "REVOKE"})
+_FOR_FLOW = frozenset(
+    {"CREATE", "DROP", "ALTER", "COMMENT", "WAIT", "CANCEL", "RECOVER", "GRANT", "REVOKE", "REPLACE"}
+)
 _REFUSED = {
     "ANALYZE": "the engine keeps statistics itself",
     "CALL": None,
@@ -58,7 +60,6 @@ _REFUSED = {
     "DO": None,
     "EXECUTE": "drivers prepare statements through the protocol, which works",
     "IMPORT": None,
-    "KILL": None,
     "LISTEN": None,
     "LOAD": None,
     "LOCK": None,
@@ -329,6 +330,7 @@ _PLANS = {
     "EXPLAIN": _explain,
     "FETCH": plan_fetch,
     "FLUSH": _flush,
+    "KILL": plan_kill,
     "RESET": plan_reset,
     "ROLLBACK": _end,
     "SET": plan_set,

@@ -12,9 +12,10 @@ from engine.wire.plans import Command, Lookup, ShowCursors
 from engine.wire.protocol import INT8_OID, Column
 from engine.wire.tokens import Cursor
 from engine.wire.variables import plan_show_variable
-from tailrace.errors import UndefinedObject, UnsupportedFeature
+from tailrace.errors import InvalidStatement, UndefinedObject, UnsupportedFeature
 
 SHOW_TAG = "SHOW_COMMAND"
+_MAX_PROCESS_DIGITS = 9
 
 _LISTED = {
     ("TABLES",): "table",
@@ -33,7 +34,7 @@ _QUERIES: dict[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
         ("Name",),
     ),
     ("SECRETS",): (
-        "SELECT schema_name || '.' || name AS shown, schema_name FROM rw_catalog.rw_secrets "
+        "SELECT schema_name || '.' || name AS shown, schema_name, name AS matched FROM rw_catalog.rw_secrets "
         "WHERE rw_catalog._accessible(id)",
         ("Name",),
     ),
@@ -48,10 +49,11 @@ _QUERIES: dict[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
         ("Addr", "Type", "State", "Parallelism", "Is Streaming", "Is Serving", "Started At"),
     ),
     ("PROCESSLIST",): (
-        "SELECT pid::text AS shown, usename::text, coalesce(client_addr::text, ''), datname::text, "
-        "extract(epoch FROM now() - query_start)::bigint || 's', CASE state WHEN 'active' THEN query END "
+        "SELECT '1' AS shown, '1:' || pid, usename::text, coalesce(client_addr::text, ''), datname::text, "
+        "CASE state WHEN 'active' THEN (1000 * extract(epoch FROM clock_timestamp() - query_start))::bigint || 'ms' END, "
+        "CASE state WHEN 'active' THEN query END "
         "FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend' AND usename = current_user",
-        ("Worker Id", "User", "Host", "Database", "Time", "Info"),
+        ("Worker Id", "Id", "User", "Host", "Database", "Time", "Info"),
     ),
     ("PARAMETERS",): (
         "SELECT name AS shown, value, mutable FROM (VALUES ('barrier_interval_ms', '1000', 'false'), "
@@ -59,8 +61,11 @@ _QUERIES: dict[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
         ("Name", "Value", "Mutable"),
     ),
     ("FUNCTIONS",): (
-        "SELECT name AS shown, '', rw.shown_type(return_type_id::regtype::text), language, '' AS link, "
-        "schema_name FROM rw_catalog.rw_functions",
+        "SELECT schema_name || '.' || name AS shown, coalesce((SELECT "
+        "pg_catalog.string_agg(rw.type_name(t::oid), ', ' ORDER BY n) "
+        "FROM pg_catalog.unnest(arg_type_ids) WITH ORDINALITY AS u (t, n)), '') AS arguments, "
+        "rw.type_name(return_type_id::oid), language, NULL AS link, schema_name, name AS matched FROM rw_catalog.rw_functions "
+        "WHERE rw_catalog._accessible(id)",
         ("Name", "Arguments", "Return Type", "Language", "Link"),
     ),
 }
@@ -111,6 +116,33 @@ def plan_show(sql: str) -> Command:
     if cursor.accept("CREATE"):
         return _show_create(cursor)
     return plan_show_variable(cursor)
+
+
+def plan_kill(sql: str) -> Command:
+    """KILL 'worker:process': end what a session of the same user runs, as SHOW PROCESSLIST shows it; the session stays.
+
+    >>> plan_kill("KILL '1:4711'").tag
+    'KILL'
+    """
+    cursor = Cursor(sql)
+    cursor.take()
+    token = cursor.take()
+    cursor.end()
+    worker, _, process = token.value.rpartition(":")
+    if not process.isdigit() or len(process) > _MAX_PROCESS_DIGITS or worker not in ("", "1"):
+        raise InvalidStatement(
+            f'invalid process id "{token.value}"', hint="KILL 'id', which SHOW PROCESSLIST tells"
+        )
+    number = exp.Literal.number(process).sql(dialect="postgres")
+    return Lookup(
+        "SELECT pg_catalog.pg_cancel_backend(pid)::text FROM pg_catalog.pg_stat_activity "  # noqa: S608 - a number
+        f"WHERE pid = {number} AND backend_type = 'client backend' AND usename = current_user",
+        (),
+        "KILL",
+        UndefinedObject(
+            f"process not found: {token.value}", sqlstate="42704", hint="SHOW PROCESSLIST lists them"
+        ),
+    )
 
 
 def plan_describe(sql: str) -> Command:
@@ -178,11 +210,12 @@ def _list_names(cursor: Cursor, relation: str, column: str, where: str) -> Looku
 
 
 def _run_query(cursor: Cursor, words: tuple[str, ...]) -> Lookup:
-    """A list of its own shape: a query of `_QUERIES`, filtered by the first column."""
+    """A list of its own shape: a query of `_QUERIES`, filtered by its column `matched`, or by the first one."""
     sql, names = _QUERIES[words]
-    if cursor.accept("FROM") or cursor.accept("IN"):
-        sql = f"SELECT * FROM ({sql}) AS s WHERE {_in_schema(cursor.identifier())}"  # noqa: S608 - literals quoted
-    condition = _filter(cursor, "s.shown")
+    schema = cursor.identifier() if cursor.accept("FROM") or cursor.accept("IN") else None
+    if schema is not None or "schema_name" in sql:
+        sql = f"SELECT * FROM ({sql}) AS s WHERE {_in_schema(schema)}"  # noqa: S608 - literals quoted
+    condition = _filter(cursor, "s.matched" if " AS matched" in sql else "s.shown")
     shown = f"SELECT * FROM ({sql}) AS s WHERE true{condition} ORDER BY 1"  # noqa: S608 - literals quoted
     return Lookup(shown, tuple(Column(name) for name in names), SHOW_TAG)
 

@@ -62,7 +62,7 @@ def rewrite_references(sql: str, written: Callable[[ObjectName], Written | None]
     'SELECT t.a FROM z.t JOIN z.u ON true'
     """
     tokens = TailraceSQL().tokenize(sql)
-    tree = parse_statement(_without_into(sql, tokens))
+    tree = parse_statement(_without_emit(_without_into(sql, tokens), tokens))
     found = {reference.start: reference for reference in _in_query(tree, tokens)}
     found |= {reference.start: reference for reference in _outside_query(tokens)}
     edits: list[tuple[int, int, str]] = []
@@ -162,6 +162,18 @@ def _without_into(sql: str, tokens: list[Token]) -> str:
         end = next(i for i in range(end, len(tokens)) if tokens[i].token_type is TokenType.R_PAREN)
     first, behind = tokens[start].start, tokens[end].end + 1
     return sql[:first] + " " * (behind - first) + sql[behind:]
+
+
+def _without_emit(sql: str, tokens: list[Token]) -> str:
+    """CREATE SINK without EMIT ON WINDOW CLOSE between its query and its options; everything else stays in its place."""
+    words = [token.text.upper() for token in tokens]
+    if words[1:2] != ["SINK"]:
+        return sql
+    for at in range(len(words) - 3):
+        if words[at : at + 4] == ["EMIT", "ON", "WINDOW", "CLOSE"]:
+            first, behind = tokens[at].start, tokens[at + 3].end + 1
+            return sql[:first] + " " * (behind - first) + sql[behind:]
+    return sql
 
 
 def _in_query(tree: exp.Expr, tokens: list[Token]) -> Iterator[_Reference]:

@@ -46,6 +46,7 @@ class CreateSink:
     schema: str = ""
     source_schema: str = ""
     into_schema: str = ""
+    emits_on_close: bool = False
 
 
 def is_create_sink(sql: str) -> bool:
@@ -114,11 +115,12 @@ class _Reader:
             if self._accept("("):
                 columns = self._names()
         source: ObjectName | None = None
-        query = None
+        query, on_close = None, False
         if self._accept("FROM"):
             source = self._qualified()
         elif self._accept("AS"):
             query = self._query()
+            on_close = self._accept("EMIT", "ON", "WINDOW", "CLOSE")
         else:
             raise self._unexpected("FROM relation or AS SELECT ...")
         options = self._options(self.option_spans) if self._accept("WITH", "(") else {}
@@ -140,6 +142,7 @@ class _Reader:
             name.schema,
             source.schema if source else "",
             into.schema if into else "",
+            on_close,
         )
 
     def _format(self) -> tuple[str | None, str | None, dict[str, str], str | None]:
@@ -169,7 +172,7 @@ class _Reader:
                 if (word == "WITH" and after == "(") or (word == "FORMAT" and after in _FORMATS):
                     break
                 if word == "EMIT" and after == "ON":
-                    raise UnsupportedFeature("EMIT ON WINDOW CLOSE in a sink", hint="leave it out")
+                    break
             depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
             end = token
             self._at += 1

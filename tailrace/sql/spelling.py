@@ -28,10 +28,16 @@ RENAMED = frozenset(
 
 _LAMBDA = re.compile(r"\|\s*[a-z_][a-z0-9_]*\s*(?:,\s*[a-z_][a-z0-9_]*\s*)*\|", re.IGNORECASE)
 _SPELLED = re.compile(
-    r"\baggregate\s*:|\]\s*\[|\bdouble\b|\bjsonb_(?:agg|object_agg|build_array|build_object)\s*\(",
+    r"\b(?:count|current_(?:timestamp|user|role|catalog)|session_user|user)\s*\(\s*\)|\bstring\b|\baggregate\s*:|\]\s*\[|\bdouble\b|\bjsonb_(?:agg|object_agg|build_array|build_object)\s*\(|<(?:->|=>|#>|\+>)",
     re.IGNORECASE,
 )
 _CALLED = re.compile(rf"\b(?:{'|'.join(sorted(RENAMED))})\s*\(", re.IGNORECASE)
+_DISTANCES = frozenset({"<->", "<=>", "<#>", "<+>"})
+"""Operators between vectors, which no parser of ours knows: written as PostgreSQL's OPERATOR(...), of equal precedence."""
+_WITHOUT_PARENTHESES = frozenset(
+    {"current_timestamp", "current_user", "current_role", "current_catalog", "session_user", "user"}
+)
+"""What RisingWave takes for a call with or without parentheses, and PostgreSQL only without."""
 _MAKES_JSON: dict[str, Callable[[int], bool]] = {
     "jsonb_agg": lambda at: at == 0,
     "jsonb_object_agg": lambda at: at == 1,
@@ -49,6 +55,8 @@ def respelled(sql: str) -> str:
     'SELECT array_sum(array_agg(v)) FROM t'
     >>> respelled("SELECT ARRAY[1, 2][1], 1::double")
     'SELECT (ARRAY[1, 2])[1], 1::double precision'
+    >>> respelled("SELECT a <=> b FROM t ORDER BY a <#> '[1,2]'")
+    "SELECT a OPERATOR(<=>) b FROM t ORDER BY a OPERATOR(<#>) '[1,2]'"
     >>> respelled("SELECT jsonb_agg(v ORDER BY w) FROM t")
     'SELECT jsonb_agg(rw.to_jsonb(v) ORDER BY w) FROM t'
 
@@ -155,7 +163,29 @@ class _Rewriter:
                 )
         if _names(token, {"double"}) and not self._word(index + 1, "precision") and self._typed(index):
             return "double precision", index + 1
+        if self._types(index + 1, TokenType.L_PAREN) and self._types(index + 2, TokenType.R_PAREN):
+            if _names(token, {"count"}):
+                return "count(*)", index + 3
+            if _names(token, _WITHOUT_PARENTHESES):
+                return self.sql[token.start : token.end + 1], index + 3
+        if _names(token, {"string"}) and self._typed(index):
+            return "character varying", index + 1
+        return self._distance(index)
+
+    def _distance(self, index: int) -> tuple[str | None, int]:
+        """A distance operator at `index`, which may be several tokens without a space between them."""
+        written = self._types(index - 1, TokenType.L_PAREN) and self._word(index - 2, "operator")
+        if self.tokens[index].text[0] == "<" and not written and not self._quoted(index):
+            for length in (1, 2, 3):
+                if index + length > len(self.tokens):
+                    break
+                found = self.sql[self.tokens[index].start : self.tokens[index + length - 1].end + 1]
+                if found in _DISTANCES:
+                    return f"OPERATOR({found})", index + length
         return None, index + 1
+
+    def _quoted(self, index: int) -> bool:
+        return self.tokens[index].token_type in (TokenType.STRING, TokenType.IDENTIFIER)
 
     def _renamed(self, index: int) -> tuple[str | None, int]:
         """A call of a renamed function at `index`."""

@@ -23,7 +23,7 @@ from tailrace.sql.dialect import TailraceSQL
 from tailrace.sql.type_inference import UNKNOWN, canonical, common_type, constant_type
 
 _GATE = re.compile(
-    r"\bstruct\s*<|\bmap\s*[({]|\bmap_from_(?:key_values|entries)\s*\(|\barray\s*\[\s*(?:row\s*)?\(|\(\s*row\s*\("
+    r"\bvector\s*\(|\bstruct\s*<|\bmap\s*[({]|\bmap_from_(?:key_values|entries)\s*\(|\barray\s*\[\s*(?:row\s*)?\(|\(\s*row\s*\("
     r"|\bmap_filter\s*\(|\w\"?\s*\[\s*'",
     re.IGNORECASE,
 )
@@ -63,7 +63,14 @@ class MapType:
         return StructType((("key", self.key), ("value", self.value)))
 
 
-ComposedType = StructType | MapType
+@dataclass(frozen=True, slots=True)
+class VectorType:
+    """`vector(n)`: a type of its own, which has to be there, and is called in PostgreSQL what it is called here."""
+
+    name: str = "vector"
+
+
+ComposedType = StructType | MapType | VectorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +107,26 @@ def struct_of(types: Iterable[str]) -> StructType:
 
 def types_to_json(types: Iterable[ComposedType]) -> list[dict[str, object]]:
     """Types as values that JSON can carry."""
-    return [
-        {"fields": t.fields} if isinstance(t, StructType) else {"key": t.key, "value": t.value} for t in types
-    ]
+    return [_to_json(t) for t in types]
+
+
+def _to_json(type_: ComposedType) -> dict[str, object]:
+    if isinstance(type_, StructType):
+        return {"fields": type_.fields}
+    if isinstance(type_, MapType):
+        return {"key": type_.key, "value": type_.value}
+    return {}
 
 
 def types_from_json(values: Iterable[dict[str, Any]]) -> list[ComposedType]:
     """The types that `types_to_json` was given. Raises InvalidStatement for a name of a type that is none."""
-    return [
-        StructType(tuple((str(n), checked(t)) for n, t in v["fields"]))
-        if "fields" in v
-        else MapType(checked(v["key"]), checked(v["value"]))
-        for v in values
-    ]
+    return [_from_json(value) for value in values]
+
+
+def _from_json(value: dict[str, Any]) -> ComposedType:
+    if "fields" in value:
+        return StructType(tuple((str(n), checked(t)) for n, t in value["fields"]))
+    return MapType(checked(value["key"]), checked(value["value"])) if "key" in value else VectorType()
 
 
 def checked(type_: str) -> str:
@@ -157,6 +171,9 @@ class _Rewriter:
             return self._type()
         if word == "map" and following == "(":
             return self._type()
+        if word == "vector" and following == "(" and self._text(2).isdigit():
+            self._known(VectorType())
+            return None
         if word == "map" and following == "{":
             return self._map_literal()
         if word in ("map_from_key_values", "map_from_entries") and following == "(":
@@ -224,6 +241,8 @@ class _Rewriter:
         while self.at < len(self.tokens) and self._word() in _BASE_WORDS:
             text += " " + self._word()
             self.at += 1
+        if text.lower() == "vector":
+            self._known(VectorType())
         if self._text() == "(":
             start = self._token().start
             self._skip()
