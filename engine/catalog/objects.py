@@ -211,8 +211,9 @@ def load(connection: Connection) -> Catalog:
 def state_tables(connection: Connection, id_: int) -> list[str]:
     """The qualified names of an object's state tables, as PostgreSQL has them."""
     found = connection.execute(
-        "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'engine' AND tablename LIKE %s",
-        (f"state\\_{id_}\\_%",),
+        "SELECT format('engine.%%I', relname) FROM pg_class WHERE relnamespace = 'engine'::regnamespace AND relkind = 'r' "
+        "AND relname >= %s::name AND relname < %s::name",  # a range of the index on names, however many tables there are
+        (f"state_{id_}_", f"state_{id_}`"),
     ).fetchall()
     return [table for (table,) in found]
 

@@ -157,6 +157,7 @@ def _alter_connector(context: DdlContext, words: Words, item: CatalogObject) -> 
 
 def _alter_columns(context: DdlContext, table: CatalogObject, words: Words, filling: Filling) -> None:
     """ADD, DROP or ALTER of a table's columns; what fills it from outside follows."""
+    context.settle([table])
     if words.accept("ALTER", "WATERMARK"):
         alter_watermark(context, table, words)
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -40,7 +40,9 @@ class Reply:
 class DdlContext:
     """One statement inside the flow's transaction. `now` is the barrier's time, aware, UTC.
 
-    `background` is the client's BACKGROUND_DDL; `stop_backfill` ends the worker of an object that is being created.
+    `background` is the client's BACKGROUND_DDL; `stop_backfill` ends the worker of an object that is being created; `settle`
+    takes in what clients have changed below the relations given: called before their content is read or their change logs are
+    altered. Other tables' changes wait for the next barrier.
     """
 
     connection: Connection
@@ -52,6 +54,7 @@ class DdlContext:
     created: list[CatalogObject] = field(default_factory=list)
     background: bool = False
     stop_backfill: Callable[[int], None] = lambda _id: None
+    settle: Callable[[Iterable[CatalogObject]], None] = lambda _items: None
     search_path: Sequence[str] = SEARCH_PATH
     settings: Mapping[str, str] = field(default_factory=dict)
 

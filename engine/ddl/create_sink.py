@@ -102,6 +102,7 @@ def create_sink(
     )
     reply = Reply(TAG, notices=context.notices)
     if not spec.snapshot:
+        context.settle(context.catalog.inputs_of(new))
         context.record(new)
         announce(context)
     elif fill_or_start(context, new, filling, reply):

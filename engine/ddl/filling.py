@@ -37,6 +37,7 @@ class Filling:
 def fill_or_start(context: DdlContext, new: CatalogObject, filling: Filling, reply: Reply) -> bool:
     """Record `new` and fill it; True if that is done, False if a job has to do it (`reply.job` names it then)."""
     inputs = context.catalog.inputs_of(new)
+    context.settle(inputs)
     rows = 0
     for item in inputs:
         rows += (

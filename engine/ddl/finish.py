@@ -33,6 +33,7 @@ def finish(context: DdlContext, item: CatalogObject, epoch: int) -> None:
 
 def _take_in(context: DdlContext, item: CatalogObject, epoch: int) -> None:
     inputs = context.catalog.inputs_of(item)
+    context.settle([*inputs, item])
     row = context.connection.execute(
         "SELECT filled_time FROM engine.backfills WHERE object_id = %s", (item.id,)
     ).fetchone()

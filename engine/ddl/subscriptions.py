@@ -56,6 +56,7 @@ def _create(context: DdlContext, words: Words) -> Reply:
             sqlstate="42809",
             hint="CREATE MATERIALIZED VIEW over it, and subscribe to that",
         )
+    context.settle([relation])
     id_, scan = context.new_id(), relation_scan(relation.relation())
     program = subscription_program(scan, id_)
     rows = snapshot(scan, relation.id if relation.kind == "table" else None)

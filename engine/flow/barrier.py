@@ -11,35 +11,36 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
 import psycopg
 
-from engine.catalog.objects import Catalog, CatalogObject, load
+from engine.catalog.objects import Catalog, CatalogObject, load, update
 from engine.catalog.versions import bring_up_to_date
 from engine.connectors.source import Batch, Position, SourceSpec
 from engine.ddl.create_table import take_changes
 from engine.ddl.retention import EXPIRING
+from engine.flow.blame import STOPPED, StepFailedError, record
+from engine.flow.components import Component
+from engine.flow.deltas import Deltas
+from engine.flow.graph import Graph, Walks
+from engine.flow.heard import Heard, waiting
 from engine.flow.into_table import apply_waiting
 from engine.flow.poison import PoisonSearch
 from engine.flow.retention import clean, expire
-from engine.flow.session import (
-    Connection,
-    FencedError,
-    connect,
-    empty_temporaries,
-    lock,
-    make_temporaries,
-    unlock,
-)
+from engine.flow.session import STEPPED, Connection, FencedError, connect, empty_temporaries, lock, unlock
 from engine.flow.source_input import copy_rows, positions, record_positions, spec_of
-from engine.flow.walk import Walk
+from engine.flow.walk import Step
 
 log = logging.getLogger(__name__)
 
 _SLOW_MS = 500.0
+
+
+class UnsettledError(Exception):
+    """A row came after the barrier before a statement and raised a data exception, the cause: the next barrier sets it aside."""
 
 
 @dataclass(slots=True)
@@ -62,14 +63,18 @@ class Flow:
     catalog: Catalog = field(default_factory=Catalog)
     epoch: int = 0
     barrier_time: datetime | None = None
-    wide: bool = False
-    """True once a row over 8 kB has come: the delta tables of this session take rows of any size from then on."""
     fed: set[int] = field(default_factory=set)
     """Tables that sinks have changed behind the last barrier: the next one has to take their changes."""
     _rows_seen: int = 0
     _replan_at: int = 10_000
     _last_ms: float = 0.0
-    _walk: Walk = field(default_factory=Walk)
+    _graph: Graph = field(default_factory=Graph)
+    _walks: Walks = field(default_factory=Walks)
+    deltas: Deltas = field(default_factory=Deltas)
+    _heard: Heard = field(default_factory=Heard)
+    _unfed: set[int] = field(default_factory=set)
+    """Sinks INTO tables whose logs may hold rows."""
+    _spent: dict[int, float] = field(default_factory=dict)
     _specs: dict[int, SourceSpec] = field(default_factory=dict)
 
     @staticmethod
@@ -83,18 +88,19 @@ class Flow:
             connection.close()
             raise
         flow = Flow(dsn, connection, clock)
-        flow.reload(new_session=True)
+        flow._heard.listen(connection)
+        flow.reload()
         return flow
 
-    def reload(self, *, new_session: bool = False) -> None:
-        """Read the catalog and the barrier's position anew; in a new session the delta tables are made, too."""
+    def reload(self) -> None:
+        """Read the catalog and the barrier's position, and look which tables have changed."""
         with self.connection.transaction():
             self.catalog = load(self.connection)
             row = self.connection.execute("SELECT epoch, barrier_time FROM engine.barrier").fetchone()
             if row is not None:
                 self.epoch, self.barrier_time = row
-            if new_session:
-                make_temporaries(self.connection, self.catalog.objects.values(), wide=self.wide)
+            self._heard.add(waiting(self.connection, [t.id for t in self.catalog.of_kind("table")]))
+        self._unfed = {s.id for s in self.catalog.of_kind("sink")}
         self._arrange()
 
     def renew_session(self) -> None:
@@ -102,59 +108,72 @@ class Flow:
 
         The old one lets go of the lock when the new one is ready for the next barrier; raises FencedError if another flow was
         quicker. Clients see nothing of it. Raises psycopg.Error, and goes on in the old one, where no other is to be had.
-        Cost: delta tables and plans are made anew, some milliseconds for each view.
+        Cost: delta tables and plans are made anew when they are wanted, some milliseconds for each view.
         """
         old, new = self.connection, connect(self.dsn)
         try:
-            with new.transaction():
-                make_temporaries(new, self.catalog.objects.values(), wide=self.wide)
+            self._heard.listen(new)
+            self._heard.ask(old)  # what the new one has not heard
             unlock(old)
             lock(new)
         except BaseException:
             new.close()
             raise
         self.connection = new
-        self._walk.forget()
+        self._walks.lost()
+        self.deltas.restore({})
         old.close()
 
     def _widen(self) -> None:
         """Make the delta tables anew, for rows of any size."""
         log.warning("a row over 8 kB has come: delta tables take rows of any size now, barriers cost more")
-        self.wide = True
         self.connection.execute("DISCARD TEMP")
-        self.reload(new_session=True)
+        self.deltas.wide = True
+        self.deltas.restore({})
+        self._walks.lost()
 
     # --- the barrier ------------------------------------------------------------------------------------------------
 
     def barrier(
         self, batches: Mapping[int, Batch] | None = None, tables: Iterable[int] | None = None
     ) -> BarrierResult:
-        """Run one barrier over the sources' batches (by source id) and the tables that may have changed (None: all)."""
+        """Run one barrier over the sources' batches (by source id) and the tables that have changed.
+
+        `tables`: those of which the caller has heard, beside what this session has heard itself; None: it asks.
+        """
         batches = dict(batches or {})
-        touched = [o for o in self.catalog.of_kind("table") if tables is None or o.id in set(tables)]
+        if tables is None:
+            self._heard.ask(self.connection)
+        changed = self._heard.take().union(tables or ())
+        moving = self._graph.moving(changed | batches.keys())
         started = time.perf_counter()
-        self._walk.spent_ms.clear()
+        self._spent = {}
+        saved = self.deltas.saved()
         try:
             with self.connection.transaction():
                 now = self._begin(sum(len(b.rows) for b in batches.values()))
-                self._advance(batches, touched, now)
+                self._advance(batches, moving, changed, now)
                 record_positions(self.connection, batches)
         except psycopg.errors.ProgramLimitExceeded:
-            self._restore()
-            if self.wide:
+            self._restore(saved, changed)
+            if self.deltas.wide:
                 raise
             self._widen()
-            return self.barrier(batches, tables)
+            return self.barrier(batches, changed)
         except psycopg.DataError as error:
             log.warning(
                 "barrier failed on data (%s: %s), looking for the row",
                 error.sqlstate,
                 error.diag.message_primary,
             )
-            self._restore()
-            now = self._barrier_in_pieces(batches, touched)
+            self._restore(saved, changed)
+            try:
+                now = self._barrier_in_pieces(batches, moving)
+            except StepFailedError as failed:
+                self._stop(failed)
+                return self.barrier(batches, changed)
         except BaseException:
-            self._restore()
+            self._restore(saved, changed)
             raise
         self.barrier_time = now
         self._last_ms = (time.perf_counter() - started) * 1000
@@ -165,38 +184,71 @@ class Flow:
         self._feed()
         return BarrierResult(self.epoch, now, rows, self._last_ms)
 
-    def _barrier_in_pieces(self, batches: Mapping[int, Batch], tables: Sequence[CatalogObject]) -> datetime:
+    def _barrier_in_pieces(self, batches: Mapping[int, Batch], moving: Sequence[Component]) -> datetime:
         """The same barrier, one transaction, without the rows that raise a data exception; see `engine.flow.poison`."""
-        before = self.barrier_time
+        before, saved = self.barrier_time, self.deltas.saved()
+        tables = [t for c in moving for t in c.tables]
         try:
             with self.connection.transaction():
                 now = self._begin(sum(len(b.rows) for b in batches.values()))
-                self._walk.make(self.connection)  # the search takes back much of what it does
+                self._prepare(moving, {*batches, *tables})  # the search takes back much of what it does
                 clear = partial(empty_temporaries, self.connection)
-                search = PoisonSearch(self.connection, self.spec, self._run_walk, clear, now)
-                search.take_changes_of(tables)
+                search = PoisonSearch(
+                    self.connection, self.spec, self._walk, self._walk_to, clear, now, self.catalog.objects
+                )
+                search.take_changes_of([self.catalog.objects[t] for t in tables])
                 self.barrier_time = now  # for the pieces to come the time has advanced
                 for source_id, batch in batches.items():
                     search.take_messages_of(self.catalog.objects[source_id], batch.rows)
                 record_positions(self.connection, batches)
         except BaseException:
             self.barrier_time = before
-            self._restore()
+            self._restore(saved, tables)
             raise
         return now
 
-    def _feed(self) -> None:
-        """Let the sinks INTO tables change them."""
-        self.fed = {
-            sink.body["into"]["table"]
-            for sink in self.catalog.of_kind("sink")
-            if sink.body["into"] and not sink.is_creating and apply_waiting(self.connection, sink)
-        }
+    def _walk_to(self, changed: set[int], now: datetime, id_: int) -> None:
+        """As `_walk`, but no further than to the step before that of object `id_`; of that one alone if nothing has changed."""
+        for step in self._graph.upto(changed, id_) if changed else [Step(id_, (), always=False, emits=True)]:
+            self.connection.execute(
+                f"SELECT engine.step_{step.id}(%s, %s, false, true)", (now, self.barrier_time or now)
+            )
 
-    def _begin(self, rows: int) -> datetime:
+    def _stop(self, failed: StepFailedError) -> None:
+        """Leave out the step of a relation that fails by itself, and all that is built on it, for good: others go on."""
+        item, error = self.catalog.objects[failed.id_], failed.error
+        message = f"{error.diag.message_primary} ({error.sqlstate})"
+        log.error(
+            "%s %s is stopped, its step fails and no row is to blame: please report this; DROP and CREATE make it anew: %s\n%s",
+            item.kind, item.name, message, error.diag.context,
+        )  # fmt: skip
+        stopped = replace(item, body={**item.body, STOPPED: message})
+        with self.connection.transaction():
+            update(self.connection, stopped)
+            record(self.connection, "STREAM_JOB_FAIL", item, error)
+        self.catalog.objects[item.id] = stopped
+        self._arrange()
+
+    def _feed(self) -> None:
+        """Let the sinks INTO tables whose logs may hold rows change them."""
+        self.fed = set()
+        for id_ in sorted(self._unfed):
+            sink = self.catalog.objects.get(id_)
+            if sink is not None and sink.body["into"] and not sink.is_creating:
+                done = apply_waiting(self.connection, sink)
+                if done is None:
+                    continue  # it has to wait
+                if done:
+                    self.fed.add(sink.body["into"]["table"])
+            self._unfed.discard(id_)
+
+    def _begin(self, rows: int, *, later: bool = True) -> datetime:
+        """Advance the epoch, and the time as well if it is `later` than at the last barrier; returns the barrier's time."""
         self.connection.execute("SET LOCAL synchronous_commit = off")
-        wall = self.clock()
-        now = wall if self.barrier_time is None else max(self.barrier_time, wall)
+        now = self.barrier_time
+        if now is None or later:
+            wall = self.clock()
+            now = wall if now is None else max(now, wall)
         done = self.connection.execute(
             "UPDATE engine.barrier SET epoch = epoch + 1, barrier_time = %s, input_rows = input_rows + %s, previous_ms = %s "
             "WHERE epoch = %s",
@@ -209,38 +261,66 @@ class Flow:
 
     def _tell_slow(self, rows: int) -> None:
         """Say where a slow barrier's time went."""
-        spent_ms = self._walk.spent_ms
-        most = sorted(spent_ms.items(), key=lambda item: -item[1])[:5]
-        rest = self._last_ms - sum(spent_ms.values())
+        most = sorted(self._spent.items(), key=lambda item: -item[1])[:5]
+        rest = self._last_ms - sum(self._spent.values())
         where = ", ".join(f"{self.catalog.objects[id_].name} {ms:.0f}" for id_, ms in most)
         log.warning(
             "slow barrier: %d rows in %.0f ms (%s; input and commit %.0f)", rows, self._last_ms, where, rest
         )
 
-    def _restore(self) -> None:
-        """After a failed transaction: the epoch in memory is the one in PostgreSQL again. The walk may be gone."""
+    def _restore(self, deltas: dict[int, int], changed: Iterable[int] = ()) -> None:
+        """After a failed transaction: all is as it was before; `changed` are tables whose changes wait again."""
         if not self.connection.broken and not self.connection.closed:
             row = self.connection.execute("SELECT epoch FROM engine.barrier").fetchone()
             self.epoch = row[0] if row else 0
-        self._walk.forget()
+        self._walks.lost()
+        self.deltas.restore(deltas)
+        self._heard.add(changed)
 
-    def _advance(self, batches: Mapping[int, Batch], tables: Sequence[CatalogObject], now: datetime) -> bool:
-        """Fill the input deltas and run each view's step whose inputs changed; False if nothing could change."""
-        changed: set[int] = set()
+    def _advance(
+        self, batches: Mapping[int, Batch], moving: Sequence[Component], heard: set[int], now: datetime
+    ) -> None:
+        """Fill the input deltas and run each view's step whose inputs changed."""
+        changed = self._take(moving, heard)
         for source_id, batch in batches.items():
             if batch.rows:
                 source = self.catalog.objects[source_id]
+                self.deltas.want(self.connection, [source])
                 copy_rows(self.connection, source, self.spec(source_id), batch.rows)
                 changed.add(source_id)
-        for table in tables:
-            if self.connection.execute(take_changes(table.id, table.columns)).rowcount > 0:
-                changed.add(table.id)
-        self._run_walk(changed, now)
-        return bool(changed) or self._walk.always
+        self._walk(changed, now)
 
-    def _run_walk(self, changed: set[int], now: datetime) -> None:
-        """Run the steps of what is built on `changed`, in order of dependency."""
-        self._walk.run(self.connection, changed, now, self.barrier_time or now, self.epoch)
+    def _take(self, moving: Iterable[Component], heard: set[int]) -> set[int]:
+        """Move the logged changes of these components' tables into their delta tables; the tables that had any.
+
+        Of those that nobody has `heard` of a look tells, since another commit may have come just before the snapshot.
+        """
+        tables = [t for c in moving for t in c.tables]
+        others = [t for t in tables if t not in heard]
+        changed = heard.intersection(tables).union(waiting(self.connection, others) if others else ())
+        items = [self.catalog.objects[t] for t in tables if t in changed]
+        self.deltas.want(self.connection, items)
+        return {t.id for t in items if self.connection.execute(take_changes(t.id, t.columns)).rowcount > 0}
+
+    def _walk(self, changed: set[int], now: datetime) -> None:
+        """Run the steps of what is built on `changed`, in order of dependency, in one call; see `engine.flow.walk`."""
+        moving = self._graph.moving(changed)
+        if moving:
+            self._prepare(moving, changed)
+            last = self.barrier_time or now
+            self._spent = self._walks.run(
+                self.connection, moving, changed, now=now, last=last, epoch=self.epoch
+            )
+
+    def _prepare(self, moving: Sequence[Component], changed: Iterable[int]) -> None:
+        """Make what a walk over `moving` needs that begins with `changed`."""
+        wanted = dict.fromkeys(changed)
+        for step in (s for c in moving for s in c.reached(wanted)):
+            wanted |= dict.fromkeys((*step.inputs, step.id))
+            if self.catalog.objects[step.id].body.get("into"):
+                self._unfed.add(step.id)
+        self.deltas.want(self.connection, (self.catalog.objects[i] for i in wanted))
+        self._walks.make(self.connection, moving, self.catalog.objects)
 
     def _replan(self, rows: int) -> None:
         """Plans are made anew each time ten times as much has been seen as when they were made."""
@@ -263,26 +343,46 @@ class Flow:
 
     @contextmanager
     def changing(self) -> Iterator[datetime]:
-        """A barrier whose body changes the catalog, behind everything that was committed before it; gives its time.
+        """A barrier whose body changes the catalog, at the time of the last one; gives that time.
 
-        The body waits at most 50 ms for a lock, and its commit is durable. If it fails, the catalog is read anew.
+        The body waits at most 50 ms for a lock, and its commit is durable. If it fails, the catalog is as it was. What clients
+        have committed is taken in where the body settles it.
         """
+        objects, schemas = dict(self.catalog.objects), dict(self.catalog.schemas)
+        saved = self.deltas.saved()
         try:
             with self.connection.transaction():
-                # what was committed since the last barrier is seen by this transaction: a new view starts behind it
-                now = self._begin(0)
-                if self._advance({}, list(self.catalog.of_kind("table")), now):
-                    empty_temporaries(self.connection)
-                self.barrier_time = now
+                now = self.barrier_time = self._begin(0, later=False)
                 self.connection.execute("SET LOCAL synchronous_commit = on")
                 self.connection.execute("SET LOCAL lock_timeout = '50ms'")
                 yield now
+                self.deltas.forget([i for i, o in objects.items() if self.catalog.objects.get(i) is not o])
+                new = (o for i, o in self.catalog.objects.items() if i not in objects and o.kind in STEPPED)
+                self.deltas.want(self.connection, new)
+                self.deltas.shed(self.connection, self.catalog.objects)
         except BaseException:
-            if not self.connection.broken and not self.connection.closed:
-                self.reload()
+            self.catalog.objects, self.catalog.schemas = objects, schemas
+            self._restore(saved)
             raise
+        self._unfed |= {o.id for o in self.catalog.of_kind("sink") if objects.get(o.id) is not o}
         self._arrange()
         self._feed()
+
+    def settle(self, items: Iterable[CatalogObject]) -> None:
+        """Inside a statement's transaction: take in what these relations' tables hold of changes, with all that is built on them,
+        so that what the transaction sees of them is what a barrier has left. Their delta tables are there and empty.
+        """
+        items = list(items)
+        moving = self._graph.moving(i.id for i in items)
+        try:
+            changed = self._take(moving, set())
+            if changed:
+                self._walk(changed, self.barrier_time or self.clock())
+                empty_temporaries(self.connection)
+        except psycopg.DataError as error:
+            raise UnsettledError from error
+        self.deltas.forget(i.id for i in items)  # the statement may have dropped some
+        self.deltas.want(self.connection, items)
 
     # --- what is asked of it ----------------------------------------------------------------------------------------
 
@@ -299,17 +399,18 @@ class Flow:
 
     def active_sources(self) -> list[CatalogObject]:
         """Sources that some view reads."""
-        return [s for s in self.catalog.of_kind("source") if s.id in self._walk.read]
+        return [s for s in self.catalog.of_kind("source") if s.id in self._graph.read]
 
     @property
     def uses_now(self) -> bool:
         """True when some view changes with time alone."""
-        return self._walk.uses_now
+        return self._graph.uses_now
 
     def _arrange(self) -> None:
-        """Work out once per catalog what the barriers need of it."""
+        """Work out once per catalog what follows from it for barriers."""
         self._specs = {}
-        self._walk = Walk.over(self.catalog)
+        self._graph = Graph.of(self.catalog)
+        self._walks.arrange(self._graph)
 
 
 def furnish(dsn: str) -> None:

@@ -28,8 +28,8 @@ _LATER = ("55P03", "40P01", "40001")
 """Somebody holds the table or the row just now: the next barrier tries again."""
 
 
-def apply_waiting(connection: Connection, sink: CatalogObject) -> bool:
-    """Apply what waits for the sink's table; False if nothing did, or if it has to wait longer."""
+def apply_waiting(connection: Connection, sink: CatalogObject) -> bool | None:
+    """Apply what waits for the sink's table; False if nothing did, None if it has to wait longer."""
     waiting = f"SELECT EXISTS (SELECT FROM {log_name(sink.id)})"
     if connection.execute(waiting).fetchone() != (True,):
         return False
@@ -41,7 +41,7 @@ def apply_waiting(connection: Connection, sink: CatalogObject) -> bool:
     if error.sqlstate not in _LATER:
         log.error("sink %s cannot change its table: %s", sink.name, error.diag.message_primary)
         _note(connection, sink, error)
-    return False
+    return None
 
 
 def _attempt(connection: Connection, sink: CatalogObject, work: Callable[[], None]) -> psycopg.Error | None:

@@ -27,11 +27,12 @@ from engine.connectors.sources import Reader, open_reader
 from engine.ddl.context import Reply
 from engine.ddl.job_commands import CancelJobs, Wait, parse_job_command
 from engine.flow.barrier import Flow
+from engine.flow.heard import CHANNEL
 from engine.flow.jobs import Jobs, end_sessions
 from engine.flow.server import Command, CommandServer
 from engine.flow.session import Growth, held_bytes
 from engine.flow.statements import Statements
-from engine.flow.statistics import analyze_grown, shorten_logs
+from engine.flow.statistics import Upkeep
 from engine.flow.throttle import Throttle, rate_of, release
 from tailrace.errors import PermissionDenied, TailraceError, UndefinedObject
 from tailrace.sql.names import ObjectName
@@ -77,7 +78,6 @@ class Loop:
 
     def run(self) -> None:
         """Barrier after barrier; returns when stopped, raises when PostgreSQL is gone."""
-        self.dirty = {t.id for t in self.flow.catalog.of_kind("table")}
         self._drop_abandoned()
         self._arrange_readers()
         self._barrier(everything=True)
@@ -122,13 +122,14 @@ class Loop:
     def _barrier(self, *, everything: bool) -> None:
         """Take what waits, run the barrier, and try again while the failure is the moment's."""
         with self._lock:
-            tables = {t.id for t in self.flow.catalog.of_kind("table")} if everything else set(self.dirty)
+            tables = set(self.dirty)
             self.dirty.clear()
         tables |= self._release()
         batches = self._take()
-        if not batches and not tables and not self.flow.uses_now:
+        beats = everything and any(True for _ in self.flow.catalog.of_kind("table"))
+        if not batches and not tables and not beats and not self.flow.uses_now:
             return
-        self._retried(lambda: self.flow.barrier(batches, tables))
+        self._retried(lambda: self.flow.barrier(batches, None if everything else tables))
         if self.flow.fed:  # sinks have changed tables: the next barrier takes that
             with self._lock:
                 self.dirty |= self.flow.fed
@@ -364,12 +365,12 @@ def listen(dsn: str, changed: Callable[[int], None], failed: Future[None], stop:
     """Wait for tables' notifications, keep statistics fresh and logs short. A thread's; a lost connection goes to `failed`."""
     try:
         with psycopg.connect(dsn, autocommit=True, application_name="tailrace listener") as connection:
-            connection.execute("LISTEN tailrace_changes")
+            connection.execute(f"LISTEN {CHANNEL}")
+            upkeep = Upkeep()
             while not stop.is_set():
                 for notice in connection.notifies(timeout=0.5):
                     changed(int(notice.payload))
-                analyze_grown(connection)
-                shorten_logs(connection)
+                upkeep.look(connection)
     except psycopg.Error as error:
         if not stop.is_set():
             failed.set_exception(error)

@@ -17,7 +17,6 @@ from engine.connectors.source import Batch, Position, SourceSpec
 from engine.connectors.sources import read_range
 from engine.ddl import create_source as sources
 from engine.ddl.composites import register
-from engine.flow.session import STEPPED
 from engine.operators.base import names
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -26,7 +25,8 @@ CATCH_UP_ROWS = 20_000
 
 def spec_of(catalog: Catalog, source_id: int) -> SourceSpec:
     """What the reader of a source must deliver for the programs of this catalog, in the order of COPY."""
-    programs = [p for v in catalog.of_kind(*STEPPED) if (p := v.program) is not None]
+    readers = sorted(catalog.read_by_views(source_id))
+    programs = [p for v in readers if (p := catalog.objects[v].program) is not None]
     return sources.reader_spec(catalog.objects[source_id], programs)
 
 

@@ -20,8 +20,7 @@ from engine.ddl.context import SEARCH_PATH, DdlContext, Reply
 from engine.ddl.drop import drop_one
 from engine.ddl.filling import SMALL_ROWS, Filling
 from engine.ddl.finish import finish
-from engine.flow.barrier import Flow
-from engine.flow.session import make_temporaries
+from engine.flow.barrier import Flow, UnsettledError
 from engine.flow.source_input import first_positions, messages_between, read_again, spec_of
 from engine.functions.composed import provide
 from tailrace.sql.types import ComposedType
@@ -64,9 +63,9 @@ class Statements:
                     search_path=search_path,
                     settings=settings or {},
                 )
-            except psycopg.DataError:  # a row that came after the barrier: the next one sets it aside
-                if attempt == _ATTEMPTS - 1:
-                    raise
+            except UnsettledError as error:
+                if attempt == _ATTEMPTS - 1 and isinstance(error.__cause__, psycopg.DataError):
+                    raise error.__cause__ from None
         raise AssertionError
 
     def provide(self, types: Iterable[ComposedType]) -> None:
@@ -131,12 +130,11 @@ class Statements:
                 sql,
                 background=background,
                 stop_backfill=self.stop_backfill,
+                settle=flow.settle,
                 search_path=search_path,
                 settings=settings or {},
             )
-            result = work(context)
-            make_temporaries(flow.connection, context.created, wide=flow.wide)
-        return result
+            return work(context)
 
     def _filling(self) -> Filling:
         flow = self.flow

@@ -1,17 +1,18 @@
 """The walk: a function of the flow's session that runs every step whose inputs changed, in order of dependency.
 
-One call a barrier: twenty round trips cost the client 10 ms and more while its reader decodes.
+One call a barrier: twenty round trips cost the client 10 ms and more while its reader decodes. A function for each component
+of the graph (`engine.flow.components`), made when it is first walked over: a statement that changes one part of the catalog
+leaves the walks over the others as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from engine.backfill.pending import keep_pending
-from engine.catalog.objects import Catalog, CatalogObject
-from engine.flow.session import STEPPED, Connection
+from engine.catalog.objects import CatalogObject
 
 _TOLD_MS = 100
 """Walks that are shorter do not tell where their time went."""
@@ -27,75 +28,24 @@ class Step:
     emits: bool
 
 
-@dataclass(slots=True)
-class Walk:
-    """The steps over one state of the catalog, and whether the session's function is theirs: it is made when it is needed.
-
-    `read`: the relations whose changes some view or sink reads. `filled`: views that are being filled, each with an input.
-    `uses_now`: whether some view changes with time alone.
-    """
-
-    steps: tuple[Step, ...] = ()
-    read: frozenset[int] = frozenset()
-    filled: tuple[tuple[int, CatalogObject], ...] = ()
-    uses_now: bool = False
-    spent_ms: dict[int, float] = field(default_factory=dict)
-    """What each step took when all took long, by id."""
-    _is_made: bool = False
-
-    @staticmethod
-    def over(catalog: Catalog) -> Walk:
-        """The walk that this catalog asks for. Cost: one look at each object and its inputs."""
-        inputs = {v.id: catalog.inputs_of(v) for v in catalog.of_kind(*STEPPED)}
-        read = frozenset(i.id for items in inputs.values() for i in items)
-        steps: list[Step] = []
-        filled: list[tuple[int, CatalogObject]] = []
-        uses_now = False
-        for item in catalog.objects.values():
-            program = item.body.get("program")
-            if item.is_creating:
-                filled.extend((item.id, i) for i in inputs.get(item.id, ()))
-            elif program:
-                # one without inputs (a source, a table) is its own
-                own = tuple(i.id for i in inputs[item.id]) if item.id in inputs else (item.id,)
-                always = program["uses_now"] or program.get("follows_watermarks", False)
-                steps.append(Step(item.id, own, always, item.id in read))
-                uses_now = uses_now or (program["uses_now"] and item.id in inputs)
-        return Walk(tuple(steps), read, tuple(filled), uses_now)
-
-    @property
-    def always(self) -> bool:
-        """Whether a step has to run though nothing changed."""
-        return any(step.always for step in self.steps)
-
-    def make(self, connection: Connection) -> None:
-        """Make the session's function, unless it has this one."""
-        if not self._is_made:
-            connection.execute(walk_function(self.steps, self.filled))
-            self._is_made = True
-
-    def forget(self) -> None:
-        """The session's function may be gone, or another's: a transaction has failed, or the session is new."""
-        self._is_made = False
-
-    def run(
-        self, connection: Connection, changed: set[int], now: datetime, last: datetime, epoch: int
-    ) -> None:
-        """Run the steps of what is built on `changed`, in one call; `last` is the time of the barrier before this one."""
-        if not changed and not self.always:
-            return
-        self.make(connection)
-        row = connection.execute(
-            "SELECT pg_temp.walk(%s, %s, %s::integer[], %s)", (now, last, sorted(changed), epoch)
-        ).fetchone()
-        self.spent_ms = durations_ms(self.steps, row[0]) if row is not None and row[0] else {}
+def steps_of(
+    items: Iterable[CatalogObject], inputs: Mapping[int, tuple[int, ...]], read: Container[int]
+) -> list[Step]:
+    """The steps of objects with programs; one without inputs (a source, a table) is its own."""
+    found = []
+    for item in items:
+        program = item.body["program"]
+        always = program["uses_now"] or program.get("follows_watermarks", False)
+        found.append(Step(item.id, inputs.get(item.id, (item.id,)), always, item.id in read))
+    return found
 
 
-def walk_function(steps: Sequence[Step], filled: Iterable[tuple[int, CatalogObject]]) -> str:
-    """The statements that make pg_temp.walk, which returns when each step was done where all took long; see `durations_ms`.
+def walk_function(name: str, steps: Sequence[Step], filled: Iterable[tuple[int, CatalogObject]]) -> str:
+    """The statements that make the walk called `name`, which returns when each step was done where all took long.
 
-    Behind the steps it keeps what changed of `filled`: views that are being filled, each with an input. Cost: the text is
-    compiled once, in the first walk, and not when it is made; a step whose inputs never change costs one comparison.
+    See `durations_ms`. Behind the steps it keeps what changed of `filled`: views that are being filled, each with an input.
+    Cost: the text is compiled once, in the first walk, and not when it is made; a step whose inputs never change costs one
+    comparison.
     """
     parts = []
     for place, step in enumerate(steps, 2):
@@ -112,7 +62,7 @@ def walk_function(steps: Sequence[Step], filled: Iterable[tuple[int, CatalogObje
     )
     return (
         "SET check_function_bodies = off; "
-        "CREATE OR REPLACE FUNCTION pg_temp.walk(barrier_now timestamptz, barrier_last timestamptz, changed integer[], "
+        f"CREATE OR REPLACE FUNCTION {name}(barrier_now timestamptz, barrier_last timestamptz, changed integer[], "
         "epoch bigint) RETURNS timestamptz[] LANGUAGE plpgsql AS $walk$ "
         "DECLARE times timestamptz[] := ARRAY[clock_timestamp()]; "
         f"BEGIN {' '.join(parts)} RETURN CASE WHEN clock_timestamp() - times[1] > '{_TOLD_MS} ms' THEN times END; "

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from engine.ddl.context import DdlContext
-from engine.flow import barrier, session, statements
+from engine.flow import barrier, deltas, session, statements
 from engine.flow.session import FencedError
 from tests.support.flow import FlowUnderTest
 
@@ -36,6 +36,9 @@ def test_overflow_sets_the_row_aside_and_the_rest_goes_on(engine: FlowUnderTest)
     assert _poisoned(engine) == [("t", "22003")]
     engine.settle("INSERT INTO t VALUES (5, 1, 1)", "DELETE FROM t WHERE id = 2")
     engine.check()
+    assert (
+        engine.rows("SELECT event_type FROM rw_catalog.rw_event_logs WHERE event_type LIKE 'STREAM%'") == []
+    )
 
 
 def test_a_view_over_time_moves_on_beside_a_poison_row(engine: FlowUnderTest) -> None:
@@ -216,3 +219,161 @@ def test_a_session_is_renewed_when_it_has_grown(
     growth = session.Growth()
     looks = [growth.is_due(engine.flow.connection) for _ in range(6)]
     assert looks == [False, False, False, False, False, True]
+
+
+def _id(engine: FlowUnderTest, name: str) -> int:
+    item = engine.flow.catalog.by_name(name)
+    assert item is not None
+    return item.id
+
+
+def test_a_commit_just_before_the_snapshot_is_not_counted_twice(
+    engine: FlowUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The barrier has heard of one side of the join only; the other side's storage shows its new row already."""
+    engine.ddl("CREATE TABLE t (id int PRIMARY KEY, g int)", "CREATE TABLE u (id int PRIMARY KEY, g int)")
+    engine.view("pairs", "SELECT count(*) AS n FROM t JOIN u ON t.g = u.g")
+    engine.view("others", "SELECT count(*) AS n FROM u")
+    engine.run("INSERT INTO t VALUES (1, 1)")
+    begin = barrier.Flow._begin
+
+    def overtaken(flow: barrier.Flow, *arguments: Any, **options: Any) -> Any:
+        engine.run("INSERT INTO u VALUES (1, 1)")
+        return begin(flow, *arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(barrier.Flow, "_begin", overtaken)
+        engine.flow.barrier(tables=[_id(engine, "t")])
+    engine.check()
+    engine.barrier()
+    engine.check()
+
+
+def test_a_statement_settles_what_it_reads_and_no_more(
+    engine: FlowUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.ddl("CREATE TABLE t (id int PRIMARY KEY, g int)", "CREATE TABLE u (id int PRIMARY KEY, g int)")
+    engine.view("sums", "SELECT g, sum(id) AS s FROM t GROUP BY g")
+    engine.view("others", "SELECT count(*) AS n FROM u")
+    before = barrier.Flow.barrier
+
+    def overtaken(flow: barrier.Flow, *arguments: Any) -> barrier.BarrierResult:
+        result = before(flow, *arguments)
+        engine.run("INSERT INTO t VALUES (1, 1)")
+        engine.run("INSERT INTO u VALUES (1, 1)")
+        return result
+
+    with monkeypatch.context() as patched:
+        patched.setattr(barrier.Flow, "barrier", overtaken)
+        engine.view("most", "SELECT max(s) AS s FROM sums")
+    engine.check("sums", "most")
+    assert engine.rows("SELECT n FROM others") == [(0,)]
+    engine.barrier()
+    engine.check()
+
+
+def test_a_barrier_asks_postgresql_no_more_the_more_objects_there_are(
+    engine: FlowUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements: list[str] = []
+    execute = psycopg.Connection.execute
+
+    def counted(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        if self is engine.flow.connection:
+            statements.append(str(query))
+        return execute(self, query, *arguments, **options)
+
+    def asked() -> tuple[int, int]:
+        """Statements of a second barrier over a change of one table, and of one that finds nothing."""
+        engine.settle("INSERT INTO t0 SELECT max(id) + 1, 1 FROM t0")
+        counts = []
+        for change in ("INSERT INTO t0 SELECT max(id) + 1, 1 FROM t0", None):
+            statements.clear()
+            if change:
+                engine.run(change)
+            engine.barrier()
+            counts.append(len(statements))
+        return counts[0], counts[1]
+
+    def grow(first: int, last: int) -> None:
+        for number in range(first, last):
+            engine.ddl(f"CREATE TABLE t{number} (id int PRIMARY KEY, g int)")
+            engine.view(f"v{number}", f"SELECT g, count(*) AS n FROM t{number} GROUP BY g")
+            engine.run(f"INSERT INTO t{number} VALUES (1, 1)")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(psycopg.Connection, "execute", counted)
+        grow(0, 2)
+        few = asked()
+        grow(2, 40)
+        engine.barrier()
+        assert asked() == few
+    engine.check()
+    for number in range(10):
+        engine.ddl(f"CREATE VIEW w{number} AS SELECT 1 AS a")
+    held = "SELECT count(*) FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r'"
+    assert engine.flow.connection.execute(held).fetchall()[0][0] <= 2 * deltas.KEPT, (
+        "delta tables of 80 objects"
+    )
+    engine.settle(*(f"INSERT INTO t{number} VALUES (2, 2)" for number in range(40)))
+    engine.check()
+
+
+_FAILING = """
+CREATE OR REPLACE FUNCTION engine.step_{id}(barrier_now timestamptz, barrier_last timestamptz, initial boolean, emit boolean)
+RETURNS bigint LANGUAGE plpgsql AS $step$ BEGIN
+    IF {when} THEN RAISE EXCEPTION 'a weight of 3000000000' USING ERRCODE = '22003'; END IF; RETURN 0;
+END $step$
+"""
+
+
+def _break(engine: FlowUnderTest, view: str, when: str) -> None:
+    """Let the view's step fail where a condition holds."""
+    statement = _FAILING.format(id=_id(engine, view), when=when)
+    engine.flow.connection.execute(statement.encode())
+
+
+def _events(engine: FlowUnderTest) -> list[tuple[Any, ...]]:
+    return engine.rows("SELECT event_type, info ->> 'name' FROM rw_catalog.rw_event_logs")
+
+
+def test_a_step_that_fails_without_rows_stops_its_view_and_sets_none_aside(engine: FlowUnderTest) -> None:
+    _forget_poison(engine)
+    engine.flow.connection.execute("DELETE FROM engine.event_logs")
+    engine.ddl("CREATE TABLE t (id int PRIMARY KEY, g int)")
+    engine.view("counts", "SELECT g, count(*) AS n FROM t GROUP BY g")
+    engine.view("sums", "SELECT g, sum(id) AS s FROM t GROUP BY g")
+    engine.view("most", "SELECT max(n) AS n FROM counts")
+    engine.settle("INSERT INTO t VALUES (1, 1)")
+    _break(engine, "counts", "true")
+    engine.settle("INSERT INTO t VALUES (2, 1), (3, 7), (4, 7)", "UPDATE t SET g = 7 WHERE id = 1")
+    engine.check("sums")
+    assert engine.rows("SELECT n FROM most") == [(1,)]
+    assert _poisoned(engine) == []
+    assert _events(engine) == [("STREAM_JOB_FAIL", "counts")]
+    engine.reopen()
+    engine.settle("DELETE FROM t WHERE id = 3")
+    engine.check("sums")
+    engine.ddl("DROP MATERIALIZED VIEW counts CASCADE")
+    for name in ("counts", "most"):
+        engine.view(name, engine.queries[name])
+    engine.settle("INSERT INTO t VALUES (5, 7)")
+    engine.check()
+
+
+def test_a_row_that_only_the_step_fails_on_is_told_as_a_defect(engine: FlowUnderTest) -> None:
+    _forget_poison(engine)
+    engine.flow.connection.execute("DELETE FROM engine.event_logs")
+    engine.ddl("CREATE TABLE t (id int PRIMARY KEY, g int)")
+    engine.view("counts", "SELECT g, count(*) AS n FROM t GROUP BY g")
+    engine.view("sums", "SELECT g, sum(id) AS s FROM t GROUP BY g")
+    _break(engine, "counts", f"EXISTS (SELECT FROM pg_temp.delta_{_id(engine, 't')} WHERE g = 7)")
+    engine.settle("INSERT INTO t VALUES (2, 1), (3, 7), (4, 2)")
+    assert sorted(engine.rows("SELECT g, s FROM sums")) == [(1, 2), (2, 4)]
+    assert _poisoned(engine) == [("t", "22003")]
+    assert _events(engine) == [("STREAM_JOB_DEFECT", "counts")]
+    engine.settle("DELETE FROM t WHERE id = 3")  # goes the way of its insertion
+    assert _events(engine) == [("STREAM_JOB_DEFECT", "counts")]
+    engine.ddl("DROP MATERIALIZED VIEW counts")
+    engine.view("counts", engine.queries["counts"])
+    engine.check()
