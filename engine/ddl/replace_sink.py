@@ -50,6 +50,7 @@ def replace_sink(context: DdlContext, filling: Filling) -> Reply:
         raise InvalidStatement(
             f'"{old.name}" is being created', sqlstate="55006", hint="WAIT until it is there"
         )
+    context.settle(context.catalog.inputs_of(old))  # what has changed before is the old one's
     drop_one(context, old)
     reply = create_sink(replace(context, text=text), filling, cut_over=True)
     return Reply(TAG, notices=reply.notices)

@@ -363,6 +363,7 @@ class Flow:
         except BaseException:
             self.catalog.objects, self.catalog.schemas = objects, schemas
             self._restore(saved)
+            self._arrange()
             raise
         self._unfed |= {o.id for o in self.catalog.of_kind("sink") if objects.get(o.id) is not o}
         self._arrange()
@@ -374,6 +375,11 @@ class Flow:
         """
         items = list(items)
         moving = self._graph.moving(i.id for i in items)
+        if any(
+            step.id not in self.catalog.objects for c in moving for step in c.steps
+        ):  # dropped by the statement
+            self._arrange()
+            moving = self._graph.moving(i.id for i in items)
         try:
             changed = self._take(moving, set())
             if changed:
