@@ -7,12 +7,17 @@ DDL; the delivery process takes the spec from the catalog.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from engine.connectors import http_options, postgres_options, redis_options
+from engine.connectors.option_values import choice as _choice
+from engine.connectors.option_values import flag as _flag
+from engine.connectors.option_values import nothing_left
+from engine.connectors.option_values import number as _number
+from engine.connectors.option_values import required as _required
 from engine.connectors.source import CLIENT_PROPERTIES, Composites, InvalidOptionError
 from engine.operators.base import Column
 from tailrace.errors import InvalidStatement, UnsupportedFeature
@@ -55,6 +60,10 @@ _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "kafka": (*_COMMON, "topic", "properties.bootstrap.server"),
     "fs": (*_COMMON, "fs.path", "rollover_seconds", "max_row_count"),
     "blackhole": _COMMON,
+    "http": (*_COMMON, *http_options.OPTIONS),
+    "redis": (*_COMMON, *redis_options.OPTIONS),
+    "postgres": (*_COMMON, *postgres_options.OPTIONS),
+    "jdbc": (*_COMMON, *postgres_options.JDBC_OPTIONS),
     "table": ("type", "force_append_only", "snapshot", "primary_key", "ignore_delete"),
 }
 _KNOWN_BUT_UNSUPPORTED: Final = {
@@ -64,13 +73,16 @@ _KNOWN_BUT_UNSUPPORTED: Final = {
     "path_partition_by": "all files go to fs.path",
     "sink_decouple": "leave it out: a sink is always decoupled from the barriers by its log",
     "commit_checkpoint_interval": "leave it out: what is durable is delivered at once",
+    "auto.schema.change": "DROP the sink and CREATE it anew when its columns have changed",
 }
 _ENCODES: Final[Mapping[str, tuple[str, ...]]] = {
     "kafka": ("JSON", "BYTES"),
     "fs": ("JSON", "PARQUET"),
-    "table": (),
-    "blackhole": (),
+    "redis": ("JSON", "TEMPLATE"),
 }
+_UNFORMATTED: Final = ("blackhole", "http", "postgres", "jdbc")
+"""Connectors that take rows as they are, without FORMAT ... ENCODE."""
+_CONNECTORS: Final = tuple(name for name in _OPTIONS if name != "table")
 
 ROLLOVER_S: Final = 10
 MAX_FILE_ROWS: Final = 10_240
@@ -92,7 +104,7 @@ class SinkSpec:
     """A sink, complete: all that delivering needs besides its log. JSON-safe by `to_json`."""
 
     connector: str
-    """'kafka', 'fs', 'blackhole' or 'table' (INTO)."""
+    """'kafka', 'fs', 'http', 'redis', 'postgres', 'jdbc', 'blackhole' or 'table' (INTO)."""
     type: SinkType
     encode: str = ""
     """'json', 'bytes' or 'parquet'; '' for a table."""
@@ -114,11 +126,15 @@ class SinkSpec:
     composites: Composites = field(default_factory=dict)
     """The fields of the structs that columns have, or fields and elements within; types as PostgreSQL calls them."""
 
+    options: Mapping[str, str] = field(default_factory=dict)
+    """The checked options of a connector that has a module for them, by their names."""
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for the catalog."""
         return {
             **asdict(self),
             "properties": dict(self.properties),
+            "options": dict(self.options),
             "primary_key": list(self.primary_key),
             "composites": {name: [list(f) for f in fields] for name, fields in self.composites.items()},
         }
@@ -145,14 +161,19 @@ def sink_spec(
     connector = _connector(statement, given)
     format_options = dict(statement.encode_options)
     force = _flag(format_options if "force_append_only" in format_options else given, "force_append_only")
-    type_ = _type(connector, statement, given, append_only=append_only, force=force)
+    ignore_delete = _flag(format_options if "ignore_delete" in format_options else given, "ignore_delete")
+    type_ = _type(connector, statement, given, append_only=append_only, force=force or ignore_delete)
     key = _primary_key(given, columns)
-    if type_ is not SinkType.APPEND_ONLY and not key and connector not in ("table", "blackhole"):
+    if (
+        (type_ is not SinkType.APPEND_ONLY or connector == "redis")
+        and not key
+        and connector not in ("table", "blackhole")
+    ):
         raise InvalidOptionError(
             f"primary key not defined for {type_} {connector} sink",
             hint="name its columns: primary_key = 'a,b' in the WITH options",
         )
-    if type_ is SinkType.APPEND_ONLY and not append_only and not force:
+    if type_ is SinkType.APPEND_ONLY and not append_only and not (force or ignore_delete):
         raise InvalidStatement(
             "The sink cannot be append-only",
             sqlstate="0A000",
@@ -171,7 +192,7 @@ def sink_spec(
         encode,
         key,
         force_append_only=force and not append_only,
-        ignore_delete=_flag(given, "ignore_delete"),
+        ignore_delete=ignore_delete,
         snapshot=snapshot,
         key_encode=_key_encode(statement, key, columns),
         timestamptz_mode=_choice(
@@ -180,9 +201,12 @@ def sink_spec(
         jsonb_mode=_choice(format_options, "jsonb.handling.mode", ("string", "dynamic")),
         composites=composites or {},
         **_target(connector, given),
+        options=_own_options(connector, (given, format_options), encode, columns, key),
     )
-    _nothing_left("format option", format_options, ("force_append_only", *_MODES))
-    _nothing_left("option", given, _OPTIONS[connector])
+    template = redis_options.TEMPLATE if encode == "template" else ()
+    known = ("force_append_only", "ignore_delete", *_MODES, *template)
+    nothing_left("format option", format_options, known, _KNOWN_BUT_UNSUPPORTED)
+    nothing_left("option", given, _OPTIONS[connector], _KNOWN_BUT_UNSUPPORTED)
     return spec
 
 
@@ -190,7 +214,8 @@ def producer_property(option: str) -> str:
     """The name in librdkafka of an option `properties.<name>`; raises UnsupportedFeature for one that is not handed on."""
     bare = option.removeprefix("properties.")
     if bare not in _PRODUCER_PROPERTIES:
-        _nothing_left("option", {option: ""}, [f"properties.{p}" for p in sorted(_PRODUCER_PROPERTIES)])
+        known = [f"properties.{p}" for p in sorted(_PRODUCER_PROPERTIES)]
+        nothing_left("option", {option: ""}, known, _KNOWN_BUT_UNSUPPORTED)
     return bare
 
 
@@ -208,10 +233,9 @@ def _connector(statement: CreateSink, given: dict[str, str]) -> str:
     if named is None:
         raise InvalidOptionError("option connector is missing", hint="write connector = 'kafka' or 'fs'")
     connector = named.lower()
-    if connector not in ("kafka", "fs", "blackhole"):
-        raise UnsupportedFeature(
-            f"sink connector '{named}'", hint="use connector = 'kafka', 'fs' or 'blackhole', or INTO a table"
-        )
+    if connector not in _CONNECTORS:
+        known = ", ".join(f"'{name}'" for name in _CONNECTORS)
+        raise UnsupportedFeature(f"sink connector '{named}'", hint=f"use one of {known}, or INTO a table")
     return connector
 
 
@@ -221,7 +245,16 @@ def _type(
     named = given.pop("type", None)
     if named is not None and named not in (SinkType.APPEND_ONLY, SinkType.UPSERT):
         raise InvalidOptionError(f"type cannot be '{named}'", hint="use 'append-only' or 'upsert'")
-    if connector in ("table", "blackhole"):
+    if connector == "table" or connector in _UNFORMATTED:
+        if statement.format is not None and connector != "blackhole":
+            raise InvalidStatement(
+                f"connector {connector} is not supported by FORMAT ... ENCODE ... syntax",
+                hint="leave FORMAT and ENCODE out",
+            )
+        if named is None and connector not in ("table", "blackhole"):
+            raise InvalidOptionError("option type is missing", hint=f"write {_TYPE_OF[connector]}")
+        if connector == "http" and named != SinkType.APPEND_ONLY:
+            raise InvalidOptionError("HTTP sink only supports append-only mode", hint=_TYPE_OF[connector])
         if named is not None:
             return SinkType(named)
         return SinkType.APPEND_ONLY if append_only or force else SinkType.UPSERT
@@ -234,6 +267,8 @@ def _type(
     type_ = _FORMATS.get(statement.format)
     if type_ is None or statement.encode not in _ENCODES[connector]:
         raise UnsupportedFeature(feature, hint=f"ENCODE {' or '.join(_ENCODES[connector])}")
+    if connector == "redis" and type_ is SinkType.DEBEZIUM:
+        raise UnsupportedFeature(feature, hint="FORMAT PLAIN or UPSERT")
     if connector == "fs" and type_ is not SinkType.APPEND_ONLY:
         raise UnsupportedFeature(feature, hint="a file sink takes rows only: FORMAT PLAIN")
     if named is not None and SinkType(named) is not type_:
@@ -254,6 +289,13 @@ def _check_bytes(type_: SinkType, columns: Sequence[Column]) -> None:
         )
 
 
+_TYPE_OF: Final = {
+    "http": "type = 'append-only'",
+    "postgres": "type = 'upsert' or 'append-only'",
+    "jdbc": "type = 'upsert' or 'append-only'",
+}
+
+
 def _primary_key(given: dict[str, str], columns: Sequence[Column]) -> tuple[str, ...]:
     listed = [name.strip() for name in given.pop("primary_key", "").split(",")]
     key = tuple(name for name in listed if name)
@@ -272,7 +314,7 @@ def _key_encode(statement: CreateSink, key: tuple[str, ...], columns: Sequence[C
     encode = (statement.key_encode or "JSON").lower()
     if encode == "json":
         return encode
-    if encode not in ("text", "bytes"):
+    if encode not in ("text", "bytes") or (encode == "bytes" and statement.encode not in (None, "JSON")):
         raise UnsupportedFeature(f"KEY ENCODE {statement.key_encode}", hint="KEY ENCODE JSON, TEXT or BYTES")
     types = {c.name: c.type for c in columns}
     wanted = ("bytea",) if encode == "bytes" else _TEXT_KEYS
@@ -286,6 +328,27 @@ def _key_encode(statement: CreateSink, key: tuple[str, ...], columns: Sequence[C
 
 
 _TEXT_KEYS: Final = ("character varying", "text", "boolean", "smallint", "integer", "bigint")
+
+
+def _own_options(
+    connector: str,
+    options: tuple[dict[str, str], dict[str, str]],
+    encode: str,
+    columns: Sequence[Column],
+    key: Sequence[str],
+) -> dict[str, str]:
+    """The options of connectors that have a module for them, out of those of WITH and those of ENCODE."""
+    given, format_options = options
+    match connector:
+        case "http":
+            return http_options.take(given, columns)
+        case "redis":
+            return redis_options.take(given, format_options, encode, columns, key)
+        case "postgres":
+            return postgres_options.take(given)
+        case "jdbc":
+            return postgres_options.take_jdbc(given)
+    return {}
 
 
 def _target(connector: str, given: dict[str, str]) -> dict[str, Any]:
@@ -331,40 +394,3 @@ def _properties(given: dict[str, str]) -> dict[str, str]:
 
 def _is(given: Mapping[str, str], bare: str, *values: str) -> bool:
     return given.get(f"properties.{bare}", "").lower() in values
-
-
-def _required(given: dict[str, str], option: str, example: str) -> str:
-    value = given.pop(option, "").strip()
-    if not value:
-        raise InvalidOptionError(f"option {option} is missing", hint=f"write {example}")
-    return value
-
-
-def _flag(given: dict[str, str], option: str, *, default: bool = False) -> bool:
-    value = given.pop(option, str(default)).lower()
-    if value not in ("true", "false"):
-        raise InvalidOptionError(f"{option} cannot be '{value}'", hint="use 'true' or 'false'")
-    return value == "true"
-
-
-def _number(given: dict[str, str], option: str, default: int) -> int:
-    value = given.pop(option, str(default))
-    if not value.isdecimal() or not 0 < int(value) <= 1_000_000:
-        raise InvalidOptionError(f"{option} cannot be '{value}'", hint="use a whole number from 1 to 1000000")
-    return int(value)
-
-
-def _choice(given: dict[str, str], option: str, choices: tuple[str, ...]) -> str:
-    value = given.pop(option, choices[0]).lower()
-    if value not in choices:
-        raise InvalidOptionError(f"{option} cannot be '{value}'", hint=f"use {' or '.join(choices)}")
-    return value
-
-
-def _nothing_left(what: str, given: Mapping[str, str], known: Sequence[str]) -> None:
-    for option in given:
-        if option in _KNOWN_BUT_UNSUPPORTED:
-            raise UnsupportedFeature(f"{what} {option}", hint=_KNOWN_BUT_UNSUPPORTED[option])
-        close = difflib.get_close_matches(option, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"supported: {', '.join(known)}"
-        raise UnsupportedFeature(f"{what} {option}", hint=hint)

@@ -1,4 +1,4 @@
-"""CREATE SINK: a query whose changes are delivered to a Kafka topic, to files, or INTO a table.
+"""CREATE SINK: a query whose changes are delivered to a topic, to files, to an HTTP endpoint, or INTO a table.
 
 The program ends in a log (`engine.compile.sink`). What delivers lies elsewhere: `engine.delivery` for topics and files,
 `engine.flow.into_table` for tables. The initial content goes through the same fill as a view's; with snapshot = 'false', which
@@ -21,6 +21,7 @@ from engine.connectors.sink import SinkSpec, SinkType, sink_spec
 from engine.connectors.sink_files import check_directory
 from engine.connectors.sink_json import check_types
 from engine.connectors.sink_kafka import check_client, check_topic
+from engine.connectors.source import Composites
 from engine.ddl.composites import composites_of
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_function import inline_functions
@@ -68,11 +69,8 @@ def create_sink(
         target = _target(context, statement, spec, visible, references, own=op is not None)
         into, key = target.to_json(), target.key
         references.add(target.table.id)
-    elif spec.connector != "blackhole":
-        check_types(visible, composites)
-        if spec.connector == "kafka":
-            check_client(statement.name, spec)
-        (check_topic if spec.connector == "kafka" else check_directory)(statement.name, spec)
+    else:
+        _check(context, statement.name, spec, visible, composites)
     id_ = context.new_id()
     # what comes is all that is left of the changes then: an upsert of each
     only_rows = spec.force_append_only or (spec.ignore_delete and not operator.append_only)
@@ -112,6 +110,35 @@ def create_sink(
         announce(context)
     context.execute(f"INSERT INTO engine.sink_progress (sink_id) VALUES ({id_})")
     return reply
+
+
+def _check(
+    context: DdlContext, name: str, spec: SinkSpec, columns: tuple[Column, ...], composites: Composites
+) -> None:
+    """That the target is there and takes such columns; raises TailraceError with the next step."""
+    notice: str | None = None
+    if spec.encode == "json" or spec.connector in ("kafka", "fs"):
+        check_types(columns, composites)
+    match spec.connector:
+        case "kafka":
+            check_client(name, spec)
+            check_topic(name, spec)
+        case "fs":
+            check_directory(name, spec)
+        case "http":  # from here on clients that few sinks need
+            from engine.connectors.sink_http import check_reachable
+
+            notice = check_reachable(spec)
+        case "redis":
+            from engine.connectors.sink_redis import check_redis
+
+            check_redis(name, spec)
+        case "postgres" | "jdbc":
+            from engine.connectors.postgres_table import check_table
+
+            notice = check_table(name, spec, columns)
+    if notice is not None:
+        context.notices.append(notice)
 
 
 def announce(context: DdlContext) -> None:

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -56,7 +57,10 @@ class Service:
             for worker, _ in self._workers.values():
                 worker.stop()
             for _, done in self._workers.values():
-                done.exception(timeout=15)
+                with suppress(
+                    TimeoutError
+                ):  # it waits for an answer; what was not acknowledged is sent again
+                    done.exception(timeout=15)
 
     def _await_catalog(self, connection: Connection) -> None:
         """Until the flow has made the catalog of a new database."""
@@ -79,7 +83,7 @@ class Service:
                 worker.rate = wanted[id_].rate
             if done.done():
                 del self._workers[id_]
-                self._note(connection, id_, done.exception())
+                self._note(connection, worker, done.exception())
         for id_ in wanted.keys() - self._workers.keys():
             if time.monotonic() < self._not_before.get(id_, 0):
                 continue
@@ -87,13 +91,16 @@ class Service:
             self._workers[id_] = worker, done
             threading.Thread(target=_run, args=(worker, done), name=f"sink {id_}", daemon=True).start()
 
-    def _note(self, connection: Connection, id_: int, error: BaseException | None) -> None:
+    def _note(self, connection: Connection, worker: Worker, error: BaseException | None) -> None:
         """An error that no target has foreseen is that sink's alone: it is shown, and the sink tried again after a while."""
+        id_ = worker.sink.id
         if isinstance(error, psycopg.OperationalError):
             raise error
         if error is not None:
             self._not_before[id_] = time.monotonic() + LONGEST_PAUSE_S
-            SinkLog(connection, id_).failed(f"{type(error).__name__}: {error}")
+            sink = worker.sink
+            said = f"{type(error).__name__}: {error}"
+            SinkLog(connection, id_).failed(said, name=sink.name, connector=sink.connector)
 
 
 def _run(worker: Worker, done: Future[None]) -> None:
@@ -119,6 +126,7 @@ def _read_sinks(connection: Connection) -> list[Sink]:
             partial(_target, name, f"{body['files']}-{at}-{id_}", body),
             json.dumps(body["sink"], sort_keys=True),
             (body.get("rate_limits") or {}).get("SINK"),
+            body["options"]["connector"],
         )
         for id_, name, body, at in rows
     ]
@@ -131,4 +139,16 @@ def _target(name: str, prefix: str, body: dict[str, Any], stop: threading.Event)
         return FileTarget(prefix, spec, columns, stop)
     if spec.connector == "blackhole":
         return BlackholeTarget()
+    if spec.connector == "http":  # from here on clients that few sinks need
+        from engine.connectors.sink_http import HttpTarget
+
+        return HttpTarget(prefix, spec, columns, stop)
+    if spec.connector == "redis":
+        from engine.connectors.sink_redis import RedisTarget
+
+        return RedisTarget(spec, columns, stop)
+    if spec.connector in ("postgres", "jdbc"):
+        from engine.connectors.sink_postgres import PostgresTarget
+
+        return PostgresTarget(prefix, spec, columns, stop)
     return KafkaTarget(name, spec, columns, body["from"], stop)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from engine.compile.sink import UPDATE_DELETE, log_name
 from engine.connectors.sink_target import Batch, Change
@@ -58,24 +59,42 @@ class SinkLog:
         self._claim(batch)
         return batch
 
-    def delivered(self, batch: Batch) -> None:
-        """Take the batch out of the log. Not forced to disk: if it is lost, the batch is delivered once more."""
+    def delivered(self, batch: Batch, upto: int | None = None) -> None:
+        """Take the batch, or its changes up to `upto`, out of the log, and set aside what was refused of them. Not forced to
+        disk: if it is lost, they are delivered once more.
+        """
+        last = batch.last if upto is None else upto
+        refused = batch.reached.refused
+        taken = sum(change.seq <= last for change in batch.changes) - len(refused)
         with self._connection.transaction():
             self._connection.execute("SET LOCAL synchronous_commit = off")
-            self._connection.execute(f"DELETE FROM {self._log} WHERE _seq <= %s", (batch.last,))
+            for one in refused:
+                self._connection.execute(
+                    "INSERT INTO engine.poison_rows (source_id, origin, error, sqlstate) "
+                    f"SELECT %s, left(l::text, 2000), %s, %s FROM {self._log} AS l WHERE _seq = %s",
+                    (self._id, one.error, one.sqlstate, one.seq),
+                )
+            self._connection.execute(f"DELETE FROM {self._log} WHERE _seq <= %s", (last,))
             self._connection.execute(
                 "UPDATE engine.sink_progress SET delivered_seq = %s, delivered_rows = delivered_rows + %s, "
-                "last_delivered_at = clock_timestamp(), failures = 0 WHERE sink_id = %s",
-                (batch.last, len(batch.changes), self._id),
+                "last_delivered_at = CASE WHEN %s > 0 THEN clock_timestamp() ELSE last_delivered_at END, failures = 0 "
+                "WHERE sink_id = %s",
+                (last, taken, taken, self._id),
             )
 
-    def failed(self, error: str) -> None:
-        """Show why nothing is delivered."""
-        self._connection.execute(
+    def failed(self, error: str, *, name: str = "", connector: str = "") -> None:
+        """Show why nothing is delivered; the first failure in a row is an event of RisingWave's kind as well."""
+        row = self._connection.execute(
             "UPDATE engine.sink_progress SET last_error = %s, failed_at = clock_timestamp(), failures = failures + 1 "
-            "WHERE sink_id = %s",
+            "WHERE sink_id = %s RETURNING failures",
             (error, self._id),
-        )
+        ).fetchone()
+        if row == (1,):
+            info = {"sinkId": self._id, "sinkName": name, "connector": connector, "error": error}
+            self._connection.execute(
+                "INSERT INTO engine.event_logs (event_type, info) VALUES ('SINK_FAIL', %s)",
+                (Jsonb({"sinkFail": info}),),
+            )
 
     def exists(self) -> bool:
         """Whether the sink is still there."""

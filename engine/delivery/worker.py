@@ -37,6 +37,7 @@ class Sink:
     """What the target is made by: one that is made by others takes its place."""
     rate: int | None = None
     """Changes a second at most; None as many as there are, 0 none."""
+    connector: str = ""
 
 
 class Worker:
@@ -73,8 +74,12 @@ class Worker:
         except DeliveryStopped:
             pass
         finally:
-            if self._target is not None:
-                self._target.close()
+            self._close()
+
+    def _close(self) -> None:
+        if self._target is not None:
+            self._target.close()
+            self._target = None
 
     def _deliver_all(self, sink_log: SinkLog) -> None:
         pause = FIRST_PAUSE_S
@@ -87,16 +92,30 @@ class Worker:
                     self._wake.wait(LOOK_S)
                     continue
                 self._await_turn(len(batch.changes))
-                target.deliver(batch)
+                self._deliver(sink_log, target, batch)
             except DeliveryError as error:
-                log.warning("sink %s: %s; again in %.1f s", self.sink.name, error.message, pause)
-                self._target = None
-                sink_log.failed(error.message)
-                self._stop.wait(pause)
+                wait = max(pause, error.wait_s)
+                log.warning("sink %s: %s; again in %.1f s", self.sink.name, error.message, wait)
+                self._close()
+                sink_log.failed(error.message, name=self.sink.name, connector=self.sink.connector)
+                self._stop.wait(wait)
                 pause = min(pause * 2, LONGEST_PAUSE_S)
                 continue
-            sink_log.delivered(batch)
             pause = FIRST_PAUSE_S
+
+    def _deliver(self, sink_log: SinkLog, target: Target, batch: Batch) -> None:
+        """Deliver and record it; also what was reached before a failure."""
+        reached = batch.reached
+        try:
+            target.deliver(batch)
+        except (DeliveryError, DeliveryStopped):
+            if reached.upto >= batch.first:
+                sink_log.delivered(batch, reached.upto)
+            raise
+        finally:
+            for one in reached.refused:
+                log.error("sink %s: row %d set aside: %s", self.sink.name, one.seq, one.error)
+        sink_log.delivered(batch)
 
     def _next(self, sink_log: SinkLog, target: Target) -> Batch | None:
         """A full batch at once, one that is not full when it has waited for `linger_s`."""
