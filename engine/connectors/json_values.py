@@ -246,40 +246,50 @@ CONVERTERS: Final[dict[str, Convert]] = {
 def converter(type_: str, composites: Composites, rules: Mapping[str, Convert] = CONVERTERS) -> Convert:
     """The function of a type: a scalar, an array of one (`integer[]`), or a struct, of which a JSON object becomes a tuple.
 
-    What is unfit within an array or a struct is NULL there, and the rest is kept; a field that is missing is NULL too.
+    An array or a struct with something unfit within is unfit as a whole, as in RisingWave; a field that is missing is NULL.
+    Arrays of arrays have the type of their arrays, and fit where those are of one length.
     """
     if type_.endswith("[]"):
-        return _array(converter(type_.removesuffix("[]"), composites, rules))
+        element = type_.removesuffix("[]")
+        return _array(converter(element, composites, rules), nests=element != "jsonb")
     if type_ in composites:
         return _struct([(name, converter(kind, composites, rules)) for name, kind in composites[type_]])
     return rules[type_]
 
 
-def _array(element: Convert) -> Convert:
+def _array(element: Convert, *, nests: bool) -> Convert:
     def convert(value: Any) -> list[object]:
         if type(value) is not list:
             raise _unfit(value, "array")
-        return [_or_null(element, each) for each in value]
+        if nests and any(type(each) is list for each in value):
+            parts = [convert(each) for each in value]
+            if len({_shape(part) for part in parts}) > 1 or not parts[0]:
+                raise _unfit(value, "array of arrays of one length")
+            return list(parts)
+        return [None if each is None else element(each) for each in value]
 
     return convert
+
+
+def _shape(array: Sequence[object]) -> tuple[int, ...]:
+    """How many elements an array has, and those within it."""
+    inner = array[0] if array else None
+    return (len(array), *_shape(inner)) if isinstance(inner, list) else (len(array),)
 
 
 def _struct(fields: Sequence[tuple[str, Convert]]) -> Convert:
     def convert(value: Any) -> tuple[object, ...]:
+        if type(value) is str:
+            value = orjson.loads(value)  # a document in a string
         if type(value) is not dict:
             raise _unfit(value, "struct")
-        return tuple(_or_null(convert_field, member(value, name)) for name, convert_field in fields)
+        found = [member(value, name) for name, _ in fields]
+        return tuple(
+            None if each is None else convert_field(each)
+            for each, (_, convert_field) in zip(found, fields, strict=True)
+        )
 
     return convert
-
-
-def _or_null(convert: Convert, value: Any) -> object:
-    if value is None:
-        return None
-    try:
-        return convert(value)
-    except UNFIT:
-        return None
 
 
 def member(fields: dict[str, Any], name: str, default: Any = None) -> Any:

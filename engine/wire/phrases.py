@@ -77,8 +77,9 @@ _REFUSALS: tuple[tuple[re.Pattern[bytes], bytes, bytes], ...] = tuple(
     for pattern, message, hint in (
         (
             rb"^multidimensional arrays must have array expressions with matching dimensions$"
-            rb"|^cannot accumulate arrays of different dimensionality$|^cannot concatenate incompatible arrays$",
-            b"an array of arrays of different lengths is not supported",
+            rb"|^cannot accumulate (?:arrays of different dimensionality|null arrays|empty arrays)$"
+            rb"|^cannot concatenate incompatible arrays$",
+            b"an array of arrays that are NULL or of different lengths is not supported",
             b"let structs hold the inner arrays: ARRAY[ROW(ARRAY[1]), ROW(ARRAY[2, 3])]",
         ),
         (

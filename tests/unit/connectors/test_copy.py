@@ -20,7 +20,9 @@ from engine.ddl.composites import composites_of, register
 from tests.unit.connectors.messages import OPTIONS, Recorded, source
 from tests.unit.connectors.test_decode import FITS, NOT_OBJECTS, UNFIT
 
-_FIELDS = [(f"f{n}", type_, "field") for n, type_ in enumerate(sorted(FIELD_TYPES))]
+_FIELDS = [
+    (f"f{n}", type_, "field") for n, type_ in enumerate([*sorted(FIELD_TYPES), "integer[]", "varchar[]"])
+]
 _INCLUDED = [
     ("k", "bytea", "key"),
     ("kt", "varchar", "key"),
@@ -147,7 +149,7 @@ def test_structs_and_arrays_are_read_from_objects_and_lists(connection: psycopg.
         b'{"e": {"id": "no number", "place": 5}, "n": 5, "many": []}',
     ]
     decoded = Decoder(spec).decode([Recorded(each, n) for n, each in enumerate(rows)])
-    assert decoded.nulled == 1
+    assert decoded.nulled == 3
     register(connection, spec.composites)
     connection.execute("CREATE TEMP TABLE t (e rw.event, n integer[], many rw.place[])")
     with connection.cursor() as cursor:
@@ -160,7 +162,7 @@ def test_structs_and_arrays_are_read_from_objects_and_lists(connection: psycopg.
             "SELECT (e).id, (e).at = '2026-01-01Z', ((e).place).x, ((e).place).city, (e).tags::text, n::text, many::text FROM t"
         ).fetchall()
     assert shown == [
-        (1, True, 7, 'a, "b"', "{t,1}", "{1,NULL,NULL}", '{"(1,)","(,c)"}'),
+        (1, True, 7, 'a, "b"', "{t,1}", None, '{"(1,)","(,c)"}'),
         (None, None, None, None, None, None, "{}"),
     ]
     connection.rollback()

@@ -64,10 +64,18 @@ FITS = [
     ("interval", '"1 year 2 mons 3 days -04:05:06.5"', Interval(14, 3, -14_706_500_000)),
     ("interval", '"P1Y2M3DT4H5M6S"', Interval(14, 3, 14_706_000_000)),
     ("interval", '"1.5 hours 3min"', Interval(0, 0, 5_580_000_000)),
+    ("integer[]", "[1, null]", [1, None]),
+    ("integer[]", "[[1, 2], [3, null]]", [[1, 2], [3, None]]),
+    ("varchar[]", '[[["a"]], [["b"]]]', [[["a"]], [["b"]]]),
 ]
 
 UNFIT = [
     ("smallint", "32768"),
+    ("integer[]", "[1, true]"),
+    ("integer[]", "[[1], [2, 3]]"),
+    ("integer[]", "[[1], 2]"),
+    ("integer[]", "[[1], null]"),
+    ("integer[]", "[[], []]"),
     ("integer", "2147483648"),
     ("integer", "1.0"),
     ("integer", "true"),

@@ -17,8 +17,8 @@ def error(sqlstate: str, message: str, **fields: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("sqlstate", "message", "said"),
     [
-        ("2202E", "multidimensional arrays must have array expressions with matching dimensions", "of different lengths"),
-        ("2202E", "cannot accumulate arrays of different dimensionality", "of different lengths"),
+        ("2202E", "multidimensional arrays must have array expressions with matching dimensions", "NULL or of different lengths"),
+        ("2202E", "cannot accumulate arrays of different dimensionality", "NULL or of different lengths"),
         ("42804", "cannot subscript type rw.map_0123456789abcdef because it does not support subscripting", "subscript of a map"),
     ],
 )  # fmt: skip
