@@ -22,7 +22,7 @@ Fix = Callable[[bytes], bytes]
 """A value's text as RisingWave writes it, given PostgreSQL's."""
 
 _CLOCK_WITHIN = re.compile(
-    rb'(?<=[({,"])(\d{4,}-\d\d-\d\d \d\d:\d\d:\d\d|\d\d:\d\d:\d\d)(\.\d+)?([+-]\d\d(?![\d:]))?(?=[+-]\d\d:|[)},"]| BC[)},"])'
+    rb'(?<=[({,":])(\d{4,}-\d\d-\d\d \d\d:\d\d:\d\d|\d\d:\d\d:\d\d)(\.\d+)?([+-]\d\d(?![\d:]))?(?=[+-]\d\d:|[)},"\\]| BC[)},"\\])'
 )
 _EXPONENT = re.compile(rb"(?<![\w.+-])(-?)(\d)(?:\.(\d+))?e([+-]\d+)(?![\w.])")
 
@@ -57,6 +57,8 @@ def fix_clocks_within(text: bytes) -> bytes:
 
     >>> fix_clocks_within(b'{"2022-10-01 12:00:00+00",NULL}')
     b'{"2022-10-01 12:00:00+00:00",NULL}'
+    >>> fix_clocks_within(b'{at:2022-10-01 12:00:00.5+00}')
+    b'{at:2022-10-01 12:00:00.500+00:00}'
     """
     return text if text[:1] not in b"{(" else _CLOCK_WITHIN.sub(_clock, text)
 
