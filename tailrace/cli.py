@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tailrace import config
+from tailrace import config, tool_commands
 from tailrace.errors import TailraceError
 
 console = Console()
@@ -51,6 +51,7 @@ sql_commands = typer.Typer(no_args_is_help=True, help="The SQL files: what is wr
 app.add_typer(sql_commands, name="sql")
 app.add_typer(migrations, name="migrate")
 app.add_typer(topic_commands, name="topics")
+tool_commands.register(app, sql_commands)
 
 SqlUrl = Annotated[
     str | None,
@@ -368,17 +369,6 @@ def sql_check(project: ProjectDirectory = None) -> None:
 
     if not check(console, project):
         raise typer.Exit(1)
-
-
-@sql_commands.command("lineage")
-def sql_lineage(
-    name: Annotated[str | None, typer.Argument(help="A relation. Default: all that read no other.")] = None,
-    project: ProjectDirectory = None,
-) -> None:
-    """What reads what: a tree from the sources down, or of all that one relation reads and is read by."""
-    from tailrace.project.report import lineage
-
-    lineage(console, project, name)
 
 
 @app.command("init")
