@@ -62,12 +62,13 @@ test-slow: $(DEV) ## Run the slow tests [ARGS=...]
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 .PHONY: check
-check: $(DEV) ## Check format, lint, types and the direction of imports
+check: $(DEV) ## Check format, lint (Python and SQL), types and the direction of imports
 	@failed=0; \
 	$(BIN)/python -m ruff format --check . || failed=1; \
 	$(BIN)/python -m ruff check . || failed=1; \
 	$(BIN)/python -m mypy || failed=1; \
 	$(BIN)/lint-imports || failed=1; \
+	$(BIN)/tailrace lint || failed=1; \
 	exit $$failed
 
 .PHONY: fmt

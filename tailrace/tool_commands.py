@@ -81,7 +81,71 @@ def lineage(
             console.print(tree, highlight=False)
 
 
+class LintFormat(StrEnum):
+    """How findings are written."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+
+
+_LINT_EXAMPLES = _examples(
+    ("tailrace lint", "the project's files; exit code 1 where there are errors or warnings"),
+    ("tailrace lint sql/windows --format github", "for a pull request"),
+    ("tailrace lint --sql-url postgresql://root@127.0.0.1:4566/dev", "asks EXPLAIN for costs, too"),
+    ("tailrace lint --rules", "what is looked for, and why"),
+)
+
+
+def lint(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Files or folders to tell about.")] = None,
+    format_: Annotated[LintFormat, typer.Option("--format", "-f", help="How.")] = LintFormat.TEXT,
+    rules: Annotated[bool, typer.Option("--rules", help="List the rules.")] = False,
+    sql_url: Annotated[
+        str | None,
+        typer.Option("--sql-url", metavar="URL", help="Ask this engine with EXPLAIN what the views cost."),
+    ] = None,
+    project: ProjectDirectory = None,
+) -> None:
+    """Find what is legal SQL and hurts all the same: unbounded state, unseen failures, refused constructs.
+
+    `-- lint: ignore RULE reason` in a statement excuses it.
+    """
+    import orjson
+
+    from tailrace.catalogue import load
+    from tailrace.lint import lint as find
+    from tailrace.lint.costs import ask_costs
+    from tailrace.lint.report import as_github, as_json, as_text, fails, rules_table
+    from tailrace.project import Project
+
+    console = Console()
+    if rules:
+        console.print(rules_table())
+        return
+    folder = Project.at(project).sql
+    catalogue = load([folder, *_outside(paths or [], folder)])
+    found = find(catalogue, ask_costs(sql_url, catalogue) if sql_url else None)
+    if paths:
+        wanted = [path.resolve() for path in paths]
+        found = tuple(f for f in found if any(Path(f.path).resolve().is_relative_to(w) for w in wanted))
+    if format_ is LintFormat.JSON:
+        typer.echo(orjson.dumps(as_json(found), option=orjson.OPT_INDENT_2).decode())
+    elif format_ is LintFormat.GITHUB:
+        typer.echo(as_github(found))
+    else:
+        console.print(as_text(found, len(catalogue.objects)), highlight=False, soft_wrap=True)
+    if fails(found):
+        raise typer.Exit(1)
+
+
+def _outside(paths: list[Path], folder: Path) -> list[Path]:
+    """The paths that are no part of the project's folder, which is read anyway: names have to be known."""
+    return [path for path in paths if not path.resolve().is_relative_to(folder.resolve())]
+
+
 def register(app: typer.Typer, group: typer.Typer) -> None:
     """Add the commands to the command line; lineage is found under `tailrace sql`, too."""
     app.command(epilog=_LINEAGE_EXAMPLES)(lineage)
     group.command(epilog=_LINEAGE_EXAMPLES)(lineage)
+    app.command(epilog=_LINT_EXAMPLES)(lint)

@@ -1,6 +1,7 @@
 -- What is usual for each device's metric: mean and standard deviation over its closed windows, those that ended
 -- more than 5 seconds ago. Read by anomalies_zscore, as of the moment a reading arrives.
 -- deviation is NULL while there is a single sample.
+-- lint: ignore float_sum a device's metric has a few hundred windows at most, and the sums are compared with a tolerance
 CREATE MATERIALIZED VIEW baselines AS
 SELECT
     device_id,

@@ -50,7 +50,7 @@ def analyse(item: SqlObject, known: Mapping[ObjectName, tuple[Column, ...] | Non
         columns, origins = _outputs(query, known)
     except (SqlglotError, RecursionError, KeyError, AttributeError, ValueError):
         return Analysis(tuple(Column(n) for n in names) or None)
-    if names:
+    if names and columns is not None:
         origins = {new: origins.get(old.name, ()) for new, old in zip(names, columns, strict=False)}
         columns = tuple(Column(new, old.type) for new, old in zip(names, columns, strict=False))
     return Analysis(columns, origins)
@@ -111,8 +111,8 @@ def _outputs(
     return columns, {name: _origins(node) for name, node in nodes.items()}
 
 
-def _schema(query: exp.Query, known: Known) -> dict[str, dict[str, exp.DataType]]:
-    found: dict[str, dict[str, exp.DataType]] = {}
+def _schema(query: exp.Query, known: Known) -> dict[str, object]:
+    found: dict[str, object] = {}
     for table in query.find_all(exp.Table):
         columns = known.get(_object_name(table.name))
         if columns:

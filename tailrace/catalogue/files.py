@@ -19,7 +19,7 @@ def load(paths: Iterable[Path]) -> Catalogue:
     objects: list[SqlObject] = []
     problems: list[Problem] = []
     for file in sql_files(paths):
-        made, wrong = read_statements(file.read_text(encoding="utf-8"), str(file))
+        made, wrong = read_statements(file.read_text(encoding="utf-8"), _shown(file))
         objects += made
         problems += wrong
     return Catalogue(objects, problems)
@@ -36,3 +36,10 @@ def sql_files(paths: Iterable[Path]) -> list[Path]:
         else:
             raise TailraceError(f"{path} is not there", hint="name a SQL file or a folder of them")
     return list(found)
+
+
+def _shown(file: Path) -> str:
+    """The path as a user would write it here."""
+    absolute = file.resolve()
+    here = Path.cwd()
+    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(file)

@@ -41,7 +41,8 @@ def unknown_columns(item: SqlObject, node: exp.Expr, known: Known) -> Iterator[P
 
 def _chain(scope: Scope, known: Known) -> list[Sources]:
     """The sources of a scope, then those of the queries around it."""
-    found, at = [], scope
+    found: list[Sources] = []
+    at: Scope | None = scope
     while at is not None:
         sources: Sources = {alias: _columns(source, known) for alias, source in at.sources.items()}
         if any(isinstance(e, exp.Lateral | exp.Unnest) for e in at.find_all(exp.Lateral, exp.Unnest)):

@@ -1,0 +1,7 @@
+-- bad
+CREATE MATERIALIZED VIEW w AS SELECT a, random() AS r FROM t;
+CREATE MATERIALIZED VIEW x AS SELECT gen_random_uuid() AS id, a FROM t;
+
+-- good
+CREATE MATERIALIZED VIEW w AS SELECT a, abs(b) AS r FROM t;
+CREATE VIEW x AS SELECT random() AS r;

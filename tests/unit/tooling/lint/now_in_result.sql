@@ -1,0 +1,6 @@
+-- bad
+CREATE MATERIALIZED VIEW w AS SELECT a, now() AS seen FROM t;
+
+-- good
+CREATE MATERIALIZED VIEW w AS SELECT a FROM t WHERE ts > now() - INTERVAL '1 hour';
+CREATE VIEW x AS SELECT now() - ts AS age FROM t;

@@ -1,0 +1,6 @@
+-- bad
+CREATE VIEW "Big" AS SELECT a FROM t;
+CREATE VIEW x AS SELECT a AS "camelCase" FROM t;
+
+-- good
+CREATE VIEW Big AS SELECT a AS a_1 FROM t;
