@@ -70,7 +70,7 @@ def create_sink(
         into, key = target.to_json(), target.key
         references.add(target.table.id)
     else:
-        _check(context, statement.name, spec, visible, composites)
+        check_target(context, statement.name, spec, visible, composites)
     id_ = context.new_id()
     # what comes is all that is left of the changes then: an upsert of each
     only_rows = spec.force_append_only or (spec.ignore_delete and not operator.append_only)
@@ -112,7 +112,7 @@ def create_sink(
     return reply
 
 
-def _check(
+def check_target(
     context: DdlContext, name: str, spec: SinkSpec, columns: tuple[Column, ...], composites: Composites
 ) -> None:
     """That the target is there and takes such columns; raises TailraceError with the next step."""
