@@ -47,6 +47,12 @@ def where(spec: SinkSpec) -> str:
     return f"table {o['schema']}.{o['table']} of {o['database']} at {o['host']}:{o['port']}"
 
 
+def reason(error: psycopg.Error) -> str:
+    """What PostgreSQL or the client said, in a line."""
+    said = error.diag.message_primary
+    return said or str(error).rpartition("FATAL:")[2].strip().splitlines()[0]
+
+
 def connect(spec: SinkSpec) -> Connection:
     """A session of the sink's user; raises psycopg.OperationalError."""
     o = spec.options
@@ -103,9 +109,8 @@ def check_table(name: str, spec: SinkSpec, columns: Sequence[Column]) -> str | N
             hint="CREATE TABLE there first, or check schema and table",
         ) from error
     except psycopg.Error as error:
-        said = error.diag.message_primary or str(error).strip().splitlines()[-1]
         raise TailraceError(
-            f"sink {name}: cannot reach {where(spec)}: {said}",
+            f"sink {name}: cannot reach {where(spec)}: {reason(error)}",
             sqlstate=error.sqlstate or "08001",
             hint="check host, port, user, password, database and ssl_mode",
         ) from error

@@ -21,7 +21,7 @@ from psycopg import sql
 
 from engine.compile.sink import DELETE, UPDATE_DELETE, log_columns
 from engine.connectors.postgres_position import Position
-from engine.connectors.postgres_table import Table, connect, read_table, where
+from engine.connectors.postgres_table import Table, connect, read_table, reason, where
 from engine.connectors.sink import SinkSpec, SinkType
 from engine.connectors.sink_target import Batch, Change, DeliveryError, DeliveryStopped, Refused
 from engine.operators.base import Column
@@ -50,10 +50,18 @@ class PostgresTarget:
         self._key = [self._names.index(name) for name in spec.primary_key]
         try:
             self._connection = connect(spec)
-            self._table = read_table(self._connection, spec)
+            try:
+                table = read_table(self._connection, spec)
+            except psycopg.Error:
+                self._connection.close()
+                raise
         except psycopg.Error as error:
             raise self._refuses(error) from error
-        self._write, self._delete = _statements(self._table, self._names, spec)
+        missing = [name for name in self._names if name not in table.types]
+        if missing:
+            self._connection.close()
+            raise DeliveryError(f"{where(spec)} has no column {missing[0]}")
+        self._write, self._delete = _statements(table, self._names, spec)
         self._position = Position(prefix, spec) if spec.type is SinkType.APPEND_ONLY else None
 
     def deliver(self, batch: Batch) -> None:
@@ -111,9 +119,8 @@ class PostgresTarget:
                     refused.append(Refused(piece[0].seq, said, error.sqlstate or "22000"))
 
     def _refuses(self, error: psycopg.Error) -> DeliveryError:
-        said = error.diag.message_primary or str(error).strip().splitlines()[-1]
         state = f" ({error.sqlstate})" if error.sqlstate else ""
-        return DeliveryError(f"{where(self._spec)} takes nothing: {said}{state}")
+        return DeliveryError(f"{where(self._spec)} takes nothing: {reason(error)}{state}")
 
 
 def _statements(table: Table, names: Sequence[str], spec: SinkSpec) -> tuple[sql.Composed, sql.Composed]:

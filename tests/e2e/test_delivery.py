@@ -16,13 +16,16 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import TopicPartition
+from psycopg.conninfo import conninfo_to_dict
 
 from tailrace.config import Topic
 from tailrace.topics import create_topics
 from tailrace.verify.recount import open_consumer, partitions_of
 from tests.support.broker import BrokerProcess
+from tests.support.endpoint import endpoint
 from tests.support.engine import EngineServer, running_engine
-from tests.support.processes import wait_until
+from tests.support.processes import free_port, wait_until
+from tests.support.valkey import running_valkey
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -317,9 +320,18 @@ def test_what_clients_see_of_a_sink(client: Connection, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(170)
-def test_kills_under_load_lose_nothing_and_keep_the_order_of_each_key(tmp_path: Path, broker: str) -> None:
-    topic, folder = Topics(broker), tmp_path / "files"
-    with running_engine(tmp_path / "state") as server:
+def test_kills_under_load_lose_nothing_and_keep_the_order_of_each_key(
+    tmp_path: Path, broker: str, database: str
+) -> None:
+    topic, folder, port = Topics(broker), tmp_path / "files", free_port()
+    with (
+        running_engine(tmp_path / "state") as server,
+        endpoint() as hook,
+        running_valkey(tmp_path, port) as cache,
+        psycopg.connect(database, autocommit=True) as there,
+    ):
+        there.execute("CREATE TABLE latest (id int PRIMARY KEY, v int)")
+        there.execute("CREATE TABLE log (n int)")
         with connected(server) as client:
             client.execute("CREATE TABLE t (id int PRIMARY KEY, v int)")
             client.execute("CREATE TABLE log (n int) APPEND ONLY")
@@ -328,6 +340,18 @@ def test_kills_under_load_lose_nothing_and_keep_the_order_of_each_key(tmp_path: 
                 f"CREATE SINK f FROM log WITH (connector = 'fs', fs.path = '{folder}', rollover_seconds = 1, "
                 "max_row_count = 100) FORMAT PLAIN ENCODE JSON"
             )
+            client.execute(
+                f"CREATE SINK h AS SELECT n::varchar AS payload FROM log WITH (connector = 'http', type = 'append-only', "
+                f"url = '{hook.url}')"
+            )
+            client.execute(
+                f"CREATE SINK r FROM t WITH (connector = 'redis', redis.url = 'redis://127.0.0.1:{port}', primary_key = 'id') "
+                "FORMAT UPSERT ENCODE TEMPLATE (key_format = '{id}', value_format = '{v}')"
+            )
+            client.execute(
+                f"CREATE SINK p FROM t {_postgres(there, 'latest')} type = 'upsert', primary_key = 'id')"
+            )
+            client.execute(f"CREATE SINK a FROM log {_postgres(there, 'log')} type = 'append-only')")
         written: list[int] = []
         stop = threading.Event()
         writer = threading.Thread(target=_write, args=(server, stop, written))
@@ -345,12 +369,26 @@ def test_kills_under_load_lose_nothing_and_keep_the_order_of_each_key(tmp_path: 
             writer.join(60)
         with connected(server) as client:
             client.execute("INSERT INTO t VALUES (1000, -1)")
-            wait_until(lambda: _delivered(client, "s") and _delivered(client, "f"), 60)
+            wait_until(lambda: all(_delivered(client, sink) for sink in "sfhrpa"), 60)
             expected = dict(client.execute("SELECT id, v FROM t").fetchall())
             logged = sorted(n for (n,) in client.execute("SELECT n FROM log").fetchall())
+        assert {int(key): int(str(cache.get(key))) for key in cache.scan_iter()} == expected
+        assert dict(there.execute("SELECT id, v FROM latest").fetchall()) == expected
+        assert [n for (n,) in there.execute("SELECT n FROM log ORDER BY n").fetchall()] == logged  # each once
+    posted = {post.headers["idempotency-key"]: int(post.body) for post in hook.taken}
+    assert sorted(posted.values()) == logged
     assert {json.loads(key)["id"]: row["v"] for key, row in topic.latest().items()} == expected
     rows = [json.loads(line)["n"] for f in folder.glob("*.json") for line in f.read_text().splitlines()]
     assert sorted(rows) == logged
+
+
+def _postgres(there: Connection, table: str) -> str:
+    info = there.info
+    host = conninfo_to_dict(info.dsn)["host"]
+    return (
+        f"WITH (connector = 'postgres', host = '{host}', port = '{info.port}', user = '{info.user}', "
+        f"password = '{info.password}', database = '{info.dbname}', table = '{table}',"
+    )
 
 
 def _write(server: EngineServer, stop: threading.Event, written: list[int]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from engine.connectors import postgres_options
@@ -15,7 +16,7 @@ from engine.delivery.sink_log import SinkLog
 from tailrace.errors import TailraceError
 from tests.support.delivery import all_delivered, backlog, delivering, set_aside
 from tests.support.flow import FlowUnderTest
-from tests.support.processes import wait_until
+from tests.support.processes import free_port, wait_until
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 EVERY = (
@@ -35,13 +36,20 @@ def there(database: str) -> Iterator[Connection]:
         yield connection
 
 
-def _options(there: Connection, type_: str = "upsert", more: str = "", table: str = "t") -> str:
-    dsn = conninfo_to_dict(there.info.dsn)
-    password = there.info.password
-    return (
-        f"WITH (connector = 'postgres', host = '{dsn['host']}', port = '{there.info.port}', user = '{there.info.user}', "
-        f"password = '{password}', database = '{there.info.dbname}', table = '{table}', type = '{type_}'{more})"
-    )
+def _options(there: Connection, type_: str = "upsert", more: str = "", **other: object) -> str:
+    info = there.info
+    reached = {
+        "host": conninfo_to_dict(info.dsn)["host"],
+        "port": info.port,
+        "user": info.user,
+        "password": info.password,
+        "database": info.dbname,
+        "table": "t",
+        "type": type_,
+        **other,
+    }
+    listed = ", ".join(f"{name} = '{value}'" for name, value in reached.items())
+    return f"WITH (connector = 'postgres', {listed}{more})"
 
 
 KEYED = ", primary_key = 'id'"
@@ -122,6 +130,7 @@ def test_rows_that_the_table_does_not_take_are_set_aside(engine: FlowUnderTest, 
             "(4, 'x', 'no uuid', NULL, 4), (5, 'x', NULL, 'sad', 5), (6, 'y', NULL, 'hot', 6)"
         )
         engine.settle("INSERT INTO t VALUES (7, 'z', NULL, NULL, 6)")
+        all_delivered(engine)
         engine.settle("DELETE FROM t WHERE id IN (1, 2)")
         all_delivered(engine)
     assert there.execute("SELECT id, v, m::text FROM t").fetchall() == [(6, "y", "hot")]
@@ -149,6 +158,7 @@ def test_jdbc_to_another_schema_by_a_user_who_may_not_keep_a_position(
     there.execute('CREATE TABLE "My app"."Log" ("Id" int, v text)')
     there.execute("DROP ROLE IF EXISTS writer")
     there.execute("CREATE ROLE writer LOGIN PASSWORD 'p&q'")
+    there.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO writer").format(sql.Identifier(there.info.dbname)))
     there.execute('GRANT USAGE ON SCHEMA "My app" TO writer')
     there.execute('GRANT INSERT, SELECT ON "My app"."Log" TO writer')
     dsn = conninfo_to_dict(there.info.dsn)
@@ -191,12 +201,6 @@ def test_jdbc_to_another_schema_by_a_user_who_may_not_keep_a_position(
         ),
         ("t (id int, v text)", KEYED, "42601", "Primary key mismatch"),
         ("t (id int PRIMARY KEY, v text GENERATED ALWAYS AS ('x') STORED)", KEYED, "428C9", "generated"),
-        (
-            "t (id int PRIMARY KEY, v text)",
-            KEYED + ", ssl_mode = 'required'",
-            "08001",
-            "cannot reach table public.t",
-        ),
     ],
 )
 def test_what_does_not_fit_is_named(
@@ -208,3 +212,29 @@ def test_what_does_not_fit_is_named(
         engine.ddl(f"CREATE SINK s FROM t {_options(there, more=options)}")
     assert caught.value.sqlstate == sqlstate
     assert caught.value.hint
+
+
+def test_a_database_that_cannot_be_reached_is_named(engine: FlowUnderTest, there: Connection) -> None:
+    engine.ddl("CREATE TABLE t (id int PRIMARY KEY, v varchar)")
+    for other, said in (({"port": free_port()}, "cannot reach"), ({"user": "nobody"}, "nobody")):
+        with pytest.raises(TailraceError, match=said) as caught:
+            engine.ddl(f"CREATE SINK s FROM t {_options(there, more=KEYED, **other)}")
+        assert caught.value.sqlstate == "08001"
+
+
+def test_other_options_count_from_now_on(engine: FlowUnderTest, there: Connection) -> None:
+    there.execute("CREATE TABLE t (id int PRIMARY KEY)")
+    engine.ddl("CREATE TABLE t (id int PRIMARY KEY)", f"CREATE SINK s FROM t {_options(there, more=KEYED)}")
+    with delivering(engine):
+        engine.settle("INSERT INTO t VALUES (1)")
+        all_delivered(engine)
+        engine.ddl("ALTER SINK s CONNECTOR WITH (max_batch_rows = '5', ssl_mode = 'disabled')")
+        engine.settle("INSERT INTO t SELECT generate_series(2, 30)")
+        all_delivered(engine)
+    assert there.execute("SELECT count(*) FROM t").fetchone() == (30,)
+    ((text,),) = engine.rows("SELECT definition FROM rw_catalog.rw_sinks WHERE name = 's'")
+    assert "max_batch_rows = '5'" in text
+    with pytest.raises(TailraceError, match="Field 'table' is not allowed to be altered"):
+        engine.ddl("ALTER SINK s CONNECTOR WITH (table = 'other')")
+    with pytest.raises(TailraceError, match="cannot reach"):
+        engine.ddl(f"ALTER SINK s CONNECTOR WITH (port = '{free_port()}')")

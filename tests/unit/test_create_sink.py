@@ -69,7 +69,6 @@ def test_what_is_none(text: str) -> None:
         ("CREATE SINK s FROM a FORMAT PLAIN", InvalidStatement, "expected ENCODE"),
         ("CREATE SINK s FROM a, b", InvalidStatement, 'expected the end of the statement, got ","'),
         ("CREATE OR REPLACE SINK s FROM a", UnsupportedFeature, "CREATE OR REPLACE SINK"),
-        ("CREATE SINK s AS SELECT 1 FROM a EMIT ON WINDOW CLOSE", UnsupportedFeature, "EMIT ON WINDOW CLOSE in a sink"),
         ("CREATE SINK s AS SELECT 'a FROM b", InvalidStatement, "syntax error"),
     ],
 )  # fmt: skip
