@@ -63,8 +63,10 @@ OUT_OF_SCOPE = (
     ),
     Topic(
         "Other connectors",
-        "CDC from databases, Pulsar, Kinesis, S3, Google Pub/Sub, NATS, MQTT; sinks to other databases than PostgreSQL and to warehouses",
-        "bring the rows over through a topic; sources read kafka, datagen and nexmark, sinks write kafka, fs, http, redis and postgres",
+        "CDC from databases, Pulsar, Kinesis, S3, Google Pub/Sub, NATS, MQTT; "
+        "sinks to other databases than PostgreSQL and to warehouses",
+        "bring the rows over through a topic; sources read kafka, datagen and nexmark, "
+        "sinks write kafka, fs, http, redis and postgres",
     ),
     Topic(
         "Cross-database views",
