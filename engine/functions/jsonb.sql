@@ -5,8 +5,16 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$ SELECT CASE jsonb_typeof($1) WHEN 'null' THEN NULL ELSE ARRAY(SELECT jsonb_array_elements($1)) END $$;
 
 -- NULL becomes JSON's null; decimals are doubles in JSON, whole ones with a zero behind the point; times are in UTC.
+-- Structs and arrays of such values have functions under another name: with this one calls could mean several.
 CREATE OR REPLACE FUNCTION rw.to_jsonb(anyelement) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT coalesce(pg_catalog.to_jsonb($1), 'null'::jsonb) $$;
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    IF pg_typeof($1) = ANY ('{real[],double precision[],numeric[],timestamptz[],rw_int256[]}'::regtype[])
+        OR pg_typeof($1)::text LIKE 'rw.struct\_%' THEN
+        RETURN rw.parts_to_jsonb($1);
+    END IF;
+    RETURN coalesce(pg_catalog.to_jsonb($1), 'null'::jsonb);
+END $$;
 CREATE OR REPLACE FUNCTION rw.to_jsonb(text) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT coalesce(pg_catalog.to_jsonb($1), 'null'::jsonb) $$;
 CREATE OR REPLACE FUNCTION rw.to_jsonb(double precision) RETURNS jsonb
@@ -45,7 +53,7 @@ DECLARE
     struct record;
 BEGIN
     FOREACH kind IN ARRAY '{real,double precision,numeric,timestamptz,rw_int256}'::regtype[] LOOP
-        EXECUTE format('CREATE OR REPLACE FUNCTION rw.to_jsonb(%s[]) RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE AS %L', kind,
+        EXECUTE format('CREATE OR REPLACE FUNCTION rw.parts_to_jsonb(%s[]) RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE AS %L', kind,
             'SELECT CASE WHEN $1 IS NULL THEN ''null''::jsonb WHEN array_ndims($1) > 1 THEN pg_catalog.to_jsonb($1) '
             'ELSE coalesce((SELECT jsonb_agg(rw.to_jsonb($1[i]) ORDER BY i) FROM generate_subscripts($1, 1) AS i), ''[]''::jsonb) END');
     END LOOP;

@@ -25,16 +25,22 @@ CREATE OR REPLACE FUNCTION rw.shown_type(name text) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$ 
     SELECT CASE WHEN name LIKE 'vector(%' THEN name ELSE coalesce(rw.type_name(to_regtype(name)::oid), name) END $$;
 
--- How a struct and arrays of it become JSON, field by field by RisingWave's rules. A call has room for 50 fields.
+-- How a struct and arrays of it become JSON: field by field by RisingWave's rules; as PostgreSQL does with more than 50 fields.
 CREATE OR REPLACE FUNCTION rw.make_struct_json(name text, fields text[]) RETURNS void
 LANGUAGE plpgsql AS $$
-DECLARE traits text := 'RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE AS';
+DECLARE
+    traits text := 'RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE AS';
+    plain text := 'SELECT coalesce(pg_catalog.to_jsonb($1), ''null''::jsonb)';
 BEGIN
-    IF cardinality(fields) > 50 THEN RETURN; END IF;
-    EXECUTE format('CREATE OR REPLACE FUNCTION rw.to_jsonb(%s) %s %L', name, traits, format(
+    IF cardinality(fields) > 50 THEN
+        EXECUTE format('CREATE OR REPLACE FUNCTION rw.parts_to_jsonb(%s) %s %L', name, traits, plain);
+        EXECUTE format('CREATE OR REPLACE FUNCTION rw.parts_to_jsonb(%s[]) %s %L', name, traits, plain);
+        RETURN;
+    END IF;
+    EXECUTE format('CREATE OR REPLACE FUNCTION rw.parts_to_jsonb(%s) %s %L', name, traits, format(
         'SELECT CASE WHEN $1 IS DISTINCT FROM NULL THEN jsonb_build_object(%s) ELSE ''null''::jsonb END',
         (SELECT string_agg(format('%L, rw.to_jsonb(($1).%I)', f, f), ', ' ORDER BY o) FROM unnest(fields) WITH ORDINALITY AS u (f, o))));
-    EXECUTE format('CREATE OR REPLACE FUNCTION rw.to_jsonb(%s[]) %s %L', name, traits,
+    EXECUTE format('CREATE OR REPLACE FUNCTION rw.parts_to_jsonb(%s[]) %s %L', name, traits,
         'SELECT CASE WHEN $1 IS NOT NULL THEN coalesce((SELECT jsonb_agg(rw.to_jsonb($1[i]) ORDER BY i) '
         'FROM generate_subscripts($1, 1) AS i), ''[]''::jsonb) ELSE ''null''::jsonb END');
 END $$;
