@@ -80,8 +80,9 @@ CREATE VIEW rw_catalog.rw_table_stats AS
 CREATE VIEW rw_catalog.rw_process_memory AS
     SELECT process, pid, resident_bytes, private_bytes, measured_at FROM engine.process_memory;
 CREATE VIEW rw_catalog.rw_poison_rows AS
-    SELECT p.source_id, o.name AS source_name, p.origin, p.error, p.sqlstate, p.seen_at
-    FROM engine.poison_rows AS p LEFT JOIN engine.objects AS o ON o.id = p.source_id;
+    SELECT p.source_id, coalesce(t.name, o.name) AS source_name, p.origin, p.error, p.sqlstate, p.seen_at
+    FROM engine.poison_rows AS p LEFT JOIN engine.objects AS o ON o.id = p.source_id
+    LEFT JOIN engine.objects AS t ON t.id = (o.body ->> 'feeds')::integer;
 CREATE VIEW rw_catalog.rw_watermarks AS SELECT relation, "column", watermark FROM engine.watermarks();
 CREATE VIEW rw_catalog.rw_barrier AS SELECT epoch, barrier_time, input_rows, previous_ms FROM engine.barrier;
 """

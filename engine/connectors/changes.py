@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 
 from engine.connectors.connect_schema import Meanings, meanings, of_field
+from engine.connectors.external import MessageParsers, Parse, UndecodableError
 from engine.connectors.formats import DEBEZIUM, DEBEZIUM_MONGO
 from engine.connectors.json_values import member
 from engine.connectors.source import SourceSpec
@@ -30,8 +31,13 @@ _OPS: Final = {"r": COMES, "c": COMES, "u": COMES, "d": GOES}
 MISSING: Final = object()
 
 
-def changes_of(spec: SourceSpec) -> Changes:
-    """How this source's messages are read."""
+def changes_of(spec: SourceSpec, external: MessageParsers | None = None) -> Changes:
+    """How this source's messages are read: JSON, or what `external` reads."""
+    if external is not None:
+        if spec.format == DEBEZIUM:
+            ignores_key = spec.handling.get("ignore_key", "").lower() == "true"
+            return _debezium_by(external.value, None if ignores_key else external.key)
+        return _upsert_by(external.value)
     if spec.format == DEBEZIUM:
         ignores_keys = spec.handling.get("ignore_key", "").lower() == "true"
         return partial(_debezium_ignoring_keys if ignores_keys else _debezium, meanings(spec))
@@ -40,9 +46,49 @@ def changes_of(spec: SourceSpec) -> Changes:
     return _upsert
 
 
-def read_changes(read: Changes, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> list[Change]:
-    """The change of each message."""
-    return list(map(read, keys, values))
+def read_changes(
+    read: Changes,
+    keys: Sequence[bytes | None],
+    values: Sequence[bytes | None],
+    reject: Callable[[int, str], None] | None = None,
+) -> list[Change]:
+    """The change of each message; `reject` is told of those that a schema does not fit: their place and the reason."""
+    found: list[Change] = []
+    for index, (key, value) in enumerate(zip(keys, values, strict=True)):
+        try:
+            found.append(read(key, value))
+        except UndecodableError as error:
+            found.append(None)
+            if reject is not None:
+                reject(index, str(error))
+    return found
+
+
+def _upsert_by(parse: Parse) -> Changes:
+    def read(key: bytes | None, value: bytes | None) -> Change:
+        if key is None:
+            raise UndecodableError("no key, which FORMAT UPSERT needs")
+        return (COMES, parse(value)) if value else (GOES, {})
+
+    return read
+
+
+def _debezium_by(parse: Parse, parse_key: Parse | None) -> Changes:
+    """As `_debezium`, of events and keys that a schema reads."""
+
+    def read(key: bytes | None, value: bytes | None) -> Change:
+        if not value:
+            if parse_key is None or key is None:
+                raise UndecodableError("no event, and no key that tells whose row goes")
+            return GOES, parse_key(key)
+        event = parse(value)
+        op = _op(event) if type(event) is dict else None
+        fields = event.get("after" if op == COMES else "before") if op is not None else None
+        if op is None or type(fields) is not dict:
+            raise UndecodableError("no event that changes a row")
+        return op, fields
+
+    return read
 
 
 def _object(text: bytes | None) -> Fields | None:

@@ -1,9 +1,10 @@
 """Messages of one read, decoded into rows column by column: a decoder is compiled once from a source's spec.
 
-Pure: takes confluent_kafka messages (anything with their six accessors), returns a `Decoded`; never raises
-for what a message holds. A message that gives no row (ENCODE JSON: not a JSON object; a change without the key of its
-row) is counted in `skipped`; one without a value gives a row without fields. A value that does not fit its column becomes
-NULL and is counted in `nulled`. Working by column keeps the loops inside list comprehensions; bench/decode.py measures them.
+Takes confluent_kafka messages (anything with their six accessors), returns a `Decoded`; never raises for what a message
+holds. Pure but for schema ids, of which a registry is asked once: TailraceError where that is away. A message that gives no
+row (ENCODE JSON: not a JSON object; a change without the key of its row) is counted in `skipped`; one without a value gives a
+row without fields. A value that does not fit its column becomes NULL and is counted in `nulled`. Working by column keeps the
+loops inside list comprehensions; bench/decode.py measures them.
 Called by the reader's thread and by `read_range`.
 """
 
@@ -20,6 +21,7 @@ import orjson
 from psycopg.types.json import Jsonb
 
 from engine.connectors.changes import MISSING, Changes, changes_of, read_changes
+from engine.connectors.external import ENCODES, MessageParsers, Parse, UndecodableError, message_parsers
 from engine.connectors.formats import PLAIN, Format, delimiter
 from engine.connectors.json_values import (
     UNFIT,
@@ -30,10 +32,12 @@ from engine.connectors.json_values import (
     json_document,
     member,
 )
-from engine.connectors.source import SourceColumn, SourceSpec
+from engine.connectors.source import Reject, SourceColumn, SourceSpec
 from engine.connectors.value_rules import rules_of
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_REASONS: Final = 20
+"""How many messages of one read are told by their reasons; all are counted."""
 _OVERHEAD_BYTES: Final = 64
 """Counted for every message besides its key and value, so that empty messages are not free."""
 
@@ -61,6 +65,8 @@ class Decoded:
     size_bytes: int
     skipped: int = 0
     nulled: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+    """The first of those that are skipped, with their reasons, where the encoding gives reasons."""
 
 
 @dataclass(slots=True)
@@ -73,10 +79,11 @@ class _Records:
     partitions: list[int]
     offsets: list[int]
     values: list[bytes | None]
-    objects: list[dict[str, Any]]
+    objects: list[Any]
     ops: list[int] = field(default_factory=list)
     nulled: int = 0
     rejected: set[int] = field(default_factory=set)
+    rejects: list[Reject] = field(default_factory=list)
 
     def convert(self, values: Sequence[Any], convert: Convert) -> list[object]:
         """Each value converted; None stays None, what is unfit becomes None and is counted."""
@@ -93,9 +100,7 @@ class _Records:
                 self.nulled += 1
         return converted
 
-    def only(
-        self, kept: Sequence[int], objects: list[dict[str, Any]], ops: list[int] | None = None
-    ) -> _Records:
+    def only(self, kept: Sequence[int], objects: list[Any], ops: list[int] | None = None) -> _Records:
         """Those at the places `kept`, which have these objects."""
         return _Records(
             [self.messages[index] for index in kept],
@@ -104,7 +109,13 @@ class _Records:
             [self.values[index] for index in kept],
             objects,
             ops or [],
+            rejects=self.rejects,
         )
+
+    def reject(self, index: int, reason: str) -> None:
+        """The message at this place is none; the first reasons of a read are kept."""
+        if len(self.rejects) < _REASONS:
+            self.rejects.append(Reject(self.partitions[index], self.offsets[index], reason))
 
 
 _Column = Callable[[_Records], Sequence[object]]
@@ -114,8 +125,9 @@ class Decoder:
     """Rows of one source. Not shared between threads."""
 
     def __init__(self, spec: SourceSpec) -> None:
-        self._parse = _parser(spec)
-        self._columns = [_column(column, spec) for column in spec.columns]
+        external = message_parsers(spec) if spec.encode in ENCODES else None
+        self._parse = _parser(spec, external)
+        self._columns = [_column(column, spec, external) for column in spec.columns]
 
     def decode(self, messages: Sequence[Message]) -> Decoded:
         """Decode messages given in the order they were read."""
@@ -135,14 +147,16 @@ class Decoder:
             rows = [rows[index] for index in kept]
             partitions, offsets = [partitions[index] for index in kept], [offsets[index] for index in kept]
         skipped = len(messages) - len(rows)
-        return Decoded(rows, partitions, offsets, after, size_bytes, skipped, records.nulled)
+        return Decoded(rows, partitions, offsets, after, size_bytes, skipped, records.nulled, records.rejects)
 
 
-def _parser(spec: SourceSpec) -> Callable[[_Records], _Records] | None:
+def _parser(spec: SourceSpec, external: MessageParsers | None) -> Callable[[_Records], _Records] | None:
     """What is done with all values of a read at once, before columns are made of them."""
     if spec.format != PLAIN:
-        read = changes_of(spec)
+        read = changes_of(spec, external)
         return lambda records: _changed(records, read)
+    if external is not None:
+        return lambda records: _external(records, external.value)
     if spec.encode == "csv":
         fields = [column.name for column in spec.columns if column.origin == "field"]
         between = delimiter(Format(spec.format, spec.encode, spec.handling))
@@ -152,10 +166,26 @@ def _parser(spec: SourceSpec) -> Callable[[_Records], _Records] | None:
 
 def _changed(records: _Records, read: Changes) -> _Records:
     """Only messages that are changes remain, with what they do and the fields of the row that they do it to."""
-    changes = read_changes(read, [message.key() for message in records.messages], records.values)
+    changes = read_changes(
+        read, [message.key() for message in records.messages], records.values, records.reject
+    )
     kept = [index for index, change in enumerate(changes) if change is not None]
     found = [change for change in changes if change is not None]
     return records.only(kept, [fields for _, fields in found], [op for op, _ in found])
+
+
+def _external(records: _Records, parse: Parse) -> _Records:
+    """Read every value by its schema; a message without one is a row without fields."""
+    objects: list[Any] = []
+    kept = []
+    for index, value in enumerate(records.values):
+        try:
+            objects.append(None if value is None else parse(value))
+        except UndecodableError as error:
+            records.reject(index, str(error))
+        else:
+            kept.append(index)
+    return records.only(kept, objects)
 
 
 def _split(records: _Records, names: Sequence[str], between: str) -> _Records:
@@ -223,8 +253,10 @@ def _plain_json(value: bytes | None) -> Jsonb | None:
     return None if _BEYOND_NUMERIC.search(value) else Jsonb(value, dumps=as_it_is)
 
 
-def _column(column: SourceColumn, spec: SourceSpec) -> _Column:
+def _column(column: SourceColumn, spec: SourceSpec, external: MessageParsers | None) -> _Column:
     if column.origin == "field":
+        if external is not None:
+            return _external_field(column, spec, external)
         if column.name in spec.key:
             return _key_field(column, spec)
         return (lambda records: records.values) if spec.encode == "bytes" else _field(column, spec)
@@ -261,6 +293,31 @@ def _field(column: SourceColumn, spec: SourceSpec) -> _Column:
     def values(records: _Records) -> Sequence[object]:
         found = [fields[name] if name in fields else member(fields, name) for fields in records.objects]
         return records.convert(found, convert)
+
+    return values
+
+
+def _external_field(column: SourceColumn, spec: SourceSpec, external: MessageParsers) -> _Column:
+    """A field of what the schema reads; of the key, as `_key_field`."""
+    get, convert = external.field(column)
+    if column.name not in spec.key:
+        return lambda records: records.convert(
+            [None if each is None else get(each, None) for each in records.objects], convert
+        )
+
+    def values(records: _Records) -> Sequence[object]:
+        found: list[object] = []
+        for index, fields in enumerate(records.objects):
+            value = get(fields, MISSING)
+            try:
+                if value is MISSING:
+                    raise ValueError(column.name)
+                found.append(None if value is None else convert(value))
+            except UNFIT:
+                records.rejected.add(index)
+                records.reject(index, f"no value of the primary key's column {column.name}")
+                found.append(None)
+        return found
 
     return values
 

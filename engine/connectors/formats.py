@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from engine.connectors.registry import STRATEGIES
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 
 PLAIN, UPSERT, DEBEZIUM, DEBEZIUM_MONGO = "plain", "upsert", "debezium", "debezium_mongo"
@@ -26,7 +27,8 @@ _KAFKA: Final[Mapping[str, tuple[str, ...]]] = {
     DEBEZIUM_MONGO: ("json",),
 }
 """What RisingWave reads from Kafka."""
-_READ: Final = ("json", "bytes", "csv")
+_EXTERNAL: Final = ("avro", "protobuf")
+"""Those whose columns a schema outside gives."""
 TIMESTAMPTZ_MODE: Final = "timestamptz.handling.mode"
 TIMESTAMPTZ_MODES: Final = ("guess_number_unit", "milli", "micro", "utc_string", "utc_without_suffix")
 _DELIMITERS: Final = {",": ",", ";": ";", "\t": "\t", "\\t": "\t"}
@@ -35,6 +37,20 @@ _OPTIONS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     (PLAIN, "csv"): ("delimiter", "without_header"),
     (UPSERT, "json"): (TIMESTAMPTZ_MODE,),
     (DEBEZIUM, "json"): (TIMESTAMPTZ_MODE, "ignore_key"),
+}
+_REGISTRY: Final = (
+    "schema.registry",
+    "schema.registry.username",
+    "schema.registry.password",
+    "schema.registry.ca_pem_path",
+    "schema.registry.name.strategy",
+    "schema.location",
+    "message",
+    "key.message",
+)
+_OF_SCHEMA: Final[Mapping[str, tuple[str, ...]]] = {
+    "avro": (*_REGISTRY, "map.handling.mode", "ignore_key", "with_deprecated_file_header"),
+    "protobuf": (*_REGISTRY, "messages_as_jsonb"),
 }
 """The options of ENCODE that are honoured."""
 _MONGO_IDS: Final = ("jsonb", "varchar", "text", "integer", "bigint")
@@ -78,11 +94,64 @@ def check_format(given: Format, connector: str) -> list[str]:
             f"connector {connector} does not support format {shown} with encode {given.encode.capitalize()}",
             hint=f"one of {', '.join(encodes).upper()}",
         )
-    if given.encode not in _READ:
-        raise UnsupportedFeature(
-            given.written, hint=f"produce JSON, and use FORMAT {given.name.upper()} ENCODE JSON"
-        )
+    if given.encode in _EXTERNAL:
+        _check_schema(given)
+        return _unknown(given, _OF_SCHEMA[given.encode])
     return _check_options(given)
+
+
+def _check_schema(given: Format) -> None:
+    """Raises for options of ENCODE AVRO and PROTOBUF that do not go together, in RisingWave's words."""
+    options = given.options
+    example = "schema.registry = 'http://127.0.0.1:8081'"
+    aws = next((o for o in options if o.startswith("aws.")), None)
+    if aws is not None:
+        raise UnsupportedFeature(f"option {aws} of ENCODE", hint=example)
+    if ("schema.registry" in options) == ("schema.location" in options):
+        wrong = "missing either a schema location or a schema registry"
+        if "schema.registry" in options:
+            wrong = "only need either the schema location or the schema registry"
+        raise InvalidStatement(wrong, hint=example)
+    strategy = options.get("schema.registry.name.strategy")
+    if strategy is not None and strategy not in STRATEGIES:
+        raise InvalidStatement(
+            f"expect strategy name in {', '.join(STRATEGIES[:2])} and {STRATEGIES[2]}, but got {strategy}"
+        )
+    if strategy is not None and "schema.registry" not in options:
+        raise InvalidStatement(
+            "schema registry name strategy only works with schema registry enabled", hint=example
+        )
+    if given.encode == "protobuf":
+        if not options.get("message"):
+            raise InvalidStatement("missing field message in options", hint="message = 'package.Message'")
+        if "key.message" in options:
+            raise InvalidStatement(
+                "protobuf key is not supported", hint="leave key.message out: the key is read as bytes"
+            )
+        return
+    if options.get("map.handling.mode", "map") not in ("map", "jsonb"):
+        raise InvalidStatement(
+            f"unrecognized map.handling.mode value {options['map.handling.mode']}", hint="'map' or 'jsonb'"
+        )
+    if "key.message" in options and given.name != DEBEZIUM:
+        raise InvalidStatement(
+            f"unused FORMAT ENCODE option: key.message='{options['key.message']}'",
+            hint="leave it out: the key is read as bytes",
+        )
+    if "schema.location" in options and given.name == DEBEZIUM:
+        raise InvalidStatement("schema location for DEBEZIUM_AVRO row format is not supported", hint=example)
+    if "schema.location" in options and options.get("with_deprecated_file_header") != "true":
+        raise UnsupportedFeature(
+            "avro without schema registry",
+            hint=f"{example}, or with_deprecated_file_header = 'true' for messages that are object container files",
+        )
+
+
+def _unknown(given: Format, known: Sequence[str]) -> list[str]:
+    """A notice about options that nobody knows."""
+    unknown = [o for o in given.options if o not in known]
+    shown = f"{_SHOWN[given.name]} {given.encode.capitalize()}"
+    return [f"Get unknown format_encode_options for {shown}: {','.join(unknown)}"] if unknown else []
 
 
 def _check_options(given: Format) -> list[str]:
@@ -108,9 +177,7 @@ def _check_options(given: Format) -> list[str]:
                 "CSV HEADER is not supported when creating table with Kafka connector",
                 hint="ENCODE CSV (delimiter = ',', without_header = 'true')",
             )
-    unknown = [o for o in given.options if o not in _OPTIONS.get((given.name, given.encode), ())]
-    shown = f"{_SHOWN[given.name]} {given.encode.capitalize()}"
-    return [f"Get unknown format_encode_options for {shown}: {','.join(unknown)}"] if unknown else []
+    return _unknown(given, _OPTIONS.get((given.name, given.encode), ()))
 
 
 def delimiter(given: Format) -> str:

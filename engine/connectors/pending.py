@@ -62,6 +62,7 @@ class Pending:
             batch.rows += part.rows
             batch.skipped += part.skipped
             batch.nulled += part.nulled
+            batch.rejects += part.rejects
             for partition, offset in part.after.items():
                 batch.positions[partition] = Position(topic_id, partition, offset)
             self.rows -= len(part.rows)

@@ -219,7 +219,7 @@ class KafkaReader(ReadsAhead):
             now = time.monotonic()
             if self._unreported and now > self._reported_at + _REPORT_SKIPPED_S:
                 _log.warning(
-                    "source %s: skipped %d messages that are not JSON objects",
+                    "source %s: skipped %d messages that cannot be read",
                     self.spec.name,
                     self._unreported,
                 )

@@ -14,11 +14,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from engine.connectors.external import ENCODES, ExternalSchema
 from engine.connectors.formats import Format
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 
 Composites = Mapping[str, Sequence[tuple[str, str]]]
 """By name of a composite type, its fields' names and types, as `FIELD_TYPES` has them."""
+Maps = Mapping[str, tuple[str, str]]
+"""By name of a map type, the types of its keys and of its values."""
 
 FIELD_TYPES: Final = frozenset(
     {
@@ -149,7 +152,7 @@ class SourceSpec:
     startup: str
     """'earliest', 'latest' or a time in ms since 1970: where a new source starts; resolved once, at creation."""
     encode: str
-    """'json', 'bytes' or 'csv'."""
+    """'json', 'bytes', 'csv', 'avro' or 'protobuf'."""
     columns: tuple[SourceColumn, ...]
     properties: Mapping[str, str]
     """librdkafka properties to set besides the reader's own; a generator's options."""
@@ -163,6 +166,10 @@ class SourceSpec:
     """The options of ENCODE."""
     key: tuple[str, ...] = ()
     """Columns without which a message is none: the primary key of the table that its changes are for."""
+    maps: Maps = field(default_factory=dict)
+    """Of the types that columns have, as `composites`."""
+    schema: ExternalSchema | None = None
+    """What ENCODE AVRO and ENCODE PROTOBUF read by."""
 
     def types(self) -> list[str]:
         """The columns' type names, for psycopg's `Copy.set_types`."""
@@ -191,6 +198,15 @@ class NewGeneration:
     new_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A message of which no row could be made, and why."""
+
+    partition: int
+    offset: int
+    reason: str
+
+
 @dataclass(slots=True)
 class Batch:
     """Rows of one generation of a topic, and where reading stands once they are stored."""
@@ -205,6 +221,8 @@ class Batch:
     """Values that became NULL because they do not fit their column's type."""
     new_generations: list[NewGeneration] = field(default_factory=list)
     """Recorded before the rows: `positions` then holds every partition's start in the new topic."""
+    rejects: list[Reject] = field(default_factory=list)
+    """The first of those that were skipped, with their reasons, where an encoding gives reasons."""
 
 
 def source_spec(
@@ -214,7 +232,9 @@ def source_spec(
     format_: Format,
     *,
     composites: Composites | None = None,
+    maps: Maps | None = None,
     key: Sequence[str] = (),
+    schema: ExternalSchema | None = None,
 ) -> SourceSpec:
     """Check the options of CREATE SOURCE and gather it; `format_` has been checked. Raises InvalidOptionError (22023) or
     UnsupportedFeature (0A000), naming the option.
@@ -246,8 +266,8 @@ def source_spec(
     startup = since or startup
     properties = _properties(given)
     encode = format_.encode
-    composites = composites or {}
-    checked = tuple(_checked(column, encode, composites) for column in columns)
+    composites, maps = composites or {}, maps or {}
+    checked = tuple(_checked(column, encode, composites, maps) for column in columns)
     fields = [column for column in checked if column.origin == "field"]
     if encode == "bytes" and [column.type for column in fields] != ["bytea"]:
         raise InvalidStatement(
@@ -257,7 +277,7 @@ def source_spec(
         )
     return SourceSpec(
         name, topic, bootstrap, startup, encode, checked, properties,
-        composites=composites, format=format_.name, handling=dict(format_.options), key=tuple(key),
+        composites=composites, format=format_.name, handling=dict(format_.options), key=tuple(key), maps=maps, schema=schema,
     )  # fmt: skip
 
 
@@ -303,19 +323,21 @@ def short_type(type_: str) -> str:
     return _SHORT_TYPES.get(type_.lower(), type_.lower())
 
 
-def unfit_type(type_: str, composites: Composites) -> str | None:
-    """The type itself, or one within an array or a struct, that no JSON value is read as; None when all are known."""
+def unfit_type(type_: str, composites: Composites, maps: Maps | None = None) -> str | None:
+    """The type itself, or one within an array, a struct or a map, that no value is read as; None when all are known."""
+    maps = maps or {}
     if type_.endswith("[]"):
-        return unfit_type(type_.removesuffix("[]"), composites)
-    if type_ in composites:
-        return next(filter(None, (unfit_type(kind, composites) for _, kind in composites[type_])), None)
+        return unfit_type(type_.removesuffix("[]"), composites, maps)
+    inner = [kind for _, kind in composites.get(type_, ())] + list(maps.get(type_, ()))
+    if type_ in composites or type_ in maps:
+        return next(filter(None, (unfit_type(kind, composites, maps) for kind in inner)), None)
     return None if type_ in FIELD_TYPES else type_
 
 
-def _checked(column: SourceColumn, encode: str, composites: Composites) -> SourceColumn:
+def _checked(column: SourceColumn, encode: str, composites: Composites, maps: Maps) -> SourceColumn:
     type_ = short_type(column.type)
     if column.origin == "field":
-        if unfit := unfit_type(type_, composites):
+        if unfit := unfit_type(type_, composites, maps if encode in ENCODES else None):
             supported = ", ".join(sorted(FIELD_TYPES))
             hint = f"read it as varchar or jsonb and cast it in a view; supported: {supported}"
             if unfit.startswith("rw.map_"):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from engine.connectors import datagen, kafka, source
+from engine.connectors.external import ExternalSchema
 from engine.connectors.formats import Format
 from engine.connectors.generator import (
     GENERATORS,
@@ -15,7 +16,7 @@ from engine.connectors.generator import (
     generated_spec,
     read_generated,
 )
-from engine.connectors.source import Batch, Composites, Position, SourceColumn, SourceSpec
+from engine.connectors.source import Batch, Composites, Maps, Position, SourceColumn, SourceSpec
 
 
 class Reader(Protocol):
@@ -43,16 +44,20 @@ def source_spec(
     format_: Format | None,
     *,
     composites: Composites | None = None,
+    maps: Maps | None = None,
     key: Sequence[str] = (),
+    schema: ExternalSchema | None = None,
 ) -> SourceSpec:
-    """Check CREATE SOURCE and gather it. `format_` is None where there is none, `key` the columns that a message must have.
-    Raises TailraceError, naming the option.
+    """Check CREATE SOURCE and gather it. `format_` is None where there is none, `key` the columns that a message must have,
+    `schema` what ENCODE AVRO and PROTOBUF read by. Raises TailraceError, naming the option.
     """
     connector = next((v for k, v in options.items() if k.strip().lower() == "connector"), "").lower()
     if connector in GENERATORS:
         name_, encode = (format_.name, format_.encode) if format_ else ("NATIVE", "NATIVE")
         return generated_spec(name, columns, options, name_, encode, composites=composites)
-    return source.source_spec(name, columns, options, format_ or Format(), composites=composites, key=key)
+    return source.source_spec(
+        name, columns, options, format_ or Format(), composites=composites, maps=maps, key=key, schema=schema
+    )
 
 
 def start_positions(spec: SourceSpec) -> dict[int, Position]:

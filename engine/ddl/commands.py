@@ -22,6 +22,7 @@ from engine.ddl.create_table import create_table
 from engine.ddl.create_view import create_materialized_view, create_view, is_materialized
 from engine.ddl.drop import drop
 from engine.ddl.explain import explain_create
+from engine.ddl.external_columns import with_external_columns
 from engine.ddl.filling import Filling
 from engine.ddl.grant import grant
 from engine.ddl.index_words import without_distribution
@@ -58,7 +59,9 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
     is kept of it.
     """
     start = _LEADING.match(context.text)
-    text = context.text = context.text[start.end() if start else 0 :]
+    context.text = context.text[start.end() if start else 0 :]
+    context = with_external_columns(context)
+    text = context.text
     explain = _EXPLAIN.match(text)
     statement = text[explain.end() :] if explain else text
     sink, in_words = is_create_sink(statement), _IN_WORDS.match(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from sqlglot import exp
 from engine.catalog.objects import PUBLIC, Catalog, CatalogObject, insert
 from engine.compile.describe import environment
 from engine.compile.relations import Environment
+from engine.connectors.external import ExternalSchema
 from engine.ddl.parallelism import recorded
 from tailrace.errors import DuplicateObject, PermissionDenied, UndefinedObject, UnsupportedFeature
 from tailrace.sql.names import ObjectName, folded, qualify
@@ -57,6 +58,8 @@ class DdlContext:
     settle: Callable[[Iterable[CatalogObject]], None] = lambda _items: None
     search_path: Sequence[str] = SEARCH_PATH
     settings: Mapping[str, str] = field(default_factory=dict)
+    schemas: dict[Hashable, ExternalSchema] = field(default_factory=dict)
+    """What registries have answered to this statement, so that it sees one version of each schema."""
 
     @property
     def environment(self) -> Environment:

@@ -22,7 +22,7 @@ from engine.connectors.sink_files import check_directory
 from engine.connectors.sink_json import check_types
 from engine.connectors.sink_kafka import check_client, check_topic
 from engine.connectors.source import Composites
-from engine.ddl.composites import composites_of
+from engine.ddl.composites import composed_of
 from engine.ddl.context import DdlContext, Reply
 from engine.ddl.create_function import inline_functions
 from engine.ddl.create_view import let_clean, let_close
@@ -60,7 +60,7 @@ def create_sink(
         raise serverless_refused("sinks are filled here")
     values, _, secrets = resolved(context, statement.options)
     visible = tuple(c for c in operator.visible if c.name != op)
-    composites = composites_of(context.connection, [c.type for c in visible], shorten=False)
+    composites = composed_of(context.connection, [c.type for c in visible], shorten=False).composites
     written = replace(statement, options=values)
     spec = sink_spec(written, visible, append_only=operator.append_only, composites=composites)
     into: dict[str, Any] | None = None

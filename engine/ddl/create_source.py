@@ -17,13 +17,15 @@ from engine.compile.builder import ProgramBuilder
 from engine.compile.expressions import soften
 from engine.compile.program import Program, delta_name, temporary_table
 from engine.compile.relations import describe_over
+from engine.connectors.external import ExternalSchema
 from engine.connectors.formats import Format, check_format, check_source
 from engine.connectors.source import Position, SourceColumn, SourceSpec, short_type
 from engine.connectors.sources import idle_options, source_spec, start_positions
-from engine.ddl.composites import composites_of
+from engine.ddl.composites import composed_of
 from engine.ddl.context import DdlContext, Reply, readers
 from engine.ddl.create_table import ROW_ID
 from engine.ddl.default_rights import give_defaults
+from engine.ddl.external_columns import check_columns, schema_of
 from engine.ddl.names import column_definition, object_name, options, refusal
 from engine.ddl.secret_options import USED, resolved
 from engine.ddl.source_format import connector_of, format_of, included_columns
@@ -121,8 +123,13 @@ def source_body(
     place = {column: at for at, column in enumerate(order)}
     physical = tuple(sorted(physical, key=lambda c: place.get(c.name, len(place))))
     values, with_options, secrets = resolved(context, options(tree))
-    composites = composites_of(context.connection, [column.type for column in physical])
-    spec = source_spec(name, physical, values, format_, composites=composites, key=key)
+    schema, format_, of_schema = schema_of(context, tree, format_)
+    if schema is not None and format_ is not None:
+        check_columns(format_, schema, physical)
+    types = composed_of(context.connection, [column.type for column in physical])
+    spec = source_spec(
+        name, physical, values, format_, composites=types.composites, maps=types.maps, key=key, schema=schema
+    )
     columns, program = (*_input_columns(physical, spec.encode), ROW_ID), None
     if generated or watermark:
         partition = next(c.name for c in physical if _numbers_partitions(c)) if watermark else ""
@@ -141,7 +148,7 @@ def source_body(
         "spec": {**asdict(spec), "properties": dict(spec.properties), "handling": dict(spec.handling)},
         **_shown(format_),
         "program": program.to_json() if program else None,
-        **({USED: secrets} if secrets else {}),
+        **({USED: used} if (used := sorted({*secrets, *of_schema})) else {}),
         "watermarks": _watermark_of(id_, columns, watermark[0]) if watermark else {},
     }
     return spec, program, body
@@ -169,8 +176,13 @@ def start_of(source: CatalogObject) -> dict[int, Position]:
 def spec_of(source: CatalogObject) -> SourceSpec:
     """The reader's settings of a catalogued source."""
     value = source.body["spec"]
-    columns = tuple(SourceColumn(**c) for c in value["columns"])
-    return SourceSpec(**{**value, "columns": columns, "key": tuple(value.get("key", ()))})
+    changed = {
+        "columns": tuple(SourceColumn(**c) for c in value["columns"]),
+        "key": tuple(value.get("key", ())),
+        "maps": {name: (key, of) for name, (key, of) in value.get("maps", {}).items()},
+        "schema": ExternalSchema.from_json(value.get("schema")),
+    }
+    return SourceSpec(**{**value, **changed})
 
 
 def input_name(source: CatalogObject) -> str:

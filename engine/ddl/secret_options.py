@@ -22,16 +22,18 @@ CONNECTION = "connection"
 
 
 def resolved(
-    context: DdlContext, options: Mapping[str, str]
+    context: DdlContext, options: Mapping[str, str], *, kind: str | None = None
 ) -> tuple[dict[str, str], dict[str, str], list[int]]:
-    """Options with the secrets' values, options as clients may see them, and the ids of the secrets.
+    """Options with the secrets' values, options as clients may see them, and the ids of the secrets. `kind` is the type of
+    connection that they may name, by default the connector.
 
     Raises UndefinedObject, or PermissionDenied for another user's secret.
     """
     ids = []
     reference = options.get(CONNECTION)
     if reference is not None:
-        connection, options = _with_connection(context, reference, options)
+        connector = options.get("connector", "").lower() if kind is None else kind
+        connection, options = _with_connection(context, reference, options, connector)
         ids.append(connection.id)
     values, shown = dict(options), dict(options)
     for key, value in options.items():
@@ -46,14 +48,14 @@ def resolved(
 
 
 def _with_connection(
-    context: DdlContext, reference: str, options: Mapping[str, str]
+    context: DdlContext, reference: str, options: Mapping[str, str], connector: str
 ) -> tuple[CatalogObject, dict[str, str]]:
     """The connection that options name, and the options with its own in their place."""
     words = Words(reference)
     name = words.qualified_name().object
     words.end()
     found = find_connection(context, name)
-    connector, kind = options.get("connector", "").lower(), found.body["options"]["type"]
+    kind = found.body["options"]["type"]
     if connector != kind:
         raise InvalidStatement(
             f"Connector {connector} and connection type {kind} are not compatible",

@@ -34,8 +34,8 @@ def copy_rows(
     connection: Connection, source: CatalogObject, spec: SourceSpec, rows: Sequence[tuple[Any, ...]]
 ) -> None:
     """COPY decoded messages into the source's input."""
-    if spec.composites:
-        register(connection, spec.composites)
+    if spec.composites or spec.maps:
+        register(connection, spec)
     columns = names([c.name for c in spec.columns])
     statement = f"COPY {sources.input_name(source)} ({columns}) FROM STDIN (FORMAT BINARY)"
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
@@ -120,6 +120,14 @@ def record_positions(connection: Connection, batches: Mapping[int, Batch]) -> No
                     "INSERT INTO engine.source_skipped AS s VALUES (%s, %s) ON CONFLICT (source_id) DO UPDATE "
                     "SET messages = s.messages + EXCLUDED.messages",
                     (source_id, batch.skipped),
+                )
+            if batch.rejects:
+                cursor.executemany(
+                    "INSERT INTO engine.poison_rows (source_id, origin, error, sqlstate) VALUES (%s, %s, %s, '22P03')",
+                    [
+                        (source_id, f"partition {r.partition}, offset {r.offset}", r.reason)
+                        for r in batch.rejects
+                    ],
                 )
             cursor.executemany(
                 "INSERT INTO engine.source_positions VALUES (%s, %s, %s, %s) ON CONFLICT (source_id, partition) "

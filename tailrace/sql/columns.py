@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from sqlglot.tokenizer_core import Token, TokenType
 
@@ -73,7 +73,7 @@ def _with_elements(definition: str, changed: Callable[[list[Token]], str | None]
     opened, closed = _list(tokens)
     listed = tokens[opened + 1 : closed]
     elements: list[list[Token]] = [[]]
-    for token, depth in zip(listed, _depths(listed), strict=True):
+    for token, depth in zip(listed, depths(listed), strict=True):
         if token.token_type is TokenType.COMMA and not depth:
             elements.append([])
         else:
@@ -83,7 +83,7 @@ def _with_elements(definition: str, changed: Callable[[list[Token]], str | None]
     return f"{definition[: tokens[opened].end + 1]}{', '.join(kept)}{definition[tokens[closed].start :]}"
 
 
-def _depths(tokens: list[Token]) -> Iterator[int]:
+def depths(tokens: Sequence[Token]) -> Iterator[int]:
     """How deep in brackets each token stands, closing ones outside; `<` is a bracket behind STRUCT only."""
     depth = angles = 0
     for at, token in enumerate(tokens):
@@ -98,11 +98,9 @@ def _depths(tokens: list[Token]) -> Iterator[int]:
 
 def _behind_type(element: list[Token]) -> int:
     """The index of what follows the type of a column, which is its second token and what belongs to that."""
-    depths = list(_depths(element))
+    found = list(depths(element))
     words = [t.text.upper() for t in element]
-    return next(
-        (i for i in range(2, len(element)) if words[i] in _AFTER_TYPE and not depths[i]), len(element)
-    )
+    return next((i for i in range(2, len(element)) if words[i] in _AFTER_TYPE and not found[i]), len(element))
 
 
 def _name(token: Token) -> str:

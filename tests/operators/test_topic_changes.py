@@ -237,7 +237,7 @@ _FORMATS = {
         ("CREATE TABLE x (_id date, payload jsonb) {mongo}", "42601", "the `_id` column"),
         ("CREATE TABLE x (id int) {w} FORMAT UPSERT ENCODE CSV", "42601", "does not support format Upsert with encode Csv"),
         ("CREATE TABLE x (id int) {w} FORMAT MAXWELL ENCODE JSON", "42601", "does not support format Maxwell"),
-        ("CREATE TABLE x (id int) {w} FORMAT UPSERT ENCODE AVRO (schema.registry = 'x')", "0A000", "FORMAT UPSERT ENCODE AVRO"),
+        ("CREATE TABLE x (id int) {w} FORMAT UPSERT ENCODE AVRO (schema.registry = 'x')", "42601", "no valid url provided"),
         ("CREATE TABLE x (id int) {plain} (timestamptz.handling.mode = 'mili')", "42601", "unrecognized"),
         ("CREATE TABLE x (id int) {w} FORMAT PLAIN ENCODE CSV (delimiter = ',')", "42601", "CSV HEADER is not supported"),
         ("CREATE TABLE x (id int) {w} FORMAT PLAIN ENCODE CSV (delimiter = '|', without_header = true)", "42601", "should be"),

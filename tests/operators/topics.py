@@ -32,7 +32,8 @@ def produce(engine: FlowUnderTest, name: str, messages: Sequence[Recorded]) -> N
     decoded = Decoder(engine.flow.spec(source.id)).decode(messages)
     at = engine.flow.positions(source.id)[0]
     moved = Position(at.topic_id, 0, at.offset + len(messages))
-    engine.flow.barrier({source.id: Batch(decoded.rows, {0: moved}, decoded.skipped, decoded.nulled)})
+    batch = Batch(decoded.rows, {0: moved}, decoded.skipped, decoded.nulled, rejects=decoded.rejects)
+    engine.flow.barrier({source.id: batch})
     settle(engine)
 
 

@@ -16,7 +16,7 @@ from engine.connectors.decode import Decoder
 from engine.connectors.formats import Format
 from engine.connectors.intervals import teach_intervals
 from engine.connectors.source import FIELD_TYPES, SourceColumn, source_spec
-from engine.ddl.composites import composites_of, register
+from engine.ddl.composites import composed_of, register
 from tests.unit.connectors.messages import OPTIONS, Recorded, source
 from tests.unit.connectors.test_decode import FITS, NOT_OBJECTS, UNFIT
 
@@ -134,7 +134,7 @@ def test_structs_and_arrays_are_read_from_objects_and_lists(connection: psycopg.
     connection.execute("CREATE TYPE rw.place AS (x integer, city varchar)")
     connection.execute("CREATE TYPE rw.event AS (id bigint, at timestamptz, place rw.place, tags varchar[])")
     types = {"e": "rw.event", "n": "integer[]", "many": "rw.place[]"}
-    composites = composites_of(connection, types.values())
+    composites = composed_of(connection, types.values()).composites
     assert composites["rw.place"] == (("x", "integer"), ("city", "varchar"))
     spec = source_spec(
         "s",
@@ -150,7 +150,7 @@ def test_structs_and_arrays_are_read_from_objects_and_lists(connection: psycopg.
     ]
     decoded = Decoder(spec).decode([Recorded(each, n) for n, each in enumerate(rows)])
     assert decoded.nulled == 3
-    register(connection, spec.composites)
+    register(connection, spec)
     connection.execute("CREATE TEMP TABLE t (e rw.event, n integer[], many rw.place[])")
     with connection.cursor() as cursor:
         with cursor.copy("COPY t FROM STDIN (FORMAT binary)") as copy:

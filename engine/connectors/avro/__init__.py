@@ -1,0 +1,1 @@
+"""ENCODE AVRO: an Avro schema's columns, and messages into values. Loaded only where a source or sink has it."""
