@@ -14,8 +14,8 @@ from tests.support.engine import running_engine
 from tests.support.postgres import PostgresServer, fresh_database, running_postgres
 
 LONGEST = (
-    "e2e/test_up.py", "operators/test_plans.py", "e2e/test_migrations.py", "chaos/test_chaos.py", "e2e/test_loader.py",
-    "e2e/test_backup.py", "e2e/test_delivery.py", "broker/test_durability.py", "broker/test_groups.py",
+    "operators/test_histories.py", "e2e/test_up.py", "operators/test_plans.py", "e2e/test_migrations.py", "chaos/test_chaos.py",
+    "e2e/test_loader.py", "e2e/test_backup.py", "e2e/test_delivery.py", "broker/test_durability.py", "broker/test_groups.py",
     "e2e/test_supervisor.py", "slt/test_cases.py", "e2e/test_kafka_reader.py", "app/test_browser.py",
 )  # fmt: skip
 """Files that take long, the longest first."""
