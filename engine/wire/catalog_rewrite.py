@@ -109,14 +109,16 @@ _INFORMATION = {
 """Relations of information_schema; PostgreSQL's own list what a role has rights on, the tables behind relations included."""
 _VERSION_CALL = f"(SELECT version FROM (VALUES ('{_VERSION}'::text)) AS v (version))"  # noqa: S608 - a constant
 
-# An index lies in a schema that is not searched, and a view's text is about storage. {0} is the first argument, as written,
+# An index lies in a schema that is not searched, rw_catalog has ids of its own, and a view's text is about storage. {0} is the first argument, as written,
 # {1} the others with the comma before them;
 # names that start with _shown cannot hide what it refers to.
 _CALLS = {
     "pg_table_is_visible": (
         "(pg_catalog.pg_table_is_visible({0}) OR EXISTS (SELECT FROM rw_catalog.pg_class AS _shown WHERE"
         " _shown.oid = {0} AND _shown.relkind = 'i'"
-        " AND _shown.relnamespace::regnamespace::name = ANY (pg_catalog.current_schemas(true))))"
+        " AND _shown.relnamespace::regnamespace::name = ANY (pg_catalog.current_schemas(true)))"
+        " OR EXISTS (SELECT FROM rw_catalog.rw_relations AS _shown WHERE _shown.id::bigint = ({0})::bigint"
+        " AND _shown.schema_id::oid::regnamespace::name = ANY (pg_catalog.current_schemas(true))))"
     ),
     "pg_get_userbyid": "rw_catalog._owner_name(({0})::oid::integer)::name",
     "pg_get_viewdef": (

@@ -74,7 +74,6 @@ _REFUSED = {
     "SAVEPOINT": "there are no read-write transactions",
     "SECURITY": None,
     "TRUNCATE": "DELETE FROM the table, without WHERE",
-    "UNLISTEN": None,
     "USE": "connect to the database that is wanted",
     "VACUUM": "the engine cleans up after itself",
 }
@@ -315,6 +314,11 @@ def not_in_transaction(plan: Forward | ColumnsQuery | Command | CopyIn, failed: 
     return None
 
 
+def _unlisten(sql: str) -> Command:
+    """Nobody listens, as there is no LISTEN; asyncpg says it whenever a connection goes back to its pool."""
+    return NoOperation("UNLISTEN")
+
+
 _PLANS = {
     "ABORT": _end,
     "BEGIN": _begin,
@@ -336,4 +340,5 @@ _PLANS = {
     "SET": plan_set,
     "SHOW": plan_show,
     "START": _begin,
+    "UNLISTEN": _unlisten,
 }

@@ -11,6 +11,7 @@ from tailrace.sql.aggregate_calls import aggregate_calls
 from tailrace.sql.asof import expand_asof
 from tailrace.sql.dialect import parse_statement
 from tailrace.sql.full_joins import comparable_full_joins
+from tailrace.sql.group_names import qualified_groups
 from tailrace.sql.grouping import without_empty_groups
 from tailrace.sql.sessions import expand_sessions
 from tailrace.sql.spelling import renamed, respelled
@@ -29,7 +30,7 @@ def to_postgres(sql: str) -> str:
 
     Raises UnsupportedFeature for what cannot run ad hoc, InvalidStatement for what is malformed.
     """
-    sql = without_empty_groups(comparable_full_joins(aggregate_calls(respelled(sql))))
+    sql = qualified_groups(without_empty_groups(comparable_full_joins(aggregate_calls(respelled(sql)))))
     if not _SPECIAL.search(sql):
         return renamed(sql)
     tree = parse_statement(sql)

@@ -179,7 +179,10 @@ def wait_until(
         if code is not None:
             raise component.failure(f"the {component.name} ended with code {code} before {what}")
         if clock() > until:
-            raise component.failure(f"the {component.name} is not ready after {timeout_s:g} s: no {what}")
+            raise component.failure(
+                f"the {component.name} is not ready after {timeout_s:g} s",
+                hint="its log says how far it came; if this machine is only busy, start again: nothing is lost",
+            )
         if cancelled():
             raise component.failure(f"stopped while waiting for the {component.name}")
         time.sleep(0.02)

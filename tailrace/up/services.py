@@ -31,7 +31,7 @@ from tailrace.up.snapshot import ComponentState
 BACK_OFF_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0)
 STEADY_S: Final = 30.0
 """A component that stayed up this long starts again without waiting."""
-START_S: Final = 60.0
+START_S: Final = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class Services:
             lambda: self._engine_url is not None,
             engine,
             timeout_s=START_S,
-            what="its ready line",
+            what="it was ready",
             cancelled=lambda: self.stopping,
         )
         self._note_up(engine)
@@ -175,7 +175,7 @@ class Services:
             lambda: bool(self.freshness),
             self.monitor,
             timeout_s=START_S,
-            what="its first line",
+            what="it was ready",
             cancelled=lambda: self.stopping,
         )
         self._note_up(self.monitor)
