@@ -22,6 +22,7 @@ from engine.wire.completion import Completion
 from engine.wire.copy_rows import CopyRows
 from engine.wire.cursors import Cursors
 from engine.wire.exchange import Exchange
+from engine.wire.own_database import without_database
 from engine.wire.plans import ColumnsQuery, Command, CopyIn, Forward, RowIdQuery
 from engine.wire.prepared import Portal, Prepared
 from engine.wire.query_text import decode_text, statements, without_end
@@ -173,6 +174,9 @@ class Session:
         self.held = True
         self._rim.run(work)
 
+    def _own(self, sql: str) -> str:
+        return without_database(sql, self._context.database)
+
     # Simple query protocol
 
     def _query(self, body: bytes) -> Outcome:
@@ -181,7 +185,7 @@ class Session:
         try:
             parts = statements(decode_text(body[:-1]))
             if len(parts) == 1 and not self.replies.track_writes:
-                plan = self._cursors.resolve(classify(parts[0]))
+                plan = self._cursors.resolve(classify(self._own(parts[0])))
                 self._check_read_only(plan)
                 if self._completion.is_complete(plan) and not plan.types:
                     return self._forward_query(plan)
@@ -213,7 +217,7 @@ class Session:
         """Run the statements of a query string one by one, up to the first error, and say ready."""
         try:
             for sql in parts:
-                plan = self._cursors.resolve(classify(sql))
+                plan = self._cursors.resolve(classify(self._own(sql)))
                 self._check_read_only(plan)
                 if isinstance(plan, CopyIn):
                     if await self._copy_in(plan):
@@ -240,7 +244,7 @@ class Session:
         name, after = protocol.take_cstring(body)
         text, after = protocol.take_cstring(body, after)
         try:
-            plan = self._cursors.resolve(classify(without_end(decode_text(text))))
+            plan = self._cursors.resolve(classify(self._own(without_end(decode_text(text)))))
             self._check_read_only(plan)
         except TailraceError as error:
             return self._refuse(error)
