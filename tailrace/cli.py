@@ -456,6 +456,12 @@ def main() -> None:
         errors.print("stopped", style="dim")
         raise SystemExit(130) from None
     except Exception as error:
+        from tailrace.refusals import refusal
+
+        known = refusal(error)
+        if known is not None:
+            show_error(errors, known)
+            raise SystemExit(1) from None
         logging.exception("unexpected error")
         show_error(
             errors,

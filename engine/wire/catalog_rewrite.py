@@ -109,9 +109,9 @@ _INFORMATION = {
 """Relations of information_schema; PostgreSQL's own list what a role has rights on, the tables behind relations included."""
 _VERSION_CALL = f"(SELECT version FROM (VALUES ('{_VERSION}'::text)) AS v (version))"  # noqa: S608 - a constant
 
-# An index lies in a schema that is not searched, rw_catalog has ids of its own, and a view's text is about storage. {0} is the first argument, as written,
-# {1} the others with the comma before them;
-# names that start with _shown cannot hide what it refers to.
+# An index lies in a schema that is not searched, rw_catalog has ids of its own, and a view's text is about storage. {0} is the
+# first argument, as written, {1} the others with the comma before them; names that start with _shown cannot hide what it
+# refers to.
 _CALLS = {
     "pg_table_is_visible": (
         "(pg_catalog.pg_table_is_visible({0}) OR EXISTS (SELECT FROM rw_catalog.pg_class AS _shown WHERE"

@@ -27,6 +27,7 @@ from engine.wire.plans import (
     FlowCommand,
     Flush,
     Forward,
+    NoOperation,
     RowIdQuery,
 )
 from engine.wire.protocol import Column

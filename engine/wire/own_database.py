@@ -1,7 +1,7 @@
 """Names that begin with the session's own database, `dev.public.t`, as dbt and other tools write them. Pure.
 
-RisingWave and PostgreSQL take them for `public.t`; here they are made that before anything else looks at a statement. Names of other
-databases are left, and refused by whoever finds them. Called by `engine.wire.session` for each statement.
+RisingWave and PostgreSQL take them for `public.t`; here they are made that before anything else looks at a statement. Names of
+other databases are left, and refused by whoever finds them. Called by `engine.wire.session` for each statement.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from engine.wire.tokens import Token, tokens
 
 _BEFORE = frozenset(
-    "FROM JOIN INTO UPDATE TABLE VIEW INDEX SOURCE SINK SUBSCRIPTION FUNCTION SECRET CONNECTION EXISTS ON ONLY FOR DESCRIBE".split()
+    "FROM JOIN INTO UPDATE TABLE VIEW INDEX SOURCE SINK SUBSCRIPTION FUNCTION SECRET CONNECTION EXISTS ON ONLY FOR "
+    "DESCRIBE".split()
 )
 _WINDOWS = frozenset({"TUMBLE", "HOP", "GAP_FILL"})
 
@@ -32,7 +33,13 @@ def without_database(sql: str, database: str) -> str:
 def _leads(found: list[Token], index: int, database: str) -> bool:
     """Whether a name of three parts begins at `index`, where a relation is named, and its first part is the database."""
     first, dot, schema, second_dot, name = found[index : index + 5]
-    if first.name != database or dot.text != "." or second_dot.text != "." or schema.name is None or name.name is None:
+    if (
+        first.name != database
+        or dot.text != "."
+        or second_dot.text != "."
+        or schema.name is None
+        or name.name is None
+    ):
         return False
     before = [token.word or token.text for token in found[max(index - 2, 0) : index]]
     if not before:

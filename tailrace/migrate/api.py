@@ -30,6 +30,7 @@ from tailrace.migrate.environment import (
 from tailrace.migrate.errors import MigrationFailedError, MigrationInvalidError
 from tailrace.migrate.progress import OnProgress
 from tailrace.migrate.steps import Step
+from tailrace.refusals import refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +145,13 @@ def _walk(deployment: Deployment, revision: str, *, up: bool, directory: Path | 
 
 def _unreachable(sql_url: str, error: sqlalchemy.exc.OperationalError) -> MigrationFailedError:
     where = sqlalchemy.make_url(sql_url).render_as_string(hide_password=True)
-    reason = str(error.orig).strip() if error.orig else str(error)
+    known = refusal(error)
+    reason = known.message if known else str(error)
     return MigrationFailedError(
         f"no database session at {where}: {reason}",
-        sqlstate="08001",
-        hint="start it with `tailrace up`, or set TAILRACE_SQL_URL",
+        sqlstate=known.sqlstate if known else "08001",
+        detail=known.detail if known else None,
+        hint=known.hint if known else None,
     )
 
 

@@ -1,7 +1,7 @@
 """GROUP BY name where several relations have a column of that name, and the select list says which is meant.
 
-RisingWave takes a name that is ambiguous among the columns for that of an output column; PostgreSQL refuses it. Works on the text, at
-the places where the parser found the names; called by `to_postgres`. No I/O.
+RisingWave takes a name that is ambiguous among the columns for that of an output column; PostgreSQL refuses it. Works on the
+text, at the places where the parser found the names; called by `to_postgres`. No I/O.
 """
 
 from __future__ import annotations
@@ -54,11 +54,20 @@ def _edits(sql: str, select: exp.Select) -> list[tuple[int, int, str]]:
             columns.setdefault(folded(named), []).append(item.unalias())
     edits = []
     for written in group.expressions:
-        if not isinstance(written, exp.Column) or written.table or not isinstance(written.this, exp.Identifier):
+        if (
+            not isinstance(written, exp.Column)
+            or written.table
+            or not isinstance(written.this, exp.Identifier)
+        ):
             continue
         name = folded(written.this)
         meant = columns.get(name, [])
-        if len(meant) == 1 and isinstance(meant[0], exp.Column) and meant[0].table and folded(meant[0].this) == name:
+        if (
+            len(meant) == 1
+            and isinstance(meant[0], exp.Column)
+            and meant[0].table
+            and folded(meant[0].this) == name
+        ):
             places = [part.meta for part in (*meant[0].parts, written.this)]
             if all("start" in place for place in places):
                 text = sql[places[0]["start"] : places[-2]["end"] + 1]

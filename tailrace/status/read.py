@@ -15,7 +15,7 @@ from typing import Any, Final, LiteralString, TypeVar
 import psycopg
 from psycopg.rows import args_row
 
-from tailrace.errors import TailraceError
+from tailrace.refusals import refusal
 
 Row = TypeVar("Row")
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -116,17 +116,12 @@ class Status:
 
 
 def read_status(url: str) -> Status:
-    """Ask everything once. Raises TailraceError when nobody answers."""
+    """Ask everything once. Raises TailraceError when nobody answers, or lets us in."""
     try:
         with psycopg.connect(url, autocommit=True, prepare_threshold=None, connect_timeout=5) as connection:
             return _read(connection)
-    except psycopg.OperationalError as error:
-        raise TailraceError(
-            "the SQL side does not answer",
-            sqlstate="08001",
-            detail=str(error).strip(),
-            hint="start it (tailrace up), or give its address with --sql-url",
-        ) from error
+    except psycopg.Error as error:
+        raise refusal(error) or error from error
 
 
 def _read(connection: Connection) -> Status:

@@ -66,7 +66,10 @@ def _head(status: Status) -> RenderableType:
 def _table(title: str, *columns: str, left: int = 1) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number < left else "right", no_wrap=True)
+        if number < left:  # names may take two lines; figures that are cut are none
+            table.add_column(column, overflow="fold")
+        else:
+            table.add_column(column, justify="right", no_wrap=True, min_width=len(column) + 2)
     return table
 
 

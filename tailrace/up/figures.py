@@ -18,6 +18,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from tailrace.refusals import refusal
 from tailrace.up.errors import UpError
 from tailrace.verify.matching import Anomaly
 from tailrace.verify.reconcile import Counts
@@ -26,7 +27,11 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 STAGES: Final = "SELECT stage, rows FROM pipeline_counts"
 REASONS: Final = "SELECT reject_reason, messages FROM reject_counts"
-VIEWS: Final = "SELECT name FROM rw_catalog.rw_materialized_views ORDER BY name"
+VIEWS: Final = (
+    "SELECT v.name FROM rw_catalog.rw_materialized_views AS v JOIN rw_catalog.rw_schemas AS s ON s.id = v.schema_id "
+    "WHERE s.name = 'public' ORDER BY v.name"
+)
+"""Those of the product's schema: whoever makes others beside it need not put them there."""
 NEWEST: Final = """
     SELECT rule, device_id, metric, ts, value, detail
     FROM anomalies ORDER BY detected_at DESC, anomaly_id LIMIT 8
@@ -34,6 +39,8 @@ NEWEST: Final = """
 ALERTED: Final = "SELECT anomaly_id, rule, device_id, metric, ts, detected_at, value, detail FROM anomalies"
 SINCE: Final = "SELECT rule, device_id, metric, ts FROM anomalies WHERE ts >= %s"
 OFFSETS: Final = "SELECT kafka_partition, last_offset FROM ingest_lag"
+_FINAL: Final = ("28P01", "42501", "3D000")
+"""Refusals that stay when the engine is asked again."""
 POLL_S: Final = 0.4
 ANOMALIES_EVERY: Final = 3
 """Every how many polls of the counts the newest anomalies are read: they need a sort."""
@@ -51,11 +58,12 @@ def connect_patiently(url: str, *, timeout_s: float = 20.0) -> Connection:
         try:
             return connect(url)
         except psycopg.OperationalError as error:
-            if time.monotonic() > until:
+            known = refusal(error)
+            if time.monotonic() > until or (known is not None and known.sqlstate in _FINAL):
                 raise UpError(
-                    "the SQL side does not answer",
-                    detail=str(error).strip(),
-                    hint="start it, or give its address with --sql-url",
+                    known.message if known else "the SQL side does not answer",
+                    detail=known.detail if known else str(error),
+                    hint=known.hint if known else None,
                 ) from error
             time.sleep(0.1)
 

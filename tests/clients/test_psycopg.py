@@ -287,3 +287,27 @@ def test_a_role_that_may_only_read(catalog: Relay) -> None:
         with pytest.raises(errors.InsufficientPrivilege, match="may only read"):
             connection.execute("DROP TABLE devices")
     assert not catalog.flow.requests
+
+
+def test_names_that_begin_with_the_database(catalog: Relay, flow: FakeFlow) -> None:
+    with psycopg.connect(catalog.url, autocommit=True) as connection:
+        name = f'"{catalog.database}"."public"."devices"'
+        connection.execute(f"INSERT INTO {name} VALUES ('own', 1)")
+        assert connection.execute(f"SELECT device_id FROM {name}").fetchall() == [("own",)]
+        connection.execute(f"CREATE VIEW {catalog.database}.public.v AS SELECT * FROM {name}")
+        assert flow.requests[-1]["sql"] == 'CREATE VIEW public.v AS SELECT * FROM "public"."devices"'
+        connection.execute("DROP VIEW other.public.v")
+        assert flow.requests[-1]["sql"] == "DROP VIEW other.public.v"
+
+
+def test_what_pools_and_adapters_say(catalog: Relay) -> None:
+    with psycopg.connect(catalog.url, autocommit=True) as connection:
+        for statement in ("UNLISTEN *", "CLOSE ALL", "RESET ALL", "SELECT pg_advisory_unlock_all()"):
+            connection.execute(statement)
+        visible = "SELECT name FROM rw_catalog.rw_relations AS r WHERE pg_table_is_visible(r.id) AND r.name = 'devices'"
+        assert connection.execute(visible).fetchall() == [("devices",)]
+        ambiguous = (
+            "SELECT r.name, s.name AS schema FROM rw_relations AS r JOIN rw_schemas AS s ON s.id = r.schema_id "
+            "WHERE r.name = 'devices' GROUP BY name, schema"
+        )
+        assert connection.execute(ambiguous).fetchall() == [("devices", "public")]
