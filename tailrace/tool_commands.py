@@ -144,8 +144,69 @@ def _outside(paths: list[Path], folder: Path) -> list[Path]:
     return [path for path in paths if not path.resolve().is_relative_to(folder.resolve())]
 
 
+_TEST_EXAMPLES = _examples(
+    ("tailrace test", "all cases of the project, tests/sql, on an engine of their own"),
+    ("tailrace test tests/sql/readings.yaml -k late", "one file, the cases whose name holds a word"),
+    (
+        "tailrace test --sql-url postgresql://root@127.0.0.1:4566/dev --junit report.xml",
+        "in CI, on RisingWave",
+    ),
+)
+
+
+def test(  # noqa: PLR0917 (every one is a named option)
+    paths: Annotated[list[Path] | None, typer.Argument(help="Case files or folders of them.")] = None,
+    keyword: Annotated[
+        str | None, typer.Option("-k", metavar="TEXT", help="Only cases whose view or name holds this.")
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit's XML, for CI.")
+    ] = None,
+    fail_fast: Annotated[bool, typer.Option("-x", "--fail-fast", help="Stop at the first failure.")] = False,
+    sql_url: Annotated[
+        str | None,
+        typer.Option(
+            "--sql-url", metavar="URL", help="Use a database made for this on a running engine or RisingWave."
+        ),
+    ] = None,
+    project: ProjectDirectory = None,
+) -> None:
+    """Test views alone: rows are given for what they read, and they must show the rows that are expected.
+
+    One YAML file a view; docs/tooling.md has the form. Needs nothing that runs: an engine is started, and goes.
+    """
+    from tailrace.cases import Bench, fresh_database, load_cases
+    from tailrace.cases.report import line_of, summary, write_junit
+    from tailrace.catalogue import load
+    from tailrace.project import Project
+
+    console = Console(soft_wrap=True)
+    folder = Project.at(project).sql
+    cases = load_cases(paths or [folder.parent / "tests" / "sql"])
+    cases = tuple(case for case in cases if keyword is None or keyword in str(case))
+    if not cases:
+        raise TailraceError(
+            "no case to run", hint="name case files, or put them into tests/sql (docs/tooling.md)"
+        )
+    catalogue = load([folder])
+    catalogue.check()
+    outcomes = []
+    with fresh_database(sql_url) as url, Bench(url, catalogue, cases) as bench:
+        for case in cases:
+            outcomes.append(bench.run(case))
+            console.print(line_of(outcomes[-1]), highlight=False)
+            if fail_fast and outcomes[-1].problems:
+                break
+    console.print(summary(outcomes))
+    if junit is not None:
+        write_junit(outcomes, junit)
+    if any(outcome.problems for outcome in outcomes):
+        raise typer.Exit(1)
+
+
 def register(app: typer.Typer, group: typer.Typer) -> None:
     """Add the commands to the command line; lineage is found under `tailrace sql`, too."""
     app.command(epilog=_LINEAGE_EXAMPLES)(lineage)
     group.command(epilog=_LINEAGE_EXAMPLES)(lineage)
     app.command(epilog=_LINT_EXAMPLES)(lint)
+    app.command(epilog=_TEST_EXAMPLES)(test)
