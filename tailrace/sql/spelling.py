@@ -175,7 +175,7 @@ class _Rewriter:
     def _distance(self, index: int) -> tuple[str | None, int]:
         """A distance operator at `index`, which may be several tokens without a space between them."""
         written = self._types(index - 1, TokenType.L_PAREN) and self._word(index - 2, "operator")
-        if self.tokens[index].text[0] == "<" and not written and not self._quoted(index):
+        if self.tokens[index].text.startswith("<") and not written and not self._quoted(index):
             for length in (1, 2, 3):
                 if index + length > len(self.tokens):
                     break
