@@ -88,8 +88,8 @@ class MessageParsers:
     """Of a column: how its value is found in what `value` gave, and how that is made fit for the column."""
 
 
-def load(format_: Format, topic: str) -> ExternalSchema:
-    """What the options of ENCODE name, as it is now; `format_` has been checked.
+def load(format_: Format, topic: str, *, keyed: bool = False) -> ExternalSchema:
+    """What the options of ENCODE name, as it is now; `format_` has been checked. `keyed`: the keys' schema is wanted too.
 
     Raises RegistryUnreachableError, SchemaMissingError, or InvalidStatement for what is there and no schema.
     """
@@ -105,7 +105,7 @@ def load(format_: Format, topic: str) -> ExternalSchema:
     registry = Registry(where)
     value = registry.latest(subject_of(strategy, topic, message, key=False))
     key = None
-    if format_.name == DEBEZIUM:
+    if keyed or format_.name == DEBEZIUM:
         key = registry.latest(subject_of(strategy, topic, options.get("key.message", ""), key=True))
     if format_.encode == "protobuf":
         value = _compiled(value)

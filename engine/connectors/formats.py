@@ -95,13 +95,15 @@ def check_format(given: Format, connector: str) -> list[str]:
             hint=f"one of {', '.join(encodes).upper()}",
         )
     if given.encode in _EXTERNAL:
-        _check_schema(given)
+        check_schema(given)
         return _unknown(given, _OF_SCHEMA[given.encode])
     return _check_options(given)
 
 
-def _check_schema(given: Format) -> None:
-    """Raises for options of ENCODE AVRO and PROTOBUF that do not go together, in RisingWave's words."""
+def check_schema(given: Format, *, keyed: bool = False) -> None:
+    """Raises for options of ENCODE AVRO and PROTOBUF that do not go together, in RisingWave's words. `keyed`: keys have schemas
+    of their own, as those of sinks.
+    """
     options = given.options
     example = "schema.registry = 'http://127.0.0.1:8081'"
     aws = next((o for o in options if o.startswith("aws.")), None)
@@ -115,7 +117,7 @@ def _check_schema(given: Format) -> None:
     strategy = options.get("schema.registry.name.strategy")
     if strategy is not None and strategy not in STRATEGIES:
         raise InvalidStatement(
-            f"expect strategy name in {', '.join(STRATEGIES[:2])} and {STRATEGIES[2]}, but got {strategy}"
+            f"unrecognized strategy: expect strategy name in {', '.join(STRATEGIES[:2])} and {STRATEGIES[2]}, but got {strategy}"
         )
     if strategy is not None and "schema.registry" not in options:
         raise InvalidStatement(
@@ -133,7 +135,7 @@ def _check_schema(given: Format) -> None:
         raise InvalidStatement(
             f"unrecognized map.handling.mode value {options['map.handling.mode']}", hint="'map' or 'jsonb'"
         )
-    if "key.message" in options and given.name != DEBEZIUM:
+    if "key.message" in options and given.name != DEBEZIUM and not keyed:
         raise InvalidStatement(
             f"unused FORMAT ENCODE option: key.message='{options['key.message']}'",
             hint="leave it out: the key is read as bytes",

@@ -13,12 +13,13 @@ from enum import StrEnum
 from typing import Any, Final
 
 from engine.connectors import http_options, postgres_options, redis_options
+from engine.connectors.external import ENCODES, ExternalSchema
 from engine.connectors.option_values import choice as _choice
 from engine.connectors.option_values import flag as _flag
 from engine.connectors.option_values import nothing_left
 from engine.connectors.option_values import number as _number
 from engine.connectors.option_values import required as _required
-from engine.connectors.source import CLIENT_PROPERTIES, Composites, InvalidOptionError
+from engine.connectors.source import CLIENT_PROPERTIES, Composites, InvalidOptionError, Maps
 from engine.operators.base import Column
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 from tailrace.sql.sinks import CreateSink
@@ -76,7 +77,7 @@ _KNOWN_BUT_UNSUPPORTED: Final = {
     "auto.schema.change": "DROP the sink and CREATE it anew when its columns have changed",
 }
 _ENCODES: Final[Mapping[str, tuple[str, ...]]] = {
-    "kafka": ("JSON", "BYTES"),
+    "kafka": ("JSON", "AVRO", "PROTOBUF", "BYTES"),
     "fs": ("JSON", "PARQUET"),
     "redis": ("JSON", "TEMPLATE"),
 }
@@ -107,14 +108,14 @@ class SinkSpec:
     """'kafka', 'fs', 'http', 'redis', 'postgres', 'jdbc', 'blackhole' or 'table' (INTO)."""
     type: SinkType
     encode: str = ""
-    """'json', 'bytes' or 'parquet'; '' for a table."""
+    """'json', 'avro', 'protobuf', 'bytes' or 'parquet'; '' for a table."""
     primary_key: tuple[str, ...] = ()
     force_append_only: bool = False
     ignore_delete: bool = False
     """Rows that go are not told of, nor what an update takes away."""
     snapshot: bool = True
     key_encode: str = "json"
-    """'json', 'text' or 'bytes'."""
+    """'json', 'text', 'bytes', or 'avro'."""
     timestamptz_mode: str = "utc_string"
     jsonb_mode: str = "string"
     topic: str = ""
@@ -125,6 +126,10 @@ class SinkSpec:
     max_rows: int = MAX_FILE_ROWS
     composites: Composites = field(default_factory=dict)
     """The fields of the structs that columns have, or fields and elements within; types as PostgreSQL calls them."""
+    maps: Maps = field(default_factory=dict)
+    """Likewise of maps; only encodings with a schema write them."""
+    schema: ExternalSchema | None = None
+    """What ENCODE AVRO and PROTOBUF write by."""
 
     options: Mapping[str, str] = field(default_factory=dict)
     """The checked options of a connector that has a module for them, by their names."""
@@ -143,7 +148,10 @@ class SinkSpec:
     def from_json(value: Mapping[str, Any]) -> SinkSpec:
         """The reverse of `to_json`."""
         key = tuple(value["primary_key"])
-        return SinkSpec(**{**value, "type": SinkType(value["type"]), "primary_key": key})
+        maps = {name: (of[0], of[1]) for name, of in value.get("maps", {}).items()}
+        schema = ExternalSchema.from_json(value.get("schema"))
+        kept = {"type": SinkType(value["type"]), "primary_key": key, "maps": maps, "schema": schema}
+        return SinkSpec(**{**value, **kept})
 
 
 def sink_spec(
@@ -152,8 +160,10 @@ def sink_spec(
     *,
     append_only: bool,
     composites: Composites | None = None,
+    maps: Maps | None = None,
 ) -> SinkSpec:
-    """Check a statement against the columns of its query and whether that is `append_only`; `composites` as SinkSpec has them.
+    """Check a statement against the columns of its query and whether that is `append_only`; `composites` and `maps` as SinkSpec
+    has them. What ENCODE AVRO and PROTOBUF go by is not looked at.
 
     Raises InvalidOptionError (22023), InvalidStatement or UnsupportedFeature (0A000), naming the option.
     """
@@ -186,6 +196,8 @@ def sink_spec(
     encode = (statement.encode or "").lower()
     if encode == "bytes":
         _check_bytes(type_, columns)
+    if encode in ENCODES:
+        format_options = {k: v for k, v in format_options.items() if not _is_of_schema(k)}
     spec = SinkSpec(
         connector,
         type_,
@@ -200,6 +212,7 @@ def sink_spec(
         ),
         jsonb_mode=_choice(format_options, "jsonb.handling.mode", ("string", "dynamic")),
         composites=composites or {},
+        maps=maps or {},
         **_target(connector, given),
         options=_own_options(connector, (given, format_options), encode, columns, key),
     )
@@ -217,6 +230,10 @@ def producer_property(option: str) -> str:
         known = [f"properties.{p}" for p in sorted(_PRODUCER_PROPERTIES)]
         nothing_left("option", {option: ""}, known, _KNOWN_BUT_UNSUPPORTED)
     return bare
+
+
+def _is_of_schema(option: str) -> bool:
+    return option.startswith(("schema.", "aws.")) or option in ("message", "key.message", "connection")
 
 
 _MODES: Final = ("timestamptz.handling.mode", "jsonb.handling.mode")
@@ -269,6 +286,8 @@ def _type(
         raise UnsupportedFeature(feature, hint=f"ENCODE {' or '.join(_ENCODES[connector])}")
     if connector == "redis" and type_ is SinkType.DEBEZIUM:
         raise UnsupportedFeature(feature, hint="FORMAT PLAIN or UPSERT")
+    if type_ is SinkType.DEBEZIUM and statement.encode.lower() in ENCODES:
+        raise UnsupportedFeature(feature, hint="FORMAT UPSERT, or ENCODE JSON")
     if connector == "fs" and type_ is not SinkType.APPEND_ONLY:
         raise UnsupportedFeature(feature, hint="a file sink takes rows only: FORMAT PLAIN")
     if named is not None and SinkType(named) is not type_:
@@ -311,8 +330,13 @@ def _primary_key(given: dict[str, str], columns: Sequence[Column]) -> tuple[str,
 
 
 def _key_encode(statement: CreateSink, key: tuple[str, ...], columns: Sequence[Column]) -> str:
-    encode = (statement.key_encode or "JSON").lower()
-    if encode == "json":
+    of_rows = (statement.encode or "").lower()
+    encode = (statement.key_encode or ("AVRO" if of_rows == "avro" else "JSON")).lower()
+    if of_rows == "protobuf" and statement.format == "UPSERT" and statement.key_encode is None:
+        raise UnsupportedFeature(
+            "sink format/encode/key_encode: Upsert Protobuf None", hint="KEY ENCODE TEXT or KEY ENCODE BYTES"
+        )
+    if encode == "json" or (encode == "avro" and statement.key_encode is None):
         return encode
     if encode not in ("text", "bytes") or (encode == "bytes" and statement.encode not in (None, "JSON")):
         raise UnsupportedFeature(f"KEY ENCODE {statement.key_encode}", hint="KEY ENCODE JSON, TEXT or BYTES")

@@ -107,4 +107,4 @@ def row_expression(columns: Sequence[tuple[str, Column]], spec: SinkSpec) -> str
 
 def _object(columns: Sequence[tuple[str, Column]], spec: SinkSpec) -> str:
     items = ", ".join(f"{value_expression(x, c.type, spec)} AS {quote(c.name)}" for x, c in columns)
-    return f"(SELECT row_to_json(r) FROM (SELECT {items}) AS r)"
+    return f"(SELECT row_to_json(_rw_row) FROM (SELECT {items}) AS _rw_row)"

@@ -15,6 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from engine.connectors.bounded import probe_topic
 from engine.connectors.sink import AUTO_CREATE, SinkSpec
+from engine.connectors.sink_external import ExternalMessages, external_select, is_external
 from engine.connectors.sink_messages import messages, select
 from engine.connectors.sink_target import Batch, DeliveryError, DeliveryStopped
 from engine.connectors.source import InvalidOptionError, SourceSpec
@@ -75,8 +76,13 @@ class KafkaTarget:
     def __init__(
         self, name: str, spec: SinkSpec, columns: Sequence[Column], table: str, stop: threading.Event
     ) -> None:
-        self.select: Sequence[str] = select(spec, columns)
-        self._messages = messages(spec, columns, table)
+        self._external = ExternalMessages(spec, columns) if is_external(spec) else None
+        if self._external is None:
+            self.select: Sequence[str] = select(spec, columns)
+            self._messages = messages(spec, columns, table)
+        else:
+            self.select = external_select(spec, columns)
+            self._messages = self._external.messages
         self._spec, self._stop = spec, stop
         self._waiting = 0
         self._failure: KafkaError | None = None
@@ -89,6 +95,8 @@ class KafkaTarget:
     def deliver(self, batch: Batch) -> None:
         """See `Target`."""
         self._failure = None
+        if self._external is not None:
+            self._external.refused = batch.reached.refused
         try:
             for key, value in self._messages(batch.changes):
                 self._produce(key, value)

@@ -40,15 +40,19 @@ _LOGICAL = {
 def select(spec: SinkSpec, columns: Sequence[Column]) -> list[str]:
     """The SQL expressions of a change's values: its key (or NULL) and its row, as text or bytes."""
     listed = log_columns(columns)
-    if not spec.primary_key:
-        key = "NULL"
-    elif spec.key_encode == "json":
-        key = row_expression([next(i for i in listed if i[1].name == k) for k in spec.primary_key], spec)
-    else:
-        (name,) = (name for name, column in listed if column.name == spec.primary_key[0])
-        key = name if spec.key_encode == "bytes" else f"{name}::text"
     row = listed[0][0] if spec.encode == "bytes" else row_expression(listed, spec)
-    return [key, row]
+    return [key_expression(spec, columns), row]
+
+
+def key_expression(spec: SinkSpec, columns: Sequence[Column]) -> str:
+    """The SQL expression of a change's key: text or bytes, or NULL."""
+    listed = log_columns(columns)
+    if not spec.primary_key or spec.key_encode == "avro":
+        return "NULL"
+    if spec.key_encode == "json":
+        return row_expression([next(i for i in listed if i[1].name == k) for k in spec.primary_key], spec)
+    (name,) = (name for name, column in listed if column.name == spec.primary_key[0])
+    return name if spec.key_encode == "bytes" else f"{name}::text"
 
 
 def messages(

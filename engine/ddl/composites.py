@@ -24,8 +24,8 @@ FROM pg_type AS t JOIN pg_attribute AS a ON a.attrelid = t.typrelid
 WHERE t.oid = to_regtype(%s) AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
 _ENTRY = """\
 SELECT (SELECT format_type(p.prorettype, NULL) FROM pg_proc AS p
-        WHERE p.proname = f AND p.pronargs = 1 AND p.proargtypes[0] = to_regtype(%s))
-FROM (VALUES (1, 'map_keys'), (2, 'map_values')) AS wanted (n, f) ORDER BY n"""
+        WHERE p.proname = f AND p.pronargs = n AND p.proargtypes[0] = to_regtype(%s))
+FROM (VALUES (1, 'map_keys'), (2, 'map_access')) AS wanted (n, f) ORDER BY n"""
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ def composed_of(connection: Connection, types: Iterable[str], *, shorten: bool =
         if type_.startswith("rw.map_"):
             key, value = (row[0] for row in connection.execute(_ENTRY, (type_,)))
             if key is not None and value is not None:
-                inner = (key.removesuffix("[]"), value.removesuffix("[]"))
+                inner = (key.removesuffix("[]"), value)
                 found.maps[type_] = (short_type(inner[0]), short_type(inner[1])) if shorten else inner
                 waiting += found.maps[type_]
             continue

@@ -18,6 +18,7 @@ from engine.compile.planner import plan, relations_of
 from engine.compile.program import own_state
 from engine.compile.sink import CHANNEL, sink_program
 from engine.connectors.sink import SinkSpec, SinkType, sink_spec
+from engine.connectors.sink_external import is_external, load_schema
 from engine.connectors.sink_files import check_directory
 from engine.connectors.sink_json import check_types
 from engine.connectors.sink_kafka import check_client, check_topic
@@ -60,9 +61,15 @@ def create_sink(
         raise serverless_refused("sinks are filled here")
     values, _, secrets = resolved(context, statement.options)
     visible = tuple(c for c in operator.visible if c.name != op)
-    composites = composed_of(context.connection, [c.type for c in visible], shorten=False).composites
+    types = composed_of(context.connection, [c.type for c in visible], shorten=False)
+    composites = types.composites
     written = replace(statement, options=values)
-    spec = sink_spec(written, visible, append_only=operator.append_only, composites=composites)
+    spec = sink_spec(
+        written, visible, append_only=operator.append_only, composites=composites, maps=types.maps
+    )
+    if is_external(spec):
+        of_schema, _, more = resolved(context, statement.encode_options, kind="schema_registry")
+        spec, secrets = load_schema(spec, of_schema, visible), sorted({*secrets, *more})
     into: dict[str, Any] | None = None
     key = spec.primary_key
     if statement.into is not None:
@@ -117,7 +124,7 @@ def check_target(
 ) -> None:
     """That the target is there and takes such columns; raises TailraceError with the next step."""
     notice: str | None = None
-    if spec.encode == "json" or spec.connector in ("kafka", "fs"):
+    if not is_external(spec) and (spec.encode == "json" or spec.connector in ("kafka", "fs")):
         check_types(columns, composites)
     match spec.connector:
         case "kafka":

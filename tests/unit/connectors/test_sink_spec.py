@@ -86,7 +86,7 @@ PLAIN = "FORMAT PLAIN ENCODE JSON"
         (f"FROM a WITH ({KAFKA}, primary_key = 'nope') {UPSERT}", "42703", 'primary key column "nope"'),
         (f"FROM a WITH ({KAFKA}) {PLAIN}", "0A000", "The sink cannot be append-only"),
         (f"FROM a WITH ({KAFKA})", "42601", "a kafka sink needs FORMAT and ENCODE"),
-        (f"FROM a WITH ({KAFKA}) FORMAT PLAIN ENCODE AVRO", "0A000", "FORMAT PLAIN ENCODE AVRO of connector kafka"),
+        (f"FROM a WITH ({KAFKA}) FORMAT DEBEZIUM ENCODE AVRO", "0A000", "FORMAT DEBEZIUM ENCODE AVRO of connector kafka"),
         (f"FROM a WITH ({KAFKA}) FORMAT PLAIN ENCODE PARQUET", "0A000", "FORMAT PLAIN ENCODE PARQUET of connector kafka"),
         (f"FROM a WITH ({KAFKA}, type = 'upsert') {PLAIN}", "42601", "type = 'upsert' contradicts FORMAT PLAIN"),
         (f"FROM a WITH ({KAFKA}, type = 'debezium') {PLAIN}", "22023", "type cannot be 'debezium'"),
