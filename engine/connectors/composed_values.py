@@ -1,4 +1,5 @@
-"""Arrays, structs and maps out of messages that are not JSON, for binary COPY: what is unfit within is NULL there, no more.
+"""Arrays, structs and maps out of messages that are not JSON, for binary COPY: with something unfit
+within they are unfit as a whole, as in RisingWave.
 
 An array becomes a list, a struct a tuple, a map the text that its type has in the engine. Used by `avro` and `protobuf`.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from engine.connectors.json_values import UNFIT, Convert
+from engine.connectors.json_values import Convert, array_of
 from engine.connectors.source import SourceSpec
 from engine.connectors.texts import map_text
 
@@ -19,7 +20,8 @@ Members = Callable[[Any, tuple[str, ...]], Sequence[Any] | None]
 def composed(type_: str, spec: SourceSpec, rules: Mapping[str, Convert], members: Members) -> Convert:
     """The function that makes a value of this type, given those of the plain types and how a struct's fields are found."""
     if type_.endswith("[]"):
-        return _array(composed(type_.removesuffix("[]"), spec, rules, members))
+        element = type_.removesuffix("[]")
+        return array_of(composed(element, spec, rules, members), nests=element != "jsonb")
     if type_ in spec.composites:
         fields = spec.composites[type_]
         names = tuple(name for name, _ in fields)
@@ -30,15 +32,6 @@ def composed(type_: str, spec: SourceSpec, rules: Mapping[str, Convert], members
             composed(key, spec, rules, members), composed(value, spec, rules, members), (key, value), spec
         )
     return rules[type_]
-
-
-def _array(element: Convert) -> Convert:
-    def convert(value: Any) -> list[object]:
-        if isinstance(value, str | bytes | Mapping):
-            raise ValueError("no array")  # noqa: TRY004 - one of UNFIT, as all that is unfit
-        return [or_null(element, each) for each in value]
-
-    return convert
 
 
 def _struct(names: tuple[str, ...], fields: Sequence[Convert], members: Members) -> Convert:
@@ -60,10 +53,5 @@ def _map(key: Convert, value: Convert, types: tuple[str, str], spec: SourceSpec)
 
 
 def or_null(convert: Convert, value: Any) -> object:
-    """What is made of the value; NULL where it is none or unfit."""
-    if value is None:
-        return None
-    try:
-        return convert(value)
-    except UNFIT:
-        return None
+    """What is made of the value; NULL where it is none."""
+    return None if value is None else convert(value)

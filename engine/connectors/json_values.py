@@ -251,13 +251,15 @@ def converter(type_: str, composites: Composites, rules: Mapping[str, Convert] =
     """
     if type_.endswith("[]"):
         element = type_.removesuffix("[]")
-        return _array(converter(element, composites, rules), nests=element != "jsonb")
+        return array_of(converter(element, composites, rules), nests=element != "jsonb")
     if type_ in composites:
         return _struct([(name, converter(kind, composites, rules)) for name, kind in composites[type_]])
     return rules[type_]
 
 
-def _array(element: Convert, *, nests: bool) -> Convert:
+def array_of(element: Convert, *, nests: bool) -> Convert:
+    """The function of an array; `nests`: a list within is an array too, and no element."""
+
     def convert(value: Any) -> list[object]:
         if type(value) is not list:
             raise _unfit(value, "array")

@@ -338,7 +338,9 @@ def _key_encode(statement: CreateSink, key: tuple[str, ...], columns: Sequence[C
         )
     if encode == "json" or (encode == "avro" and statement.key_encode is None):
         return encode
-    if encode not in ("text", "bytes") or (encode == "bytes" and statement.encode not in (None, "JSON")):
+    if encode not in ("text", "bytes") or (
+        encode == "bytes" and statement.encode not in (None, "JSON", "AVRO", "PROTOBUF")
+    ):
         raise UnsupportedFeature(f"KEY ENCODE {statement.key_encode}", hint="KEY ENCODE JSON, TEXT or BYTES")
     types = {c.name: c.type for c in columns}
     wanted = ("bytea",) if encode == "bytes" else _TEXT_KEYS

@@ -121,11 +121,12 @@ def record_positions(connection: Connection, batches: Mapping[int, Batch]) -> No
                     "SET messages = s.messages + EXCLUDED.messages",
                     (source_id, batch.skipped),
                 )
-            if batch.rejects:
+            if batch.rejects:  # by the table's name, where a table's connector reads them
                 cursor.executemany(
-                    "INSERT INTO engine.poison_rows (source_id, origin, error, sqlstate) VALUES (%s, %s, %s, '22P03')",
+                    "INSERT INTO engine.poison_rows (source_id, origin, error, sqlstate) "
+                    "SELECT coalesce((body ->> 'feeds')::integer, id), %s, %s, '22P03' FROM engine.objects WHERE id = %s",
                     [
-                        (source_id, f"partition {r.partition}, offset {r.offset}", r.reason)
+                        (f"partition {r.partition}, offset {r.offset}", r.reason, source_id)
                         for r in batch.rejects
                     ],
                 )
