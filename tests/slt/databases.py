@@ -29,6 +29,8 @@ ON s.id = r.schema_id WHERE r.relation_type <> 'system table' ORDER BY r.id DESC
 _RELATIONS_OF_ONE_SCHEMA = (
     "SELECT 'public', name, relation_type FROM rw_catalog.rw_relations ORDER BY id DESC"
 )
+_BESIDE = {"CONNECTION": "rw_connections", "SECRET": "rw_secrets", "FUNCTION": "rw_functions"}
+"""What is no relation, by the catalog that lists it."""
 _LIMIT_MS = 30_000
 
 
@@ -87,12 +89,20 @@ class Databases:
             for _ in range(3):
                 relations = self._relations(connection)
                 if not relations:
-                    return
+                    break
                 for schema, name, kind in relations:
                     drop = sql.SQL("DROP {} IF EXISTS {} CASCADE").format(
                         sql.SQL(_KINDS.get(kind, "TABLE")), sql.Identifier(schema, name)
                     )
                     with contextlib.suppress(psycopg.Error):
+                        connection.execute(drop)
+            for kind, catalog in _BESIDE.items():
+                listed = sql.SQL(
+                    "SELECT s.name, o.name FROM rw_catalog.{} AS o JOIN rw_catalog.rw_schemas AS s ON s.id = o.schema_id"
+                )
+                with contextlib.suppress(psycopg.Error):
+                    for schema, name in connection.execute(listed.format(sql.Identifier(catalog))).fetchall():  # type: ignore[misc]
+                        drop = sql.SQL("DROP {} {}").format(sql.SQL(kind), sql.Identifier(schema, name))
                         connection.execute(drop)
 
     @staticmethod
