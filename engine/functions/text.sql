@@ -79,3 +79,10 @@ END $$;
 -- Every match, with or without the flag g.
 CREATE OR REPLACE FUNCTION rw.regexp_matches(text, text, text DEFAULT '') RETURNS SETOF text[]
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT pg_catalog.regexp_matches($1, $2, $3 || 'g') $$;
+
+-- Letters without their accents; everything else stays.
+CREATE OR REPLACE FUNCTION rw.to_ascii(text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT translate($1, 'ÁÀÂÃáàâãČĆÇčćçĎďÉÈÊẼéèêẽÍÌÎĨíìîĩĽľŇňÓÒÔÕóòôõŔŕŠŚšśŤťÚÙÛŨúùûũÝỲýỳŽŹŻžźż',
+        'AAAAaaaaCCCcccDdEEEEeeeeIIIIiiiiLlNnOOOOooooRrSSssTtUUUUuuuuYYyyZZZzzz')
+$$;

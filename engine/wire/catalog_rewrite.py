@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from engine.wire.settings import RISINGWAVE_VERSION, SERVER_VERSION
+from engine.wire.settings import RISINGWAVE_VERSION, SERVER_VERSION, SERVER_VERSION_NUM
 from engine.wire.tokens import Kind, Token, tokens
 from tailrace.sql.system_relations import RW_CATALOG
 
@@ -129,6 +129,10 @@ _CALLS = {
         " ON _shown_text.name = _shown.relname AND _shown_text.schema_name::regnamespace = _shown.relnamespace"
         " WHERE _shown.oid = {0}),"
         " pg_catalog.pg_get_viewdef({0}, true))"
+    ),
+    "current_setting": (
+        f"CASE {{0}} WHEN 'server_version' THEN '{SERVER_VERSION}' WHEN 'server_version_num' THEN '{SERVER_VERSION_NUM}' "
+        "ELSE pg_catalog.current_setting({0}{1}) END"
     ),
     "pg_get_indexdef": "rw_catalog.pg_get_indexdef({0}{1})",
     "pg_table_size": "rw_catalog.pg_table_size({0})",

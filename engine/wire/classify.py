@@ -34,7 +34,7 @@ from engine.wire.protocol import Column
 from engine.wire.row_ids import NAMED, rewrite
 from engine.wire.show import plan_describe, plan_kill, plan_show
 from engine.wire.tokens import Cursor, Kind, tokens
-from engine.wire.variables import plan_discard, plan_reset, plan_set
+from engine.wire.variables import plan_discard, plan_reset, plan_set, plan_set_config
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 from tailrace.sql import column_lists, to_postgres
 from tailrace.sql.types import ComposedType, expand_types
@@ -47,6 +47,7 @@ _ABOUT_CLUSTER = re.compile(
 )
 
 _LONG = 10_000
+_SETS_CONFIG = "set_config"
 _READING = frozenset({"SELECT", "WITH"})
 _QUERIES = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE"})
 _WRITING = frozenset({"INSERT", "UPDATE", "DELETE"})
@@ -99,6 +100,8 @@ def classify(sql: str) -> Forward | RowIdQuery | ColumnsQuery | CopyIn | Command
     """The plan for one statement. Raises TailraceError for what is refused or malformed."""
     word = first_word(sql)
     if word in _QUERIES:
+        if len(sql) < _LONG and _SETS_CONFIG in sql.lower() and (setting := plan_set_config(sql)) is not None:
+            return setting
         if column_lists.NAMED.search(sql):
             return ColumnsQuery(sql)
         return RowIdQuery(sql) if word in _READING and NAMED.search(sql) else _query(sql)

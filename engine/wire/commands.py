@@ -97,6 +97,9 @@ async def run(context: Context, plan: plans.Command) -> Reply:
             return await _transaction(context, plan, status)
         case plans.Set():
             return await _set(context, plan)
+        case plans.SetConfig():
+            reply = await _set(context, plan.set)
+            return Reply("SELECT 1", plan.columns, [[plan.value]], reply.notices)
         case plans.ResetAll():
             await context.ask(plan.sql)
             context.settings.reset()

@@ -69,6 +69,15 @@ class Set:
 
 
 @dataclass(frozen=True, slots=True)
+class SetConfig:
+    """SELECT set_config(name, value, false): a SET that gives the value back as a row."""
+
+    set: Set
+    value: str
+    columns: tuple[Column, ...] = (Column("set_config", TEXT_OID),)
+
+
+@dataclass(frozen=True, slots=True)
 class ResetAll:
     """RESET ALL, or DISCARD ALL (which forgets prepared statements too)."""
 
@@ -201,6 +210,7 @@ Command = (
     Begin
     | End
     | Set
+    | SetConfig
     | ResetAll
     | ShowVariable
     | ShowAll

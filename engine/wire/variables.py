@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
-from engine.wire.plans import Command, NoOperation, ResetAll, Set, ShowAll, ShowVariable
+import re
+
+from engine.wire.plans import Command, NoOperation, ResetAll, Set, SetConfig, ShowAll, ShowVariable
 from engine.wire.settings import canonical_name
 from engine.wire.tokens import Cursor, Kind
 from tailrace.errors import InvalidStatement, TailraceError, UnsupportedFeature
 
+_SET_CONFIG = re.compile(
+    r"\s*SELECT\s+(?:pg_catalog\s*\.\s*)?set_config\s*\(\s*'(?P<name>\w+)'\s*,\s*'(?P<value>(?:[^']|'')*)'\s*,\s*false\s*\)\s*;?\s*",
+    re.IGNORECASE,
+)
 SET_TRANSACTION_NOTICE = (
     "`SET TRANSACTION` is not supported yet.\n"
     "For compatibility, this statement will still succeed but no changes are actually made."
@@ -48,6 +54,25 @@ def plan_set(sql: str) -> Command:
     if len(values) > 1 and name not in {"search_path", "datestyle"}:
         raise TailraceError(f"SET {name} takes only one argument", sqlstate="22023")
     return Set(name, values, "SET_VARIABLE")
+
+
+def plan_set_config(sql: str) -> SetConfig | None:
+    """SELECT set_config('name', 'value', false) and nothing else; None for any other statement and for variables unknown here.
+
+    >>> plan_set_config("SELECT pg_catalog.set_config('query_mode', 'local', false)").value
+    'local'
+    """
+    found = _SET_CONFIG.fullmatch(sql)
+    if found is None:
+        return None
+    value = found["value"].replace("''", "'")
+    try:
+        name = canonical_name(found["name"])
+    except TailraceError:
+        return None
+    listed = name in {"search_path", "datestyle"}
+    values = tuple(part.strip().strip('"') for part in value.split(",")) if listed else (value,)
+    return SetConfig(Set(name, values, "SELECT 1"), value)
 
 
 def _variable(cursor: Cursor) -> str:
