@@ -362,9 +362,18 @@ _EMPTY = {
     "rw_hummock_compaction_group_configs": (
         "id bigint, parent_id bigint, member_tables jsonb, compaction_config jsonb, active_write_limit jsonb"
     ),
+    "rw_hummock_sstables": (
+        "sstable_id bigint, object_id bigint, compaction_group_id bigint, level_id integer, sub_level_id bigint, "
+        "level_type integer, key_range_left bytea, key_range_right bytea, right_exclusive boolean, file_size bigint, "
+        "meta_offset bigint, stale_key_count bigint, total_key_count bigint, min_epoch bigint, max_epoch bigint, "
+        "uncompressed_file_size bigint, range_tombstone_count bigint, bloom_filter_kind integer, table_ids jsonb"
+    ),
     "rw_hummock_table_watermark": "table_id integer, vnode_id smallint, epoch bigint, watermark bytea",
     "rw_meta_snapshot": (
         "meta_snapshot_id bigint, hummock_version_id bigint, remarks text, state_table_info jsonb, rw_version text"
+    ),
+    "rw_refresh_table_state": (
+        "table_id integer, current_status text, last_trigger_time text, last_success_time text, trigger_interval_secs bigint"
     ),
     "rw_user_secrets": "id integer, password text",
 }

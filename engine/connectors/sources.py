@@ -17,6 +17,7 @@ from engine.connectors.generator import (
     read_generated,
 )
 from engine.connectors.source import Batch, Composites, Maps, Position, SourceColumn, SourceSpec
+from engine.connectors.topic import Topic
 
 
 class Reader(Protocol):
@@ -58,6 +59,12 @@ def source_spec(
     return source.source_spec(
         name, columns, options, format_ or Format(), composites=composites, maps=maps, key=key, schema=schema
     )
+
+
+def check_client(spec: SourceSpec) -> None:
+    """Raises TailraceError where the client takes no such settings. No broker is asked."""
+    if spec.connector not in GENERATORS:
+        Topic(spec)
 
 
 def start_positions(spec: SourceSpec) -> dict[int, Position]:

@@ -19,7 +19,13 @@ from engine.databases.cluster import existing
 from engine.layout import CLIENT_ROLES, DATABASE, ENGINE_ROLE, Layout
 from engine.roles import forget_password, make_role, set_defaults, set_password
 from engine.wire.tokens import Cursor, Kind
-from tailrace.errors import DuplicateObject, InvalidStatement, PermissionDenied, UndefinedObject
+from tailrace.errors import (
+    DuplicateObject,
+    InvalidStatement,
+    PermissionDenied,
+    UndefinedObject,
+    UnsupportedFeature,
+)
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 EMPTY_PASSWORD = "an empty string is no password: the user has none now"  # noqa: S105 - a notice
@@ -84,6 +90,10 @@ def parse_user(text: str) -> UserStatement:
             password = "" if cursor.accept("NULL") else cursor.string()
             continue
         mark = word.lower().removeprefix("no")
+        if mark == "oauth":
+            raise UnsupportedFeature(
+                f"{verb} USER ... WITH oauth", hint="PASSWORD '...', or roles without one"
+            )
         if mark not in (*_MARKS, "login"):
             raise InvalidStatement(f"unexpected user option {token.text}")
         if mark in marks:

@@ -15,12 +15,14 @@ from sqlglot import exp
 
 from engine.catalog.objects import CatalogObject, update
 from engine.connectors.sink import SinkSpec, producer_property
-from engine.connectors.sink_kafka import check_client
+from engine.connectors.sink_kafka import check_client as check_producer
 from engine.connectors.source import CLIENT_PROPERTIES
+from engine.connectors.sources import check_client
 from engine.ddl.alter_source import described_anew, parsed
 from engine.ddl.connector_table import owned_by, source_of_table
 from engine.ddl.context import DdlContext
 from engine.ddl.create_sink import announce
+from engine.ddl.create_source import spec_of
 from engine.ddl.drop import drop_one
 from engine.ddl.secret_options import USED, resolved
 from engine.ddl.words import Words
@@ -89,7 +91,7 @@ def alter_source_options(context: DdlContext, source: CatalogObject, given: Mapp
         table = replace(source, definition=definition)
         update(context.connection, table)
         context.catalog.objects[table.id] = table
-    described_anew(context, feed, tree, definition)
+    check_client(spec_of(described_anew(context, feed, tree, definition)))
 
 
 def alter_connection_options(
@@ -128,7 +130,7 @@ def _described_again(context: DdlContext, source: CatalogObject) -> None:
     tree = parsed(context, source.definition)
     if str(tree.args.get("kind")).upper() == "TABLE":
         tree = source_of_table(tree, source.full_name)
-    described_anew(context, source, tree, source.definition)
+    check_client(spec_of(described_anew(context, source, tree, source.definition)))
 
 
 def _sink_again(context: DdlContext, sink: CatalogObject, values: Mapping[str, str]) -> None:
@@ -136,7 +138,7 @@ def _sink_again(context: DdlContext, sink: CatalogObject, values: Mapping[str, s
     spec = SinkSpec.from_json(sink.body["sink"])
     properties = {producer_property(key): value for key, value in values.items()}
     changed = replace(spec, properties={**spec.properties, **properties})
-    check_client(sink.name, changed)
+    check_producer(sink.name, changed)
     new = replace(sink, body={**sink.body, "sink": changed.to_json()})
     update(context.connection, new)
     context.catalog.objects[sink.id] = new

@@ -32,7 +32,13 @@ from tailrace.sql.names import folded
 from tailrace.sql.system_relations import qualify_system
 
 _OPTIONS = frozenset(
-    {OPTION, "resource_group", SERVERLESS, *(f"{k}_rate_limit" for k in ("source", "backfill"))}
+    {
+        OPTION,
+        "backfill_order",
+        "resource_group",
+        SERVERLESS,
+        *(f"{k}_rate_limit" for k in ("source", "backfill")),
+    }
 )
 """What WITH (...) of a materialized view may say; all but the retention steers nothing here."""
 

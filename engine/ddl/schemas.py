@@ -37,9 +37,19 @@ def schema_statement(context: DdlContext) -> Reply:
     return Reply(f"{verb}_SCHEMA", notices=context.notices)
 
 
+def _named(context: DdlContext, words: Words) -> str:
+    """The name of a schema, that of its database before it or not. Raises UnsupportedFeature for another database's."""
+    name = words.qualified_name()
+    if name.schema not in ("", context.connection.info.dbname):
+        raise UnsupportedFeature(
+            f'schema "{name.folded}" of another database, "{name.schema}"', hint="connect to that database"
+        )
+    return name.folded
+
+
 def _create(context: DdlContext, words: Words) -> None:
     if_not_exists = words.accept("IF", "NOT", "EXISTS")
-    name = "" if words.word() == "AUTHORIZATION" else words.name().folded
+    name = "" if words.word() == "AUTHORIZATION" else _named(context, words)
     owner = context.user
     if words.accept("AUTHORIZATION"):
         owner = words.name().folded
@@ -72,7 +82,7 @@ def _create(context: DdlContext, words: Words) -> None:
 
 def _drop(context: DdlContext, words: Words) -> None:
     if_exists = words.accept("IF", "EXISTS")
-    name = words.name().folded
+    name = _named(context, words)
     cascade = words.accept("CASCADE")
     words.accept("RESTRICT")
     words.end()
@@ -96,7 +106,7 @@ def _drop(context: DdlContext, words: Words) -> None:
 
 
 def _alter(context: DdlContext, words: Words) -> None:
-    schema = _existing(context, words.name().folded)
+    schema = _existing(context, _named(context, words))
     if words.accept("RENAME", "TO"):
         new = words.name()
         words.end()

@@ -11,7 +11,7 @@ from engine.connectors.generator import GENERATORS
 from engine.ddl.context import DdlContext
 from engine.ddl.names import options, property_name
 from engine.functions.composed import provide
-from tailrace.errors import InvalidStatement
+from tailrace.errors import InvalidStatement, UnsupportedFeature
 from tailrace.sql.names import folded
 from tailrace.sql.types import StructType
 
@@ -48,8 +48,13 @@ def format_of(tree: exp.Create) -> Format | None:
             }
     if name and encode:
         return Format(name, encode, handling)
-    if connector_of(tree) in GENERATORS:
+    connector = connector_of(tree)
+    if connector in GENERATORS:
         return None
+    if connector not in ("", "kafka"):
+        raise UnsupportedFeature(
+            f"connector '{connector}'", hint="use connector = 'kafka', 'datagen' or 'nexmark'"
+        )
     raise InvalidStatement("a source needs FORMAT and ENCODE", hint="FORMAT PLAIN ENCODE JSON")
 
 

@@ -355,7 +355,11 @@ class Loop:
             if id_ not in wanted or reader.spec != self.flow.spec(id_):
                 self.readers.pop(id_).stop()
         for id_ in wanted.keys() - self.readers.keys():
-            reader = open_reader(self.flow.spec(id_), self.flow.positions(id_), self.wake)
+            try:
+                reader = open_reader(self.flow.spec(id_), self.flow.positions(id_), self.wake)
+            except TailraceError as error:  # its own trouble: tried again behind the next statement
+                log.error("source %s is not read: %s", wanted[id_].name, error.message)
+                continue
             reader.start()
             self.readers[id_] = reader
         self.delivers(any(not sink.body["into"] for sink in self.flow.catalog.of_kind("sink")))

@@ -43,7 +43,8 @@ _FIRST_WORD = re.compile(r"[\s(]*([A-Za-z_]+)")
 
 _BLANK = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)"
 _ABOUT_CLUSTER = re.compile(
-    rf"{_BLANK}*(?:CREATE|DROP|ALTER){_BLANK}+(?:DATABASE|USER|ROLE)\b", re.IGNORECASE | re.DOTALL
+    rf"{_BLANK}*(?:CREATE|DROP|ALTER){_BLANK}+(?:DATABASE|USER(?!{_BLANK}+MAPPING)|ROLE)\b",
+    re.IGNORECASE | re.DOTALL,
 )
 
 _LONG = 10_000

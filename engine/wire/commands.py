@@ -98,8 +98,8 @@ async def run(context: Context, plan: plans.Command) -> Reply:
         case plans.Set():
             return await _set(context, plan)
         case plans.SetConfig():
-            reply = await _set(context, plan.set)
-            return Reply("SELECT 1", plan.columns, [[plan.value]], reply.notices)
+            done = await _set(context, plan.set)
+            return Reply("SELECT 1", plan.columns, [[plan.value]], done.notices)
         case plans.ResetAll():
             await context.ask(plan.sql)
             context.settings.reset()

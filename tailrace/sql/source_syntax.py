@@ -48,4 +48,5 @@ class SourceSyntax(RisingWave.Parser):  # type: ignore[valid-type, misc]
             return None
         if not self._match(TokenType.EQ):
             self.raise_error("Expected = after an option of ENCODE")
-        return self.expression(exp.Property(this=exp.var("".join(words)), value=self._parse_primary()))  # type: ignore[no-any-return]
+        value = self._parse_primary() or self._parse_var(any_token=True)
+        return self.expression(exp.Property(this=exp.var("".join(words)), value=value))  # type: ignore[no-any-return]

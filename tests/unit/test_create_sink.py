@@ -76,3 +76,12 @@ def test_what_is_refused(text: str, kind: type[TailraceError], said: str) -> Non
     with pytest.raises(kind) as caught:
         parse_create_sink(text)
     assert said in caught.value.message
+
+
+def test_emit_on_window_close_stands_between_query_and_options() -> None:
+    statement = parse_create_sink(
+        "CREATE SINK s AS SELECT a FROM t EMIT ON WINDOW CLOSE WITH (connector = 'blackhole')"
+    )
+    assert statement.emits_on_close
+    assert statement.query == "SELECT a FROM t"
+    assert statement.options == {"connector": "blackhole"}

@@ -101,6 +101,8 @@ def bound_rank(scope: Scope, conditions: list[exp.Expr], tree: exp.Select) -> No
         offset=bounds.low - 1,
         function=rank.function,
     )
+    there = {column.name for column in scope.operator.columns}  # all but a rank that nobody reads
+    scope.names = {a: {k: v for k, v in m.items() if v in there} for a, m in scope.names.items()}
 
 
 def _rank_bound(condition: exp.Expr, alias: str, column: str) -> tuple[str, int] | None:

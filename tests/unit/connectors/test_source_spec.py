@@ -50,7 +50,11 @@ def test_starts_at_the_earliest_offset_by_default() -> None:
         ({"topic": " "}, "22023", "option topic is missing"),
         ({"properties.bootstrap.server": ""}, "22023", "option properties.bootstrap.server is missing"),
         ({"scan.startup.mode": "yesterday"}, "22023", "use 'earliest' or 'latest'"),
-        ({"scan.startup.timestamp.millis": "1"}, "0A000", "scan.startup.timestamp.millis is not supported"),
+        (
+            {"scan.startup.timestamp.millis": "soon"},
+            "22023",
+            "scan.startup.timestamp.millis cannot be 'soon'",
+        ),
         ({"scan.startup.mod": "latest"}, "0A000", "did you mean scan.startup.mode"),
         ({"properties.fetch.max.byte": "1"}, "0A000", "did you mean properties.fetch.max.bytes"),
         ({"properties.enable.auto.commit": "true"}, "0A000", "not in a group"),
