@@ -16,6 +16,7 @@ from tailrace.sql.dialect import TailraceSQL
 from tailrace.sql.names import ObjectName
 
 _MARK = "\x01secret "
+_QUALIFIED = re.compile(r'\bconnection\s*=\s*(?:"(?:[^"]|"")+"|\w+)\s*\.', re.IGNORECASE)
 _WRITTEN = re.compile(r"=\s*SECRET\b", re.IGNORECASE)
 
 
@@ -29,6 +30,8 @@ def mark_secrets(text: str) -> str:
     """
     if _MARK[0] in text:
         raise InvalidStatement("syntax error: a control character in the statement")
+    if _QUALIFIED.search(text):
+        text = _connections(text)
     if not _WRITTEN.search(text):
         return text
     try:
@@ -51,6 +54,32 @@ def mark_secrets(text: str) -> str:
             last += 2
         parts += (text[behind : tokens[at].start], exp.Literal.string(_MARK + ".".join(names)).sql())
         behind = tokens[last].end + 1
+    return "".join((*parts, text[behind:]))
+
+
+def _connections(text: str) -> str:
+    """`connection = schema.name` as a string, since parsers read one word.
+
+    >>> _connections("WITH (connection = s.c)")
+    "WITH (connection = 's.c')"
+    """
+    try:
+        tokens = TailraceSQL().tokenize(text)
+    except TokenError:
+        return text  # the parser tells what is wrong
+    parts: list[str] = []
+    behind = 0
+    for at in range(len(tokens) - 4):
+        key, equals, name, dot, last = tokens[at : at + 5]
+        if (
+            key.text.lower() == "connection"
+            and key.token_type is not TokenType.STRING
+            and equals.token_type is TokenType.EQ
+            and name.token_type is not TokenType.STRING
+            and dot.token_type is TokenType.DOT
+        ):
+            parts += (text[behind : name.start], exp.Literal.string(text[name.start : last.end + 1]).sql())
+            behind = last.end + 1
     return "".join((*parts, text[behind:]))
 
 
