@@ -55,11 +55,12 @@ _PRODUCER_PROPERTIES: Final = CLIENT_PROPERTIES | frozenset(
 AUTO_CREATE: Final = "allow.auto.create.topics"
 """The property by which a sink's topic is made if it is not there."""
 
+PARTITIONED: Final = "path_partition_prefix"
 _ALIASES: Final = {"kafka.brokers": "properties.bootstrap.server", "kafka.topic": "topic"}
 _COMMON: Final = ("connector", "type", "force_append_only", "snapshot", "primary_key", "ignore_delete")
 _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "kafka": (*_COMMON, "topic", "properties.bootstrap.server"),
-    "fs": (*_COMMON, "fs.path", "rollover_seconds", "max_row_count"),
+    "fs": (*_COMMON, "fs.path", "rollover_seconds", "max_row_count", PARTITIONED),
     "blackhole": _COMMON,
     "http": (*_COMMON, *http_options.OPTIONS),
     "redis": (*_COMMON, *redis_options.OPTIONS),
@@ -71,7 +72,7 @@ _KNOWN_BUT_UNSUPPORTED: Final = {
     "properties.enable.idempotence": "leave it out: the producer is always idempotent",
     "properties.request.required.acks": "leave it out: a batch is delivered when all replicas have it",
     "properties.max.in.flight.requests.per.connection": "at most 5: the producer is idempotent",
-    "path_partition_by": "all files go to fs.path",
+    "path_partition_by": f"{PARTITIONED} = 'day' is its name",
     "sink_decouple": "leave it out: a sink is always decoupled from the barriers by its log",
     "commit_checkpoint_interval": "leave it out: what is durable is delivered at once",
     "auto.schema.change": "DROP the sink and CREATE it anew when its columns have changed",
@@ -366,6 +367,8 @@ def _own_options(
     """The options of connectors that have a module for them, out of those of WITH and those of ENCODE."""
     given, format_options = options
     match connector:
+        case "fs":
+            return {PARTITIONED: _choice(given, PARTITIONED, ("none", "day", "month", "hour"))}
         case "http":
             return http_options.take(given, columns)
         case "redis":

@@ -10,16 +10,20 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from engine.compile.sink import log_columns
-from engine.connectors.sink import SinkSpec
+from engine.connectors.sink import PARTITIONED, SinkSpec
 from engine.connectors.sink_json import row_expression
 from engine.connectors.sink_target import Batch, DeliveryError, DeliveryStopped
 from engine.operators.base import Column
 from tailrace.errors import TailraceError
+
+_PARTS: Final = {"none": "", "day": "%Y-%m-%d", "month": "%Y-%m", "hour": "%Y-%m-%d %H:00"}
+"""`path_partition_prefix`, and the folder's name as RisingWave writes it."""
 
 
 def check_directory(name: str, spec: SinkSpec) -> None:
@@ -55,9 +59,10 @@ class FileTarget:
         """See `Target`."""
         if self._stop.is_set():
             raise DeliveryStopped
-        folder = Path(self._spec.path)
+        base = Path(self._spec.path)
+        folder = base / self._part(batch)
         name = f"{self._prefix}-{batch.first:012d}-{batch.last:012d}.{self._spec.encode}"
-        temporary = folder / f".{self._prefix}.tmp"  # one for a sink, so that a crash leaves no more than one
+        temporary = base / f".{self._prefix}.tmp"  # one for a sink, so that a crash leaves no more than one
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with temporary.open("wb") as file:
@@ -65,9 +70,15 @@ class FileTarget:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(folder / name)
-            _sync(folder)
+            for changed in {folder, base}:
+                _sync(changed)
         except OSError as error:
             raise DeliveryError(f"cannot write {folder / name}: {error}") from error
+
+    def _part(self, batch: Batch) -> str:
+        """The folder within fs.path: by the time of the batch's first barrier, which is the same whenever it is written."""
+        form = _PARTS[self._spec.options.get(PARTITIONED, "none")]
+        return datetime.fromtimestamp(batch.changes[0].at_ms / 1000, UTC).strftime(form)
 
     def close(self) -> None:
         """Nothing is kept open."""

@@ -1,14 +1,15 @@
 """A Kafka topic as a sink's target: an idempotent producer, and a batch is delivered when the broker has acknowledged it all.
 
 At least once: a batch that failed in part is produced again whole, in order, so that the last message of each key is the right
-one. The buffer is bounded by the batch. A broker that cannot be reached is an error at once, not after librdkafka's time-out:
-the delivery process waits and tries again with a new producer. Used by the delivery process; `check_topic` by the DDL.
+one. A message beyond the client's limit is set aside. The buffer is bounded by the batch. A broker that cannot be reached is an
+error at once, not after librdkafka's time-out: the delivery process waits and tries again with a new producer. Used by the
+delivery process; `check_topic` by the DDL.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -17,7 +18,7 @@ from engine.connectors.bounded import probe_topic
 from engine.connectors.sink import AUTO_CREATE, SinkSpec
 from engine.connectors.sink_external import ExternalMessages, external_select, is_external
 from engine.connectors.sink_messages import messages, select
-from engine.connectors.sink_target import Batch, DeliveryError, DeliveryStopped
+from engine.connectors.sink_target import Batch, Change, DeliveryError, DeliveryStopped, Refused
 from engine.connectors.source import InvalidOptionError, SourceSpec
 from engine.connectors.topic import Topic, TopicMissingError
 from engine.operators.base import Column
@@ -84,7 +85,7 @@ class KafkaTarget:
             self.select = external_select(spec, columns)
             self._messages = self._external.messages
         self._spec, self._stop = spec, stop
-        self._waiting = 0
+        self._waiting, self._at = 0, 0
         self._failure: KafkaError | None = None
         own = {**_settings(name, spec), "error_cb": self._on_error}
         try:
@@ -98,8 +99,8 @@ class KafkaTarget:
         if self._external is not None:
             self._external.refused = batch.reached.refused
         try:
-            for key, value in self._messages(batch.changes):
-                self._produce(key, value)
+            for key, value in self._messages(self._told(batch)):
+                self._produce(key, value, batch.reached.refused)
             while self._waiting:
                 self._producer.poll(0.05)
                 self._check()
@@ -113,7 +114,13 @@ class KafkaTarget:
         self._producer.purge()
         self._producer.poll(0)
 
-    def _produce(self, key: bytes | None, value: bytes | None) -> None:
+    def _told(self, batch: Batch) -> Iterator[Change]:
+        """The changes one by one; `_at` is the one whose messages are being produced."""
+        for change in batch.changes:
+            self._at = change.seq
+            yield change
+
+    def _produce(self, key: bytes | None, value: bytes | None, refused: list[Refused]) -> None:
         while True:
             try:
                 self._producer.produce(self._spec.topic, value, key, on_delivery=self._on_delivery)
@@ -121,7 +128,12 @@ class KafkaTarget:
                 self._producer.poll(0.05)
                 self._check()
             except KafkaException as error:
-                raise self._refused(error.args[0]) from error
+                if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                    raise self._refused(error.args[0]) from error
+                refused.append(
+                    Refused(self._at, f"{error.args[0].str()}: properties.message.max.bytes", "54000")
+                )
+                return
             else:
                 self._waiting += 1
                 self._producer.poll(0)

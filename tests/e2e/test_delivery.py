@@ -319,6 +319,20 @@ def test_what_clients_see_of_a_sink(client: Connection, tmp_path: Path) -> None:
         client.execute("ALTER SINK s SET sink_rate_limit = 5")
 
 
+def test_a_message_that_is_too_big_is_set_aside(client: Connection, broker: str) -> None:
+    topic = Topics(broker)
+    client.execute("CREATE TABLE t (id int PRIMARY KEY, v varchar)")
+    client.execute(f"CREATE SINK s FROM t {topic.keyed('id')} FORMAT UPSERT ENCODE JSON KEY ENCODE TEXT")
+    client.execute("INSERT INTO t VALUES (1, 'small'), (2, repeat('x', 1100000))")
+    client.execute("INSERT INTO t VALUES (3, 'small')")
+    wait_until(lambda: _delivered(client, "s"))
+    assert topic.latest().keys() == {b"1", b"3"}
+    found = client.execute(
+        "SELECT error, sqlstate FROM rw_catalog.rw_poison_rows WHERE source_name = 's'"
+    ).fetchall()
+    assert [(("too large" in error), state) for error, state in found] == [(True, "54000")]
+
+
 @pytest.mark.timeout(170)
 def test_kills_under_load_lose_nothing_and_keep_the_order_of_each_key(
     tmp_path: Path, broker: str, database: str

@@ -72,6 +72,7 @@ def test_key_encode(encode: str) -> None:
 
 UPSERT = "FORMAT UPSERT ENCODE JSON"
 PLAIN = "FORMAT PLAIN ENCODE JSON"
+FILES = "connector = 'fs', fs.path = '/x', force_append_only = 'true'"
 
 
 @pytest.mark.parametrize(
@@ -103,6 +104,8 @@ PLAIN = "FORMAT PLAIN ENCODE JSON"
         ("FROM a WITH (connector = 'fs', fs.path = '/x', primary_key = 'id') FORMAT UPSERT ENCODE JSON", "0A000", "fs is not"),
         ("FROM a WITH (connector = 'fs', fs.path = 'x', force_append_only = true) FORMAT PLAIN ENCODE JSON", "22023", "absolute"),
         ("FROM a WITH (connector = 'fs', force_append_only = 'true') FORMAT PLAIN ENCODE JSON", "22023", "fs.path is missing"),
+        (f"FROM a WITH ({FILES}, path_partition_prefix = 'week') {PLAIN}", "22023", "path_partition_prefix cannot be 'week'"),
+        (f"FROM a WITH ({FILES}, path_partition_by = 'day') {PLAIN}", "0A000", "option path_partition_by"),
         ("INTO t FROM a FORMAT PLAIN ENCODE JSON", "42601", "takes no FORMAT"),
         ("INTO t FROM a WITH (topic = 'x')", "0A000", "option topic"),
     ],
