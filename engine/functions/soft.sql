@@ -49,3 +49,16 @@ BEGIN
         END LOOP;
     END LOOP;
 END $$;
+
+-- An array of arrays from their texts: NULL where they are NULL or of different lengths, which PostgreSQL has no array for.
+CREATE OR REPLACE FUNCTION rw.try_arrays(texts text[], kind anyarray) RETURNS anyarray
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+DECLARE made kind%TYPE;
+BEGIN
+    IF texts IS NULL THEN RETURN NULL; END IF;
+    EXECUTE format('SELECT ARRAY(SELECT t::%s FROM unnest($1) WITH ORDINALITY AS u (t, o) ORDER BY o)', pg_typeof(kind))
+        INTO made USING texts;
+    RETURN made;
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+    RETURN NULL;
+END $$;

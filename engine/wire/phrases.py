@@ -61,6 +61,7 @@ _PHRASES: tuple[tuple[bytes, re.Pattern[bytes], bytes], ...] = tuple(
             rb"\1: Invalid parameter schema: schema not found: \2",
         ),
         (b"3D000", rb'^(database "(.*)" does not exist)$', rb"\1: database not found: \2"),
+        (b"42703", rb'^(column ".*" not found in) data type struct$', rb"\1 struct type"),
         (b"22023", rb"^(unrecognized privilege type: .*)$", rb"Invalid parameter privilege: \1"),
         (b"22023", rb"^(new bit must be 0 or 1)$", rb"value is invalid, \1"),
         (
@@ -106,14 +107,11 @@ def rephrased(fields: bytes) -> bytes:
     >>> rephrased(b"SERROR\\x00C22012\\x00Mdivision by zero\\x00\\x00")
     b'SERROR\\x00C22012\\x00MDivision by zero\\x00\\x00'
     """
-    fields = named_types(fields)
+    fields = refused(fields)
     parts = fields.split(b"\x00")
     sqlstate = next((part[1:] for part in parts if part[:1] == b"C"), b"")
     for index, part in enumerate(parts):
         if part[:1] == b"M":
-            for refused, message, hint in _REFUSALS:
-                if refused.match(part[1:]):
-                    return _refusal(parts, message, hint)
             for known, pattern, phrase in _PHRASES:
                 if known == sqlstate and pattern.match(part[1:]):
                     parts[index] = b"M" + pattern.sub(phrase, part[1:])
@@ -128,6 +126,15 @@ def named_types(text: bytes) -> bytes:
     b'cannot cast struct[] to integer'
     """
     return _COMPOSED.sub(rb"\1", text) if b"rw." in text else text
+
+
+def refused(fields: bytes) -> bytes:
+    """The fields of an ErrorResponse as a refusal where PostgreSQL says what it cannot do; with types by what they are."""
+    fields = named_types(fields)
+    parts = fields.split(b"\x00")
+    said = next((part[1:] for part in parts if part[:1] == b"M"), b"")
+    found = next(((message, hint) for pattern, message, hint in _REFUSALS if pattern.match(said)), None)
+    return fields if found is None else _refusal(parts, *found)
 
 
 def _refusal(parts: list[bytes], message: bytes, hint: bytes) -> bytes:

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from engine.wire.phrases import named_types
+from engine.wire.phrases import refused
 from tailrace.errors import TailraceError
 
 PROTOCOL_3_0 = 196608
@@ -232,7 +232,7 @@ def decode_column_names(body: bytes) -> list[str]:
 def encode_error(error: TailraceError, severity: str = "ERROR") -> bytes:
     """ErrorResponse; severity FATAL means that the connection ends with it."""
     fields = _encode_fields(severity, error.sqlstate, error.message, error.detail, error.hint)
-    return encode(b"E", named_types(fields))
+    return encode(b"E", refused(fields))
 
 
 def encode_notice(message: str, severity: str = "NOTICE", sqlstate: str = "00000") -> bytes:

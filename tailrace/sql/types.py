@@ -345,10 +345,11 @@ class _Rewriter:
         condition = self._piece((")",))
         self._expect(")")
         key, value = (self.sql[t.start : t.end + 1] for t in (names[1], names[3]))
-        return (
-            f"(SELECT map_from_key_values(array_agg({key} ORDER BY _at), array_agg({value} ORDER BY _at)) "  # noqa: S608
-            f"FROM unnest(map_entries({map_})) WITH ORDINALITY AS _entries ({key}, {value}, _at) WHERE {condition})"
+        entries = (
+            f"SELECT _m[_at] AS _entry, _at, (_m[_at]).key AS {key}, (_m[_at]).value AS {value} "  # noqa: S608
+            f"FROM (SELECT map_entries({map_}) AS _m) AS _map, generate_subscripts(_map._m, 1) AS _at"
         )
+        return f"(SELECT map_from_entries(array_agg(_entry ORDER BY _at)) FROM ({entries}) AS _entries WHERE {condition})"  # noqa: S608
 
     def _name_before_text_subscript(self) -> int:
         """How many tokens the name from here on has that ['...'] follows; 0 if none does. Arrays have no such subscripts."""

@@ -141,6 +141,21 @@ def test_maps_of_arrays_structs_and_maps(engine: FlowUnderTest) -> None:
     assert engine.rows("SELECT id, second, longer FROM v") == [(1, None, None)]
 
 
+def test_arrays_of_arrays_in_a_view_stop_nothing(engine: FlowUnderTest) -> None:
+    engine.ddl(
+        "CREATE TABLE t (id int PRIMARY KEY, g int, a int[])",
+        "CREATE MATERIALIZED VIEW v AS SELECT g, array_agg(a ORDER BY id DESC) FILTER (WHERE id < 10) AS x FROM t GROUP BY g",
+        "CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM t",
+    )
+    engine.settle("INSERT INTO t VALUES (1, 1, '{1,2}'), (2, 1, '{3,4}'), (3, 2, '{1}'), (11, 3, '{1}')")
+    assert engine.rows("SELECT * FROM v ORDER BY g") == [(1, [[3, 4], [1, 2]]), (2, [[1]]), (3, None)]
+    engine.settle("INSERT INTO t VALUES (4, 2, '{2,3}'), (5, 1, NULL)")
+    assert engine.rows("SELECT * FROM v ORDER BY g") == [(1, None), (2, None), (3, None)]
+    engine.settle("DELETE FROM t WHERE id IN (3, 5)")
+    assert engine.rows("SELECT * FROM v ORDER BY g") == [(1, [[3, 4], [1, 2]]), (2, [[2, 3]]), (3, None)]
+    assert engine.rows("SELECT n FROM n") == [(4,)]
+
+
 def test_int256_beyond_64_bits(engine: FlowUnderTest) -> None:
     engine.ddl(
         "CREATE TABLE t (id int PRIMARY KEY, v rw_int256)",

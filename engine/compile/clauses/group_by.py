@@ -200,15 +200,20 @@ def _text(call: Call, operator: Operator, by_slot: dict[int, str]) -> str:
     if call.name in _IN_ORDER and not call.distinct:
         sorts += [quote(k) for k in operator.key if k not in {o.column for o in order}]
     by = f"ORDER BY {', '.join(sorts)}" if sorts else ""
+    argument = by_slot.get(id(call.arguments[0])) if call.arguments else None
+    kind = operator.column(argument).type if argument is not None else ""
+    arrays = call.name == "array_agg" and kind.endswith("[]") and not call.distinct
+    if arrays:  # of one length or not: what PostgreSQL has no array for must not fail at a barrier
+        arguments[0] = f"({arguments[0]})::text"
     listed = ("DISTINCT " if call.distinct else "") + (
         ", ".join(arguments) or ("" if call.within_group else "*")
     )
     text = (
         f"{call.name}({listed}) WITHIN GROUP ({by})" if call.within_group else f"{call.name}({listed} {by})"
     )
-    return (
-        f"{text} FILTER (WHERE {quote(by_slot[id(call.condition)])})" if call.condition is not None else text
-    )
+    if call.condition is not None:
+        text = f"{text} FILTER (WHERE {quote(by_slot[id(call.condition)])})"
+    return f"rw.try_arrays({text}, NULL::{kind})" if arrays else text
 
 
 def _over_groups(

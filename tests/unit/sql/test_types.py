@@ -131,8 +131,9 @@ def test_arrays_of_constant_rows_and_their_fields() -> None:
 
 def test_filters_and_subscripts_of_maps() -> None:
     assert expand_types("SELECT map_filter(m, |k, v| v['x'] > 1) FROM t").sql == (
-        "SELECT (SELECT map_from_key_values(array_agg(k ORDER BY _at), array_agg(v ORDER BY _at)) "
-        "FROM unnest(map_entries(m)) WITH ORDINALITY AS _entries (k, v, _at) WHERE map_access(v, 'x') > 1) FROM t"
+        "SELECT (SELECT map_from_entries(array_agg(_entry ORDER BY _at)) FROM "
+        "(SELECT _m[_at] AS _entry, _at, (_m[_at]).key AS k, (_m[_at]).value AS v FROM (SELECT map_entries(m) AS _m) AS _map, "
+        "generate_subscripts(_map._m, 1) AS _at) AS _entries WHERE map_access(v, 'x') > 1) FROM t"
     )
     assert expand_types("SELECT t.\"M\"['a']['b'], ARRAY['a'], a[1] FROM t").sql == (
         "SELECT map_access(map_access(t.\"M\", 'a'), 'b'), ARRAY['a'], a[1] FROM t"
