@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 from sqlglot import exp
 from sqlglot.errors import OptimizeError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
@@ -17,6 +21,9 @@ from tailrace.sql.gap_fill import GAP_FILL, name_gap_fills
 from tailrace.sql.names import ObjectName, references
 from tailrace.sql.windows import expand_windows
 
+_POSITION = re.compile(r"\.? Line: \d+, Col: \d+$")
+_NAME = re.compile(r"'\"?([^'\"]+)\"?'")
+
 
 class UnresolvedName(InvalidStatement):
     """A name that sqlglot cannot resolve; PostgreSQL may know better."""
@@ -26,7 +33,7 @@ def resolve(planner: Planner, query: exp.Query) -> exp.Query:
     """Expand TUMBLE and stars, and qualify every column; unknown columns are reported by name."""
     folded = normalize_identifiers(inline_changelogs(query.copy()), dialect=TailraceSQL)
     tree = normalize_identifiers(expand_windows(name_gap_fills(folded)), dialect=TailraceSQL)
-    schemas: dict[str, dict[str, object]] = {}
+    schemas: dict[str, dict[str, dict[str, str]]] = {}
     ctes = {c.alias for c in tree.find_all(exp.CTE)}
     for table in tree.find_all(exp.Table):
         if isinstance(table.this, exp.Func):
@@ -48,12 +55,21 @@ def resolve(planner: Planner, query: exp.Query) -> exp.Query:
     try:
         return qualify(  # type: ignore[return-value]
             tree,
-            schema=MappingSchema(dict(schemas), dialect=TailraceSQL, normalize=False),
+            schema=MappingSchema({**schemas}, dialect=TailraceSQL, normalize=False),
             dialect=TailraceSQL,
             quote_identifiers=True,
         )
     except OptimizeError as error:
-        raise UnresolvedName(str(error).splitlines()[0], sqlstate="42703") from error
+        known = {name for tables in schemas.values() for columns in tables.values() for name in columns}
+        raise _unresolved(str(error).splitlines()[0], known) from error
+
+
+def _unresolved(message: str, known: Iterable[str]) -> UnresolvedName:
+    """The message without a position, which is one in a part of the statement, and with the name that may be meant."""
+    message = _POSITION.sub("", message)
+    name = _NAME.search(message)
+    close = get_close_matches(name[1], list(known), 1) if name else []
+    return UnresolvedName(message, sqlstate="42703", hint=f"did you mean {close[0]}?" if close else None)
 
 
 def _name_columns(planner: Planner, table: exp.Table) -> None:

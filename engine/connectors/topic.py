@@ -205,7 +205,7 @@ def refused(spec: SourceSpec, error: BaseException) -> TailraceError:
     if reason.code() in _MISSING:
         return TopicMissingError(
             f"source {spec.name}: topic {spec.topic} does not exist at {spec.bootstrap}",
-            hint=f"create it first, for example: rpk topic create {spec.topic}",
+            hint=f"create it first: tailrace topics create {spec.topic}, or rpk topic create {spec.topic}",
         )
     if reason.code() == KafkaError._INVALID_ARG:
         message = f"source {spec.name}: {reason.str()}"

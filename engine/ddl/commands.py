@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 
 import psycopg
 from sqlglot import exp
@@ -35,7 +36,7 @@ from engine.ddl.secrets import STATEMENT as SECRET
 from engine.ddl.secrets import secret_statement
 from engine.ddl.subscriptions import STATEMENT, run_subscription
 from engine.functions.composed import provide
-from tailrace.errors import PermissionDenied, UnsupportedFeature
+from tailrace.errors import PermissionDenied, UndefinedObject, UnsupportedFeature
 from tailrace.sql.dialect import parse_statement
 from tailrace.sql.secrets import mark_secrets
 from tailrace.sql.sinks import is_create_sink
@@ -109,13 +110,26 @@ def execute(context: DdlContext, filling: Filling) -> Reply:
         if isinstance(tree, exp.Drop):
             return drop(context, tree)
         return _run_create(context, _create(tree), filling, distributed_by)
+    except UndefinedObject as error:
+        raise _with_close_name(context, error) from error
     except psycopg.Error as error:
         if error.sqlstate is None or error.sqlstate.startswith(("08", "57")):
             raise
         raise translated(error) from error
 
 
+_MISSING_RELATION = re.compile(r'relation "(?:\w+\.)?(\w+)" does not exist')
 _BY_WORD = {"COMMENT": comment, "GRANT": grant, "REVOKE": grant}
+
+
+def _with_close_name(context: DdlContext, error: UndefinedObject) -> UndefinedObject:
+    """The error, with the relation in its hint that may be meant."""
+    name = _MISSING_RELATION.fullmatch(error.message)
+    shown = [o.name for o in context.catalog.objects.values()]
+    close = get_close_matches(name[1], shown, 1) if name else []
+    if close:
+        error.hint = f"did you mean {close[0]}? " + (error.hint or "")
+    return error
 
 
 def _create(tree: exp.Expr) -> exp.Create:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tailrace.errors import InvalidStatement
+from tailrace.errors import InvalidStatement, TailraceError
 from tests.support.flow import FlowUnderTest
 
 
@@ -27,3 +27,13 @@ def test_lists_that_do_not_fit(engine: FlowUnderTest, query: str) -> None:
     engine.ddl("CREATE TABLE t (a int)")
     with pytest.raises(InvalidStatement, match="number of column names does not match number of columns"):
         engine.ddl(f"CREATE MATERIALIZED VIEW v (x, y) AS {query}")
+
+
+def test_a_wrong_name_is_refused_with_the_one_that_may_be_meant(engine: FlowUnderTest) -> None:
+    engine.ddl("CREATE TABLE readings_of_names (device_id int, value int)")
+    with pytest.raises(TailraceError, match=r"Column 'devce_id' could not be resolved \(did") as column:
+        engine.ddl("CREATE MATERIALIZED VIEW v AS SELECT devce_id FROM readings_of_names")
+    assert (column.value.sqlstate, column.value.hint) == ("42703", "did you mean device_id?")
+    with pytest.raises(TailraceError, match="does not exist") as relation:
+        engine.ddl("CREATE MATERIALIZED VIEW v AS SELECT value FROM reading_of_names")
+    assert str(relation.value.hint).startswith("did you mean readings_of_names?")
