@@ -90,7 +90,7 @@ CUTS = (
         {"c_v": _LATEST, "c_t": f"{_LATEST}|SELECT g, id AS latest FROM t WHERE false"},
     ),
     Cut(
-        "CREATE SUBSCRIPTION c_s FROM c_v WITH (retention = '1D')",
+        "CREATE SUBSCRIPTION c_u FROM c_v WITH (retention = '1D')",
         (f"CREATE MATERIALIZED VIEW c_v AS {_GROUPS}",),
         {"c_v": _GROUPS},
     ),
@@ -277,7 +277,7 @@ def _clear(server: EngineServer) -> None:
     client = wait_until(lambda: _flushed(server), _BACK_S, "an answer")
     with client:
         for kind, name in (
-            ("SUBSCRIPTION", "c_s"), ("SINK", "c_s"), ("INDEX", "c_i"), ("VIEW", "c_p"), ("MATERIALIZED VIEW", "c_w"),
+            ("SUBSCRIPTION", "c_u"), ("SINK", "c_s"), ("INDEX", "c_i"), ("VIEW", "c_p"), ("MATERIALIZED VIEW", "c_w"),
             ("MATERIALIZED VIEW", "c_v"), ("MATERIALIZED VIEW", "c_a"), ("MATERIALIZED VIEW", "c_b"), ("TABLE", "c_t"),
         ):  # fmt: skip
             client.execute(f"DROP {kind} IF EXISTS {name}".encode())
