@@ -204,9 +204,68 @@ def test(  # noqa: PLR0917 (every one is a named option)
         raise typer.Exit(1)
 
 
+class PlanFormat(StrEnum):
+    """How a plan is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+_PLAN_EXAMPLES = _examples(
+    ("tailrace plan", "what would be done, and what it reaches"),
+    ("tailrace plan --check", "exit code 1 if the database is not as the files say: for CI"),
+    ('tailrace plan --write "count by site" && tailrace migrate up', "do it"),
+)
+
+
+def plan(
+    write: Annotated[
+        str | None, typer.Option("--write", metavar="MESSAGE", help="Write the migration that does it.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Exit code 1 if there is anything to do.")] = False,
+    format_: Annotated[PlanFormat, typer.Option("--format", "-f", help="How.")] = PlanFormat.TEXT,
+    sql_url: Annotated[
+        str | None,
+        typer.Option("--sql-url", envvar=config.SQL_URL_VARIABLE, metavar="URL", help="The database."),
+    ] = None,
+    project: ProjectDirectory = None,
+) -> None:
+    """Compare a running database with the files: what would be created, changed, rebuilt and dropped, and how.
+
+    A changed view is built beside the old one, with everything that reads it, and takes over by SWAP: readers miss nothing.
+    """
+    import orjson
+
+    from tailrace.plan.command import plan_of
+    from tailrace.plan.show import as_json, as_text
+    from tailrace.project import Project
+    from tailrace.project.report import new_migration
+
+    console = Console()
+    url = sql_url or config.sql_url()
+    found = plan_of(url, Project.at(project))
+    if format_ is PlanFormat.JSON:
+        typer.echo(orjson.dumps(as_json(found), option=orjson.OPT_INDENT_2).decode())
+    else:
+        console.print(as_text(found), highlight=False, soft_wrap=True)
+    if write is not None:
+        if found.obstacles or found.drifted:
+            raise TailraceError(
+                "the database is not what the migrations left behind, so that a migration would fail on it",
+                detail="\n".join(
+                    [*found.obstacles, *(f"changed past the migrations: {n}" for n in found.drifted)]
+                ),
+                hint="put it back, or write the migration by hand (docs/migrations.md)",
+            )
+        new_migration(console, project, write, write=True)
+    if check and found:
+        raise typer.Exit(1)
+
+
 def register(app: typer.Typer, group: typer.Typer) -> None:
     """Add the commands to the command line; lineage is found under `tailrace sql`, too."""
     app.command(epilog=_LINEAGE_EXAMPLES)(lineage)
     group.command(epilog=_LINEAGE_EXAMPLES)(lineage)
     app.command(epilog=_LINT_EXAMPLES)(lint)
+    app.command(epilog=_PLAN_EXAMPLES)(plan)
     app.command(epilog=_TEST_EXAMPLES)(test)

@@ -15,6 +15,7 @@ import psycopg
 
 from tailrace.migrate.connection import Session, deadline, is_usable
 from tailrace.migrate.errors import MigrationFailedError
+from tailrace.migrate.hand_over import hand_over
 from tailrace.migrate.journal import Journal, Place, Present, State, decide, is_done, names_of
 from tailrace.migrate.progress import OnProgress, StepProgress
 from tailrace.migrate.steps import Action, Direction, Step, render
@@ -68,6 +69,8 @@ class Runner:
             if step.action in (Action.RENAME, Action.SWAP) and step.name in present:
                 self._before = present[step.name].id
             self._record(step, State.STARTED)
+            if step.action is Action.SWAP:
+                hand_over(self._session, step)
             self._execute(step)
             self._settle(step)
         self._record(step, State.DONE)
