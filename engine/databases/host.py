@@ -241,9 +241,12 @@ class Host:
             shown = error.diag.message_primary or str(error)
             answer = _error(TailraceError(shown, sqlstate=error.sqlstate or "58000", hint="try again"))
         except (orjson.JSONDecodeError, KeyError, TypeError):
-            log.warning("malformed request: %r", line[:200])
+            log.warning("malformed request: %r", line[:200], exc_info=True)
             self._hang_up(client)
             return
+        except Exception as error:  # one client's statement must not end all databases
+            log.exception("a statement failed")
+            answer = _error(TailraceError(f"internal error: {error!r}", hint="see the log of databases"))
         if answer is not None:
             self._answer(client, answer)
 

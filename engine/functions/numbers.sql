@@ -161,3 +161,10 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT rw.vnode($1,
 CREATE OR REPLACE FUNCTION pg_catalog.rw_vnode(integer, VARIADIC text[]) RETURNS smallint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT rw.vnode($1, (SELECT string_agg(coalesce(convert_to(v, 'UTF8') || '\xff'::bytea,
     '\xf0ffffff'::bytea), ''::bytea ORDER BY i) FROM unnest($2) WITH ORDINALITY AS u (v, i))) $$;
+
+-- The cube root: exactly the whole number whose cube it is of.
+CREATE OR REPLACE FUNCTION rw.cbrt(double precision) RETURNS double precision
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT CASE WHEN abs($1) < 1e15 AND round(cbrt($1)) * round(cbrt($1)) * round(cbrt($1)) = $1 THEN round(cbrt($1))
+        ELSE cbrt($1) END
+$$;

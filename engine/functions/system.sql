@@ -9,3 +9,7 @@ $$;
 -- Whether the stream engine is at work: it is, or the client could not ask.
 CREATE OR REPLACE FUNCTION pg_catalog.rw_recovery_status() RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT 'RUNNING' $$;
+
+-- No feature of the embedded engine asks for a licence: each is available.
+CREATE OR REPLACE FUNCTION pg_catalog.rw_test_feature(text) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$ SELECT format('feature "%s" is available', $1) $$;

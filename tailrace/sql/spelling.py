@@ -21,7 +21,7 @@ from tailrace.errors import InvalidStatement
 from tailrace.sql.brackets import STEP, closing
 
 RENAMED = frozenset(
-    "acos acosd acosh asin asind atanh cos cosd cot cotd exp make_date make_time make_timestamp make_timestamptz "
+    "acos acosd acosh asin asind atanh cbrt cos cosd cot cotd exp make_date make_time make_timestamp make_timestamptz "
     "pow power regexp_matches round sin sind sqrt tan tand to_ascii to_jsonb".split()
 )
 """Functions of schema `rw` that take the place of PostgreSQL's of the same name."""
