@@ -18,7 +18,8 @@ def _poisoned(engine: FlowUnderTest) -> list[tuple[Any, ...]]:
 
 
 def _forget_poison(engine: FlowUnderTest) -> None:
-    engine.flow.connection.execute("DELETE FROM engine.poison_rows")
+    """What other tests of this database have left behind."""
+    engine.flow.connection.execute("DELETE FROM engine.poison_rows; DELETE FROM engine.event_logs")
 
 
 def test_overflow_sets_the_row_aside_and_the_rest_goes_on(engine: FlowUnderTest) -> None:
@@ -339,7 +340,6 @@ def _events(engine: FlowUnderTest) -> list[tuple[Any, ...]]:
 
 def test_a_step_that_fails_without_rows_stops_its_view_and_sets_none_aside(engine: FlowUnderTest) -> None:
     _forget_poison(engine)
-    engine.flow.connection.execute("DELETE FROM engine.event_logs")
     engine.ddl("CREATE TABLE t (id int PRIMARY KEY, g int)")
     engine.view("counts", "SELECT g, count(*) AS n FROM t GROUP BY g")
     engine.view("sums", "SELECT g, sum(id) AS s FROM t GROUP BY g")
@@ -363,7 +363,6 @@ def test_a_step_that_fails_without_rows_stops_its_view_and_sets_none_aside(engin
 
 def test_a_row_that_only_the_step_fails_on_is_told_as_a_defect(engine: FlowUnderTest) -> None:
     _forget_poison(engine)
-    engine.flow.connection.execute("DELETE FROM engine.event_logs")
     engine.ddl("CREATE TABLE t (id int PRIMARY KEY, g int)")
     engine.view("counts", "SELECT g, count(*) AS n FROM t GROUP BY g")
     engine.view("sums", "SELECT g, sum(id) AS s FROM t GROUP BY g")

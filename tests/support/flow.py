@@ -141,9 +141,12 @@ class FlowUnderTest:
             assert_same(self.rows(f'SELECT * FROM "{name}"'), self.batch(self.queries[name]), name)
 
     def clear(self) -> None:
-        """Drop everything, so that a database can serve many examples."""
-        for item in list(self.flow.catalog.objects.values()):
-            if item.id in self.flow.catalog.objects and not item.references and OWNER not in item.body:
+        """Drop everything, so that a database can serve many examples; connections and secrets last."""
+        objects = self.flow.catalog.objects
+        named = {i for i, item in objects.items() if item.kind in ("connection", "secret")}
+        for item in sorted(objects.values(), key=lambda item: item.id in named):
+            kept = item.id in self.flow.catalog.objects and OWNER not in item.body
+            if kept and named.issuperset(item.references):
                 self.ddl(f"DROP {item.shown_kind.upper()} {item.visible} CASCADE")
         self.queries.clear()
 
