@@ -155,15 +155,22 @@ def _targets(context: DdlContext, words: Words, rights: tuple[str, ...] | None) 
         (kind for keywords, kind in _KINDS.items() if words.word(len(keywords)) and words.accept(*keywords)),
         None,
     )
-    found = [context.existing(words.qualified_name().object)]
+    found = [_existing(context, words)]
     while words.accept(","):
-        found.append(context.existing(words.qualified_name().object))
+        found.append(_existing(context, words))
     for item in found:
         if item.kind not in VISIBLE or kind not in (None, item.shown_kind, "table"):
             raise InvalidStatement(
                 f'"{item.name}" is not a {kind or "relation"}: it is a {item.shown_kind}', sqlstate="42809"
             )
     return [_target(item) for item in found]
+
+
+def _existing(context: DdlContext, words: Words) -> CatalogObject:
+    name = words.qualified_name().object
+    if context.catalog.find(name, context.path) is None:
+        raise UndefinedObject(f'relation "{name}" does not exist', detail=f"table not found: {name}")
+    return context.existing(name)
 
 
 def _target(item: CatalogObject) -> _Target:

@@ -74,7 +74,10 @@ def check_user(context: DdlContext, user: str) -> None:
     ).fetchone()
     if found is None:
         raise UndefinedObject(
-            f"user not found: {user}", sqlstate="42704", hint="SELECT name FROM rw_catalog.rw_users"
+            f"user not found: {user}",
+            sqlstate="42704",
+            detail=f'user "{user}" does not exist',
+            hint="SELECT name FROM rw_catalog.rw_users",
         )
 
 
