@@ -22,6 +22,7 @@ from engine.ddl.filling import Filling
 from engine.ddl.move import set_owner, set_schema
 from engine.ddl.parallelism import set_parallelism
 from engine.ddl.rate_limits import KINDS, set_rate_limit
+from engine.ddl.refresh_schema import refresh_schema
 from engine.ddl.rename import rename
 from engine.ddl.secrets import alter_secret
 from engine.ddl.subscriptions import set_retention
@@ -45,7 +46,7 @@ _HINTS: Mapping[tuple[str, ...], str] = {
     ("ALTER",): _REBUILD,
     ("RENAME",): "only whole relations are renamed; name the column with AS in a view",
     ("AS",): _REBUILD,
-    ("FORMAT",): "DROP it and CREATE it with the new format",
+    ("FORMAT",): "REFRESH SCHEMA takes the newest schema; DROP it and CREATE it for another format",
 }
 
 
@@ -109,14 +110,8 @@ def _alter(context: DdlContext, words: Words, keyword: str, kind: str, filling: 
         owner = words.name().folded
         words.end()
         set_owner(context, _found(context, name, keyword, kind), owner)
-    elif words.accept("SET", "PARALLELISM"):
-        words.accept("TO") or words.accept("=")
-        set_parallelism(context, _found(context, name, keyword, kind), words.rest().removesuffix("DEFERRED"))
-        context.notices.append("parallelism is noted: the embedded engine runs each job in one process")
-    elif words.accept("SET", "BACKFILL_PARALLELISM"):
-        words.rest()
-        _found(context, name, keyword, kind)
-        context.notices.append("parallelism is not set: the embedded engine runs each job in one process")
+    elif words.word() == "SET" and words.word(1) in ("PARALLELISM", "BACKFILL_PARALLELISM"):
+        _set_parallelism(context, _found(context, name, keyword, kind), words)
     elif words.word() == "SET" and words.word(1) in KINDS:
         words.take()
         option = words.take().upper()
@@ -127,6 +122,13 @@ def _alter(context: DdlContext, words: Words, keyword: str, kind: str, filling: 
         kind == "table" and words.word() == "DROP" and words.word(1) == "CONNECTOR"
     ):
         _alter_connector(context, words, _found(context, name, keyword, kind))
+    elif kind in ("table", "source") and words.accept("REFRESH", "SCHEMA"):
+        words.end()
+        _refresh(
+            context,
+            _table(context, name) if kind == "table" else _found(context, name, keyword, kind),
+            filling,
+        )
     elif kind == "table" and words.word() in ("ADD", "DROP", "ALTER"):
         _alter_columns(context, _table(context, name), words, filling)
     elif kind == "source" and words.word() == "ADD":
@@ -142,6 +144,24 @@ def _alter(context: DdlContext, words: Words, keyword: str, kind: str, filling: 
     else:
         raise _refused(words, keyword)
     return Reply(tag, notices=context.notices)
+
+
+def _refresh(context: DdlContext, item: CatalogObject, filling: Filling) -> None:
+    _check_not_read_by_job(context, item)
+    refresh_schema(context, item, filling)
+
+
+def _set_parallelism(context: DdlContext, item: CatalogObject, words: Words) -> None:
+    """SET [BACKFILL_]PARALLELISM [TO | =] n."""
+    words.accept("SET")
+    if words.accept("BACKFILL_PARALLELISM"):
+        words.rest()
+        context.notices.append("parallelism is not set: the embedded engine runs each job in one process")
+        return
+    words.accept("PARALLELISM")
+    words.accept("TO") or words.accept("=")
+    set_parallelism(context, item, words.rest().removesuffix("DEFERRED"))
+    context.notices.append("parallelism is noted: the embedded engine runs each job in one process")
 
 
 def _alter_connector(context: DdlContext, words: Words, item: CatalogObject) -> None:

@@ -86,6 +86,7 @@ def feed_anew(context: DdlContext, table: CatalogObject, filling: Filling) -> No
 
 
 def parsed(context: DdlContext, definition: str) -> exp.Create:
+    """The tree of a definition, the types that it names made."""
     """The statement that made a source or table, its types made and its secrets marked."""
     expanded = expand_types(mark_secrets(definition))
     provide(context.connection, expanded.types)
@@ -104,7 +105,7 @@ def described_anew(
     key = source.body["spec"].get("key", ())
     _, program, body = source_body(own, source.name, tree, source.id, order, key=key)
     changed = replace(source, body={**source.body, **body}, definition=definition)
-    before, after = ([c.name for c in s.columns if not c.hidden] for s in (source, changed))
+    before, after = ([(c.name, c.type) for c in s.columns if not c.hidden] for s in (source, changed))
     query = refusal(source.name, changed.columns)
     if after[: len(before)] == before:
         context.execute(f"CREATE OR REPLACE VIEW {source.visible} AS {query}")

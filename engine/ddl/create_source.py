@@ -125,7 +125,7 @@ def source_body(
     values, with_options, secrets = resolved(context, options(tree))
     schema, format_, of_schema = schema_of(context, tree, format_)
     if schema is not None and format_ is not None:
-        check_columns(format_, schema, physical)
+        check_columns(format_, schema, [c for c in physical if c.name not in order])
     types = composed_of(context.connection, [column.type for column in physical])
     spec = source_spec(
         name, physical, values, format_, composites=types.composites, maps=types.maps, key=key, schema=schema

@@ -237,3 +237,44 @@ def test_a_registry_that_does_not_answer(engine: FlowUnderTest, monkeypatch: pyt
     error = refused(engine, f"CREATE SOURCE s {end}")
     assert (error.sqlstate, "no schema registry answers" in error.message) == ("08001", True)
     assert engine.flow.catalog.objects == {}
+
+
+def test_refresh_schema_of_a_table(engine: FlowUnderTest, stand_in: RegistryStandIn) -> None:
+    engine.ddl(f"CREATE TABLE t (*, g int AS bar + 1) {encode(stand_in)}")
+    engine.view("v", "SELECT foo, count(*) AS n FROM t GROUP BY foo")
+    produce(engine, "t", [Recorded(avro(1, ROOT, {"bar": 1, "foo": "a"}))])
+    engine.ddl("ALTER TABLE t REFRESH SCHEMA")
+    nested = {"type": "record", "name": "In", "fields": [{"name": "x", "type": "int"}]}
+    second = with_fields({"name": "in", "type": ["null", nested], "default": None})
+    id_ = stand_in.register("t-value", second)
+    engine.ddl("ALTER TABLE t REFRESH SCHEMA")
+    produce(engine, "t", [Recorded(avro(id_, second, {"bar": 2, "foo": "b", "in": {"x": 5}}))])
+    assert engine.rows('SELECT bar, foo, g, "in"::text FROM t ORDER BY bar') == [
+        (1, "a", 2, None),
+        (2, "b", 3, "(5)"),
+    ]
+    wider = {**nested, "fields": [*nested["fields"], {"name": "y", "type": "string", "default": ""}]}
+    stand_in.register("t-value", with_fields({"name": "in", "type": ["null", wider], "default": None}))
+    engine.ddl("ALTER TABLE t REFRESH SCHEMA")
+    assert engine.rows('SELECT "in"::text FROM t ORDER BY bar') == [(None,), ("(5,)",)]
+    last = {**ROOT, "fields": FIELDS[1:]}
+    id_ = stand_in.register("t-value", last)
+    assert "failed to refresh schema" in refused(engine, "ALTER TABLE t REFRESH SCHEMA").message
+    engine.ddl("ALTER TABLE t DROP COLUMN g", "ALTER TABLE t REFRESH SCHEMA")
+    produce(engine, "t", [Recorded(avro(id_, last, {"foo": "c"}))])
+    assert engine.rows("SELECT * FROM t ORDER BY foo") == [("a",), ("b",), ("c",)]
+    engine.check()
+
+
+def test_refresh_schema_of_a_source(engine: FlowUnderTest, stand_in: RegistryStandIn) -> None:
+    engine.ddl(f"CREATE SOURCE s INCLUDE offset AS o {encode(stand_in)}", "CREATE TABLE plain (a int)")
+    stand_in.register("t-value", with_fields({"name": "more", "type": "double", "default": 0}))
+    engine.ddl("ALTER SOURCE s REFRESH SCHEMA")
+    assert (
+        listed(engine, "s")
+        == "CREATE SOURCE s (bar INT, foo CHARACTER VARYING, more DOUBLE) INCLUDE offset AS o"
+    )
+    engine.view("v", "SELECT more, bar FROM s")
+    stand_in.register("t-value", {**ROOT, "fields": FIELDS[:1]})
+    assert "will drop columns: foo, more" in refused(engine, "ALTER SOURCE s REFRESH SCHEMA").message
+    assert "without schema registry" in refused(engine, "ALTER TABLE plain REFRESH SCHEMA").message
