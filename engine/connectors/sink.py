@@ -57,7 +57,15 @@ AUTO_CREATE: Final = "allow.auto.create.topics"
 
 PARTITIONED: Final = "path_partition_prefix"
 _ALIASES: Final = {"kafka.brokers": "properties.bootstrap.server", "kafka.topic": "topic"}
-_COMMON: Final = ("connector", "type", "force_append_only", "snapshot", "primary_key", "ignore_delete")
+_COMMON: Final = (
+    "connector",
+    "type",
+    "force_append_only",
+    "snapshot",
+    "primary_key",
+    "ignore_delete",
+    "force_compaction",
+)
 _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "kafka": (*_COMMON, "topic", "properties.bootstrap.server"),
     "fs": (*_COMMON, "fs.path", "rollover_seconds", "max_row_count", PARTITIONED),
@@ -194,6 +202,7 @@ def sink_spec(
     snapshot = _flag(given, "snapshot", default=True)
     if not snapshot and statement.source is None:
         raise UnsupportedFeature("snapshot = 'false' with AS SELECT", hint="CREATE SINK ... FROM a relation")
+    _flag(given, "force_compaction")  # a barrier's changes of a key are always one
     encode = (statement.encode or "").lower()
     if encode == "bytes":
         _check_bytes(type_, columns)

@@ -43,6 +43,7 @@ from tailrace.sql.sinks import is_create_sink
 from tailrace.sql.types import expand_types
 
 _LEADING = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
+_FROM_CDC = re.compile(r"\bFROM\s+\S+\s+TABLE\s+'", re.IGNORECASE)
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?:\([^)]*\)\s*)?(?=CREATE\b)", re.IGNORECASE)
 _IN_WORDS = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(ALTER|COMMENT|GRANT|REVOKE)\b", re.IGNORECASE | re.DOTALL
@@ -134,8 +135,13 @@ def _with_close_name(context: DdlContext, error: UndefinedObject) -> UndefinedOb
 
 def _create(tree: exp.Expr) -> exp.Create:
     if not isinstance(tree, exp.Create):
-        words = tree.sql(dialect="risingwave").split()
-        raise UnsupportedFeature(" ".join(words[:3]).upper() or "this statement")
+        text = tree.sql(dialect="risingwave")
+        if _FROM_CDC.search(text):
+            raise UnsupportedFeature(
+                "CREATE TABLE ... FROM source TABLE 'name', of a CDC source",
+                hint="let Debezium write to Kafka: connector = 'kafka' ... FORMAT DEBEZIUM ENCODE JSON",
+            )
+        raise UnsupportedFeature(" ".join(text.split()[:3]).upper() or "this statement")
     return tree
 
 

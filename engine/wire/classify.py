@@ -176,6 +176,11 @@ def _explain(sql: str) -> Forward | Command:
             return _with_prefix(sql, token.start)
         if depth or token.text in {"(", ")"} or token.word in {"ANALYZE", "VERBOSE"}:
             continue
+        if token.word in {"TABLE", "MATERIALIZED", "SINK", "INDEX", "ID"}:
+            raise UnsupportedFeature(
+                "EXPLAIN ANALYZE of a running job",
+                hint="EXPLAIN CREATE MATERIALIZED VIEW shows operators and their cost",
+            )
         raise UnsupportedFeature(
             f"EXPLAIN {token.text.upper()}", hint="EXPLAIN a query or a CREATE MATERIALIZED VIEW"
         )
