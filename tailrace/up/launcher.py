@@ -101,6 +101,12 @@ class Launcher:
             wanted = options.broker_port or data.state.broker_port or 0
             broker_port = ground.choose_port(wanted, "--broker-port", "broker")
             _refuse_moved_broker(data, broker_port)
+        if options.sql_url is not None and (options.tls_cert or options.sql_host != config.HOST):
+            raise UpError(
+                "--sql-host and --tls-cert are for an engine that is started here",
+                detail=f"{psql_line(options.sql_url)} runs already",
+                hint="leave them out, or leave out --sql-url (unset TAILRACE_SQL_URL)",
+            )
         if options.sql_url is None:
             sql_port = ground.choose_port(options.sql_port, "--sql-port", "engine", host=options.sql_host)
         if options.dashboard:

@@ -113,3 +113,13 @@ def test_what_is_no_time(text: str) -> None:
 def test_what_is_no_size(text: str) -> None:
     with pytest.raises(UpError, match="is not a size"):
         parse_size(text)
+
+
+def test_an_address_to_serve_at_is_for_an_engine_of_ones_own(tmp_path: Path) -> None:
+    elsewhere = ("--sql-url", "postgresql://root@127.0.0.1:1/dev")
+    failed = tailrace(
+        "up", "--data-dir", str(tmp_path / "data"), "--broker-port", "0", "--sql-host", "0.0.0.0", *elsewhere
+    )
+    assert failed.returncode == 1
+    assert "started here" in failed.stderr
+    assert "Traceback" not in failed.stderr
