@@ -18,6 +18,8 @@ from tailrace.errors import InvalidStatement, TailraceError, UndefinedObject
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 CONNECT_S: Final = 5
+CHECK_S: Final = 5
+"""How long CREATE SINK waits for an answer: no barrier passes meanwhile."""
 _TEXT: Final = ("text", "character varying")
 _ALIKE: Final[Mapping[str, str]] = {
     "json": "jsonb",
@@ -53,18 +55,20 @@ def reason(error: psycopg.Error) -> str:
     return said or str(error).rpartition("FATAL:")[2].strip().splitlines()[0]
 
 
-def connect(spec: SinkSpec) -> Connection:
-    """A session of the sink's user; raises psycopg.OperationalError."""
+def connect(spec: SinkSpec, timeout_s: int | None = None) -> Connection:
+    """A session of the sink's user, whose statements take `timeout_s` at most; raises psycopg.OperationalError. Nothing is
+    prepared, so that the server may stand behind a pool of connections.
+    """
     o = spec.options
     more: dict[str, Any] = {"sslrootcert": o["ssl.root.cert"]} if o["ssl.root.cert"] else {}
     if "tcp.keepalive.idle" in o:
         names = {"keepalives_idle": "idle", "keepalives_interval": "interval", "keepalives_count": "count"}
         more |= {name: int(o[f"tcp.keepalive.{option}"]) for name, option in names.items()}
-    timeout_ms = int(o.get("timeout_s", "600")) * 1000
+    timeout_ms = (timeout_s or int(o.get("timeout_s", "600"))) * 1000
     connection: Connection = psycopg.connect(
         host=o["host"], port=int(o["port"]), user=o["user"], password=o["password"], dbname=o["database"],
         sslmode=o["ssl_mode"], connect_timeout=CONNECT_S, application_name="tailrace sink", autocommit=True,
-        client_encoding="utf8", **more,
+        client_encoding="utf8", prepare_threshold=None, **more,
     )  # fmt: skip
     connection.execute("SELECT set_config('statement_timeout', %s, false)", (str(timeout_ms),))
     return connection
@@ -99,7 +103,7 @@ def check_table(name: str, spec: SinkSpec, columns: Sequence[Column]) -> str | N
     from engine.connectors.postgres_position import make_room
 
     try:
-        with connect(spec) as connection:
+        with connect(spec, CHECK_S) as connection:
             table = read_table(connection, spec)
             _check_columns(spec, columns, table)
             return make_room(connection, spec) if spec.type is SinkType.APPEND_ONLY else None
