@@ -70,6 +70,8 @@ _OWN_OPTIONS: Final = (
     "scan.startup.timestamp.millis",
     "group.id.prefix",
 )
+RATE_LIMIT: Final = "source_rate_limit"
+"""The option by which a source is throttled from its creation on."""
 _KNOWN_BUT_UNSUPPORTED: Final = {
     "properties.enable.auto.commit": "leave it out: offsets are kept with the state they made, not in a group",
     "timestamptz.handling.mode": "leave it out: strings with an offset and numbers of s, ms, us, ns are understood",
@@ -249,6 +251,7 @@ def source_spec(
         raise UnsupportedFeature(
             f"connector '{connector}'", hint="use connector = 'kafka', 'datagen' or 'nexmark'"
         )
+    given.pop(RATE_LIMIT, None)  # the flow's, which takes no more than that from the reader
     topic = _required(given, "topic", "topic = 'telemetry.readings'")
     bootstrap = _required(
         given, "properties.bootstrap.server", "properties.bootstrap.server = '127.0.0.1:9092'"

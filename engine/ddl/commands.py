@@ -9,6 +9,7 @@ import psycopg
 from sqlglot import exp
 
 from engine.compile.describe import translated
+from engine.connectors.source import RATE_LIMIT
 from engine.ddl.alter import alter
 from engine.ddl.comment import comment
 from engine.ddl.connections import STATEMENT as CONNECTION
@@ -36,7 +37,7 @@ from engine.ddl.secrets import STATEMENT as SECRET
 from engine.ddl.secrets import secret_statement
 from engine.ddl.subscriptions import STATEMENT, run_subscription
 from engine.functions.composed import provide
-from tailrace.errors import PermissionDenied, UndefinedObject, UnsupportedFeature
+from tailrace.errors import InvalidStatement, PermissionDenied, UndefinedObject, UnsupportedFeature
 from tailrace.sql.dialect import parse_statement
 from tailrace.sql.secrets import mark_secrets
 from tailrace.sql.sinks import is_create_sink
@@ -145,11 +146,24 @@ def _create(tree: exp.Expr) -> exp.Create:
     return tree
 
 
+def _rate_as_option(context: DdlContext, tree: exp.Create) -> None:
+    """`source_rate_limit` among the options of a statement counts before the session's variable. Raises InvalidStatement."""
+    rate = options(tree).get(RATE_LIMIT)
+    if rate is None:
+        return
+    if not rate.removeprefix("-").isdecimal():
+        raise InvalidStatement(
+            f"{RATE_LIMIT} cannot be '{rate}'", sqlstate="22023", hint="rows a second; 0 pauses"
+        )
+    context.settings = {**context.settings, RATE_LIMIT: rate}
+
+
 def _run_create(context: DdlContext, tree: exp.Create, filling: Filling, distributed_by: str) -> Reply:
     kind = str(tree.args.get("kind") or "").upper()
     if tree.args.get("replace"):
         raise UnsupportedFeature(f"CREATE OR REPLACE {kind}", hint="DROP it first")
     if kind in ("TABLE", "SOURCE"):
+        _rate_as_option(context, tree)
         if kind == "SOURCE" and keeps_rows(tree):
             reply = create_kept_source(context, tree, filling)
         elif kind == "SOURCE":

@@ -95,3 +95,16 @@ def test_a_connections_options_reach_what_was_made_with_it(engine: FlowUnderTest
     assert _properties(engine, "s") == {"client.id": "me"}
     ((definition,),) = engine.rows("SELECT definition FROM rw_catalog.rw_sources")
     assert 'connection = "elsewhere"."c"' in definition
+
+
+def test_a_rate_among_the_options_throttles(engine: FlowUnderTest) -> None:
+    limited = WITH.removesuffix(")") + ", source_rate_limit = 200)"
+    engine.ddl(f"CREATE TABLE u (v int) {limited} FORMAT PLAIN ENCODE JSON")
+    (limits,) = [o.body.get("rate_limits") for o in engine.flow.catalog.of_kind("source")]
+    assert limits == {"SOURCE": 200}
+    engine.ddl(
+        "ALTER TABLE u CONNECTOR WITH (properties.client.id = 'me')",
+        "ALTER TABLE u SET SOURCE_RATE_LIMIT TO DEFAULT",
+    )
+    (limits,) = [o.body.get("rate_limits") for o in engine.flow.catalog.of_kind("source")]
+    assert not limits
