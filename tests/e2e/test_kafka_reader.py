@@ -17,6 +17,7 @@ import pytest
 from confluent_kafka import Producer, TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from engine.connectors.external import load
 from engine.connectors.formats import Format
 from engine.connectors.kafka import (
     BrokerUnreachableError,
@@ -29,6 +30,7 @@ from engine.connectors.kafka import (
 )
 from engine.connectors.source import Batch, Position, SourceColumn, SourceSpec, source_spec
 from tests.support.processes import free_port, wait_until
+from tests.support.registry import avro, registry
 
 _COLUMNS = (
     SourceColumn("data", "bytea", "field"),
@@ -336,3 +338,42 @@ def test_describe_gives_a_new_id_to_a_recreated_topic(own_broker: Broker) -> Non
     own_broker.delete("t")
     own_broker.create("t")
     assert str(admin.describe_topics(TopicCollection(["t"]))["t"].result(10).topic_id) != str(first)
+
+
+def test_a_schema_registry_that_is_away_holds_the_topic_back(
+    own_broker: Broker, read: Callable[..., Reading], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.connectors.registry._PAUSES_S", ())
+    own_broker.create("t", 1)
+    old = {"type": "record", "name": "R", "fields": [{"name": "n", "type": "int"}]}
+    new = {**old, "fields": [*old["fields"], {"name": "more", "type": "string"}]}
+    producer = Producer({"bootstrap.servers": own_broker.bootstrap, "linger.ms": 1, "log_level": 0})
+    with registry() as schemas:
+        format_ = Format("plain", "avro", {"schema.registry": schemas.url})
+        first = schemas.register("t-value", old)
+        options = {"connector": "kafka", "topic": "t", "properties.bootstrap.server": own_broker.bootstrap}
+        spec = source_spec(
+            "s", [SourceColumn("n", "integer", "field")], options, format_, schema=load(format_, "t")
+        )
+        second = schemas.register("t-value", new)
+        schemas.away = True
+        for n in range(20):
+            producer.produce("t", avro(first, old, {"n": n}))
+        producer.produce("t", avro(second, new, {"n": 20, "more": "x"}))
+        producer.produce("t", b"no message")
+        producer.produce("t", avro(first, old, {"n": 21}))
+        assert producer.flush(20) == 0
+        reading = read(spec)
+        wait_until(
+            lambda: "no schema registry answers" in (reading.reader.status()[1] or ""),
+            15,
+            "the reader's error",
+        )
+        assert all(row[0] < 20 for batch in reading.batches for row in batch.rows)
+        schemas.away = False
+        reading.take_until(lambda: sum(len(b.rows) + b.skipped for b in reading.batches) == 23)
+        assert [row[0] for batch in reading.batches for row in batch.rows] == list(range(22))
+        assert [(r.offset, "magic byte" in r.reason) for b in reading.batches for r in b.rejects] == [
+            (21, True)
+        ]
+        assert reading.reader.status()[1] is None
