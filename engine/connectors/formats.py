@@ -45,6 +45,7 @@ _REGISTRY: Final = (
     "schema.registry.ca_pem_path",
     "schema.registry.name.strategy",
     "schema.location",
+    "connection",
     "message",
     "key.message",
 )
@@ -109,9 +110,10 @@ def check_schema(given: Format, *, keyed: bool = False) -> None:
     aws = next((o for o in options if o.startswith("aws.")), None)
     if aws is not None:
         raise UnsupportedFeature(f"option {aws} of ENCODE", hint=example)
-    if ("schema.registry" in options) == ("schema.location" in options):
+    has_registry = "schema.registry" in options or "connection" in options
+    if has_registry == ("schema.location" in options):
         wrong = "missing either a schema location or a schema registry"
-        if "schema.registry" in options:
+        if has_registry:
             wrong = "only need either the schema location or the schema registry"
         raise InvalidStatement(wrong, hint=example)
     strategy = options.get("schema.registry.name.strategy")
@@ -119,7 +121,7 @@ def check_schema(given: Format, *, keyed: bool = False) -> None:
         raise InvalidStatement(
             f"unrecognized strategy: expect strategy name in {', '.join(STRATEGIES[:2])} and {STRATEGIES[2]}, but got {strategy}"
         )
-    if strategy is not None and "schema.registry" not in options:
+    if strategy is not None and not has_registry:
         raise InvalidStatement(
             "schema registry name strategy only works with schema registry enabled", hint=example
         )

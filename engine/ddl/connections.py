@@ -33,7 +33,12 @@ STATEMENT = re.compile(
 )
 _BOOTSTRAP = "properties.bootstrap.server"
 _ALIASES = {"kafka.brokers": _BOOTSTRAP}
-_KNOWN = frozenset({_BOOTSTRAP, *(f"properties.{each}" for each in CLIENT_PROPERTIES)})
+_REGISTRY = "schema_registry"
+_KNOWN = {
+    "kafka": frozenset({_BOOTSTRAP, *(f"properties.{each}" for each in CLIENT_PROPERTIES)}),
+    _REGISTRY: frozenset({"schema.registry", "schema.registry.username", "schema.registry.password"}),
+}
+_NEEDED = {"kafka": (_BOOTSTRAP, "127.0.0.1:9092"), _REGISTRY: ("schema.registry", "http://127.0.0.1:8081")}
 
 
 def connection_statement(context: DdlContext) -> Reply:
@@ -48,6 +53,8 @@ def alter_connection(context: DdlContext, words: Words) -> Reply:
     """ALTER CONNECTION name CONNECTOR WITH (...) | SET SCHEMA schema | OWNER TO user."""
     name = words.qualified_name().object
     found = find_connection(context, name)
+    if found.body["options"]["type"] == _REGISTRY:
+        raise UnsupportedFeature("ALTER CONNECTION of a schema registry", hint="DROP it and CREATE it anew")
     if words.accept("CONNECTOR"):
         alter_connection_options(context, found, connector_options(words))
     elif words.accept("SET", "SCHEMA"):
@@ -88,20 +95,25 @@ def _create(context: DdlContext, words: Words) -> Reply:
     kind = given.pop("type", None)
     if kind is None:
         raise InvalidStatement('Required property "type" is not provided', hint="WITH (type = 'kafka', ...)")
-    if kind.lower() != "kafka":
-        raise UnsupportedFeature(f'connection type "{kind}"', hint="type = 'kafka'")
+    kind = kind.lower()
+    if kind not in _KNOWN:
+        raise UnsupportedFeature(f'connection type "{kind}"', hint=f"type = 'kafka' or '{_REGISTRY}'")
     if CONNECTION in given:
         raise InvalidStatement("Connection reference is not allowed in options in CREATE CONNECTION")
     given = {_ALIASES.get(key, key): value for key, value in given.items()}
-    if _BOOTSTRAP not in given:
+    needed, example = _NEEDED[kind]
+    if needed not in given:
         raise InvalidStatement(
-            f"option {_BOOTSTRAP} is missing", sqlstate="22023", hint=f"{_BOOTSTRAP} = '127.0.0.1:9092'"
+            f"option {needed} is missing", sqlstate="22023", hint=f"{needed} = '{example}'"
         )
-    unknown = sorted(given.keys() - _KNOWN)
+    unknown = sorted(given.keys() - _KNOWN[kind])
+    if unknown and kind == _REGISTRY:
+        listed = ", ".join(f"`{option}`" for option in sorted(_KNOWN[kind]))
+        raise InvalidStatement(f"unknown field `{unknown[0]}`, expected one of {listed}")
     if unknown:
         raise UnsupportedFeature(f"option {unknown[0]} of a connection", hint="give it to the source or sink")
     _, shown, secrets = resolved(context, given)
-    body: dict[str, Any] = {"options": {"type": "kafka", **shown}, "given": given}
+    body: dict[str, Any] = {"options": {"type": kind, **shown}, "given": given}
     if secrets:
         body[USED] = secrets
     new = CatalogObject(

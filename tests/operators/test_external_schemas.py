@@ -278,3 +278,17 @@ def test_refresh_schema_of_a_source(engine: FlowUnderTest, stand_in: RegistrySta
     stand_in.register("t-value", {**ROOT, "fields": FIELDS[:1]})
     assert "will drop columns: foo, more" in refused(engine, "ALTER SOURCE s REFRESH SCHEMA").message
     assert "without schema registry" in refused(engine, "ALTER TABLE plain REFRESH SCHEMA").message
+
+
+def test_a_connection_names_the_registry(engine: FlowUnderTest, stand_in: RegistryStandIn) -> None:
+    stand_in.password = "me:hush"
+    made = f"CREATE CONNECTION c WITH (type = 'schema_registry', schema.registry = '{stand_in.url}'"
+    assert "unknown field `aws.region`" in refused(engine, f"{made}, aws.region = 'x')").message
+    engine.ddl(f"{made}, schema.registry.username = 'me', schema.registry.password = 'hush')")
+    engine.ddl(f"CREATE TABLE t {WITH} FORMAT PLAIN ENCODE AVRO (connection = c)")
+    produce(engine, "t", [Recorded(avro(1, ROOT, {"bar": 1, "foo": "a"}))])
+    assert engine.rows("SELECT * FROM t") == [(1, "a")]
+    assert "cannot drop connection" in refused(engine, "DROP CONNECTION c").message
+    kafka = "WITH (connector = 'kafka', topic = 't', connection = c) FORMAT PLAIN ENCODE JSON"
+    assert "not compatible" in refused(engine, f"CREATE SOURCE s (v int) {kafka}").message
+    engine.ddl("DROP TABLE t", "DROP CONNECTION c")
