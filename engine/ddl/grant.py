@@ -152,7 +152,11 @@ def _targets(context: DdlContext, words: Words, rights: tuple[str, ...] | None) 
             f"rights on a {words.word()}", hint="leave it out: root and the owner may use it"
         )
     kind = next(
-        (kind for keywords, kind in _KINDS.items() if words.word(len(keywords)) and words.accept(*keywords)),
+        (
+            kind
+            for keywords, kind in _KINDS.items()
+            if words.reaches(len(keywords)) and words.accept(*keywords)
+        ),
         None,
     )
     found = [_existing(context, words)]

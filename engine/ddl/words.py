@@ -53,6 +53,10 @@ class Words:
         self._position += len(keywords)
         return True
 
+    def reaches(self, ahead: int) -> bool:
+        """Whether there is a token so far ahead, a quoted name (which is no word) included."""
+        return self._position + ahead < len(self._tokens)
+
     def accept_string(self) -> str | None:
         """The content of a plain string literal, if one comes next."""
         if (

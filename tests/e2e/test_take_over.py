@@ -11,8 +11,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
 from tailrace import migrate
+from tailrace.cli import app
 from tailrace.plan.command import plan_of
 from tailrace.plan.plan import What
 from tailrace.project import Project, compare, read_relations, replay, start_project, write_revision
@@ -29,6 +31,7 @@ FILES = {
     "out": "CREATE SINK out INTO kept AS SELECT device, n FROM by_device WITH (type = 'upsert');",
 }
 CHANGED = "CREATE MATERIALIZED VIEW good AS SELECT id, device, v, v > 40 AS high FROM readings WHERE v < 50;"
+READER = "reader_of_take_over"
 BATCH = {
     "good": "SELECT id, device, v, v > 40 FROM readings WHERE v < 50",
     "by_device": "SELECT device, count(*), sum(v) FROM readings WHERE v < 50 GROUP BY device",
@@ -125,6 +128,8 @@ def test_a_changed_view_takes_over_while_rows_flow(url: str, project: Project) -
             "INSERT INTO readings SELECT i, 'd' || (i % 7)::varchar, i % 100 FROM generate_series(1, 500) AS i (i)"
         )
         connection.execute("COMMENT ON MATERIALIZED VIEW by_device IS 'how many'")
+        connection.execute(f"CREATE USER {READER}")
+        connection.execute(f"GRANT SELECT ON MATERIALIZED VIEW by_device TO {READER}")
         connection.execute("FLUSH")
 
     (project.sql / "good.sql").write_text(CHANGED)
@@ -161,3 +166,43 @@ def test_a_changed_view_takes_over_while_rows_flow(url: str, project: Project) -
         assert names == FILES.keys() | {"tailrace_version", "tailrace_ddl_journal"}
         comment = "SELECT description FROM rw_catalog.rw_description AS d JOIN rw_catalog.rw_relations AS r ON r.id = d.objoid"
         assert connection.execute(f"{comment} WHERE r.name = 'by_device'").fetchall() == [("how many",)]
+        right = f"SELECT has_table_privilege('{READER}', 'by_device', 'SELECT')"
+        assert connection.execute(right).fetchone() == (True,)
+
+
+CASES = """
+- name: those below 90
+  given: {readings: [{id: 1, device: d, v: 89}, {id: 2, device: d, v: 90}]}
+  then: {readings: [{id: 3, device: e, v: 1}]}
+  expect: [{id: 1, device: d}, {id: 3, v: 1}]
+- name: wrong on purpose
+  given: {readings: [{id: 1, device: d, v: 89}]}
+  expect: [{id: 1, v: 88}]
+"""
+
+
+@pytest.mark.slow
+def test_the_commands(url: str, project: Project, tmp_path: Path) -> None:
+    write(project, "first")
+    (project.sql.parent / "tests" / "sql").mkdir(parents=True)
+    (project.sql.parent / "tests" / "sql" / "good.yaml").write_text(CASES)
+    where = ["--sql-url", url, "--project", str(project.sql.parent)]
+
+    def run(*words: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, [*words, *where], env={"COLUMNS": "200"})
+        return result.exit_code, result.output
+
+    code, said = run("plan", "--check")
+    assert code == 1, said
+    assert "+ created materialized view good" in said
+    migrate.upgrade(url, directory=project.migrations)
+    code, said = run("plan", "--check")
+    assert (code, "relations as the files say" in said) == (0, True), said
+    code, said = run("lint")
+    assert code == 0, said
+    code, said = run("test", "--junit", str(tmp_path / "report.xml"))
+    assert code == 1, said
+    assert "1 passed, 1 failed" in said
+    assert "v: expected 88, got 89" in said
+    assert 'failures="1"' in (tmp_path / "report.xml").read_text()
+    assert run("test", "-k", "below")[0] == 0
