@@ -100,6 +100,8 @@ def _outputs(
         identify=False,
         quote_identifiers=False,
     )
+    for node in list(tree.find_all(exp.JSONExtractScalar)):  # ->> is text, which sqlglot does not say
+        node.replace(exp.cast(node.copy(), "varchar"))
     annotated = annotate_types(tree, schema=schema, dialect=TailraceSQL)
     if any(s.is_star for s in annotated.selects):
         return None, {}

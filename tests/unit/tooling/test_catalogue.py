@@ -46,6 +46,7 @@ def test_columns_types_and_origins(product: Catalogue) -> None:
     assert [c.name for c in columns] == ["device_id", "metric", "samples", "mean", "deviation"]
     assert {c.name: c.type for c in columns}["mean"] == "double precision"
     assert {o[1] for o in product.analyses[baselines].origins["mean"]} == {"samples", "total"}
+    assert all(c.type for c in product.columns(product.named("messages").name) or ())
     windows = product.columns(product.named("device_activity_10s").name)
     assert windows is not None
     assert str(windows[1]) == "window_start timestamptz"
