@@ -88,16 +88,11 @@ class Catalogue:
 
     def check(self) -> None:
         """Raise InvalidStatement with every problem, a line each, if there is any."""
+        if len(self.problems) == 1:
+            raise InvalidStatement(str(self.problems[0]))
         if self.problems:
-            one = (
-                f"{len(self.problems)} problems in the SQL files"
-                if self.problems[1:]
-                else str(self.problems[0])
-            )
             raise InvalidStatement(
-                one,
-                detail="\n".join(map(str, self.problems)) if self.problems[1:] else None,
-                hint=self.problems[0].hint or None,
+                f"{len(self.problems)} problems in the SQL files", detail="\n".join(map(str, self.problems))
             )
 
     @cached_property

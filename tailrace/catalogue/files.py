@@ -19,7 +19,13 @@ def load(paths: Iterable[Path]) -> Catalogue:
     objects: list[SqlObject] = []
     problems: list[Problem] = []
     for file in sql_files(paths):
-        made, wrong = read_statements(file.read_text(encoding="utf-8"), _shown(file))
+        try:
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            problems.append(Problem("syntax", "is not UTF-8 text", _shown(file), line, "save it as UTF-8"))
+            continue
+        made, wrong = read_statements(text, _shown(file))
         objects += made
         problems += wrong
     return Catalogue(objects, problems)

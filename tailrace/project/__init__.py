@@ -5,7 +5,7 @@ database is asked.
 """
 
 from tailrace.project.changes import Changes, compare
-from tailrace.project.files import Problem, Relation, read_relations
+from tailrace.project.files import Relation, read_relations
 from tailrace.project.place import Project
 from tailrace.project.replay import replay
 from tailrace.project.revision import write_revision
@@ -13,7 +13,6 @@ from tailrace.project.start import start_project
 
 __all__ = [
     "Changes",
-    "Problem",
     "Project",
     "Relation",
     "compare",

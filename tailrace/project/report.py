@@ -8,10 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from tailrace import migrate
-from tailrace.catalogue import load
 from tailrace.errors import TailraceError
 from tailrace.project.changes import Changes, compare
-from tailrace.project.files import Problem, in_order, read_relations
+from tailrace.project.files import in_order, read_relations
 from tailrace.project.place import Project
 from tailrace.project.replay import replay
 from tailrace.project.revision import write_revision
@@ -21,7 +20,6 @@ def check(console: Console, directory: Path | None) -> bool:
     """Tell problems, and what no migration has yet; returns whether all is well with the files."""
     project = Project.at(directory)
     relations, problems = read_relations(project.sql)
-    problems += _columns(project)
     for problem in problems:
         console.print(Text(str(problem)), soft_wrap=True)
     if problems:
@@ -41,7 +39,6 @@ def new_migration(console: Console, directory: Path | None, message: str, *, wri
     """Write the next migration. Raises TailraceError when files have problems, or nothing has changed."""
     project = Project.at(directory)
     relations, problems = read_relations(project.sql)
-    problems += _columns(project)
     if problems:
         raise TailraceError(
             f"{len(problems)} of the files in {project.sql} cannot be deployed",
@@ -64,15 +61,6 @@ def new_migration(console: Console, directory: Path | None, message: str, *, wri
         below = history[-1].revision if history else None
         path = write_revision(project.migrations, message, below, changes)
         console.print(f"{path}: look it over, then tailrace migrate up", highlight=False, soft_wrap=True)
-
-
-def _columns(project: Project) -> list[Problem]:
-    """Columns that there are not; what else the catalogue finds wrong, `read_relations` has told."""
-    return [
-        Problem(Path(found.path), found.message, found.line, found.hint or None)
-        for found in load([project.sql]).problems
-        if found.code == "unknown_column"
-    ]
 
 
 def _say(console: Console, changes: Changes) -> None:

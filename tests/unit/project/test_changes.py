@@ -160,12 +160,12 @@ def test_problems_tell_file_and_line(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     (tmp_path / "f.sql").write_bytes(b"\xff")
     _, problems = read_relations(tmp_path)
-    told = {problem.path.name: str(problem) for problem in problems}
+    told = {Path(problem.path).name: str(problem) for problem in problems}
     assert told.keys() == {"a.sql", "b.sql", "c.sql", "d.sql", "other.sql", "e.sql", "f.sql"}
     assert "a.sql:3: syntax error" in told["a.sql"]
     assert "call the file other.sql" in told["b.sql"]
-    assert "d.sql:3: reads othr (did you mean other?)" in told["d.sql"]
-    assert "is created by" in told["other.sql"]
+    assert "d.sql:3: view d reads othr, which no file creates (did you mean other?)" in told["d.sql"]
+    assert "is declared in" in told["other.sql"]
 
 
 def test_the_product_is_a_project_whose_migrations_say_what_its_files_say() -> None:
