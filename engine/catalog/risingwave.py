@@ -1,8 +1,9 @@
 """The relations of RisingWave's rw_catalog with its columns: real contents where the engine has the thing, none where not.
 
 Behind RisingWave's columns some relations have more, which the front door's SHOW reads (`schema_name`, `indexed_columns`). An id
-is the engine's own object id; owners are ids of roles as pg_roles shows them, root being 1; schema ids are PostgreSQL's. Part of
-what `engine.catalog.versions` makes anew whenever its text has changed.
+is the engine's own object id, and that of a system relation its oid below zero, so that the two never meet; owners are ids of
+roles as pg_roles shows them, root being 1; schema ids are PostgreSQL's. Part of what `engine.catalog.versions` makes anew
+whenever its text has changed.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ CREATE VIEW rw_catalog.rw_views AS
     SELECT id, name, schema_id, owner, definition, acl, created_at, cluster_version AS created_at_cluster_version, schema_name
     FROM rw_catalog._objects WHERE kind = 'view';
 CREATE VIEW rw_catalog.rw_system_tables AS
-    SELECT c.oid::integer AS id, c.relname::text AS name, c.relnamespace::integer AS schema_id, 1 AS owner,
+    SELECT -c.oid::integer AS id, c.relname::text AS name, c.relnamespace::integer AS schema_id, 1 AS owner,
         NULL::text AS definition, '{}'::character varying[] AS acl, n.nspname::text AS schema_name
     FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname IN ('pg_catalog', 'information_schema', 'rw_catalog') AND c.relkind IN ('r', 'v')
@@ -72,7 +73,7 @@ CREATE VIEW rw_catalog.rw_columns AS
     SELECT s.id, a.attname::text, a.attnum::integer, false, false, false, false, true, NULL,
         CASE a.atttypid WHEN 'oid'::regtype THEN 'integer' ELSE rw.type_name(a.atttypid) END, a.atttypid::integer, a.attlen,
         t.typname::text
-    FROM rw_catalog.rw_system_tables AS s JOIN pg_catalog.pg_attribute AS a ON a.attrelid = s.id::oid
+    FROM rw_catalog.rw_system_tables AS s JOIN pg_catalog.pg_attribute AS a ON a.attrelid = (-s.id)::oid
     JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid WHERE a.attnum > 0 AND NOT a.attisdropped;
 CREATE VIEW rw_catalog.rw_sources AS
     SELECT CASE WHEN t.kind = 'source' THEN t.id ELSE o.id END AS id, coalesce(t.name, o.name) AS name,

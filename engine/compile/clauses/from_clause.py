@@ -223,14 +223,10 @@ class _From:
 
     def _item(self, item: exp.Expr, *, usable: bool, pool: list[exp.Expr] | None = None) -> Scope:
         """An item by itself, narrowed down by what is said of it alone."""
-        nested = item.args.get("joins") or []
+        if item.args.get("joins"):
+            return self._apart(item)
         if isinstance(item, exp.Subquery) and not isinstance(item.this, exp.Query):  # (a JOIN b ON ...)
-            inner = _From(self.planner, self.tree, self.ctes, [])
-            scope = inner.scope(item.this, item.this.args.get("joins") or [])
-        elif nested:
-            item = item.copy()
-            item.set("joins", None)
-            return _From(self.planner, self.tree, self.ctes, []).scope(item, nested)
+            scope = self._apart(item.this)
         elif is_expanding(item):
             scope = Scope(OneRow(f"_one_{self.planner.fresh()}"), {})
             self._expand(scope, item, outer=False)
@@ -243,6 +239,12 @@ class _From:
             for source in (self.conditions, pool if pool is not None else []):
                 self._push(scope, source)
         return scope
+
+    def _apart(self, item: exp.Expr) -> Scope:
+        """What is joined to an item before it is joined to others."""
+        joins, first = item.args.get("joins") or [], item.copy()
+        first.set("joins", None)
+        return _From(self.planner, self.tree, self.ctes, []).scope(first, joins)
 
     def _push(self, scope: Scope, conditions: list[exp.Expr]) -> None:
         """Apply the conditions that read only this item before it is joined; they are taken out of the list."""

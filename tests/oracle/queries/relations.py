@@ -64,6 +64,9 @@ def joined_relations(draw: st.DrawFn, names: Names, depth: int) -> Relation:
 @st.composite
 def _joined(draw: st.DrawFn, left: Relation, names: Names, depth: int) -> Relation:
     right = draw(relation(names, depth - 1))
+    if depth > 1 and draw(st.integers(0, 3)) == 0:
+        inner = draw(_joined(right, names, depth - 1))
+        right = Relation(f"({inner.text})", inner.columns)
     kind = draw(st.sampled_from(("JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "CROSS JOIN")))
     columns = (*left.columns, *right.columns)
     pairs = [f"{a.text} = {b.text}" for a, b in _alike(left.columns, right.columns)]
