@@ -84,7 +84,14 @@ def specification(metric: str, unit: str) -> dict[str, Any]:
 
 def _anomaly_layers(x: Any, y: Any) -> list[Any]:
     names = list(rules.COLOURS)
-    legend = alt.Legend(title=None, orient="top", direction="horizontal", symbolSize=110, symbolOpacity=1)
+    legend = alt.Legend(
+        title=None,
+        orient="top",
+        direction="horizontal",
+        columns=alt.ExprRef("width < 340 ? 2 : 4"),  # on a phone the rules would not fit in a row
+        symbolSize=110,
+        symbolOpacity=1,
+    )
     colour = alt.Color(
         "rule:N", scale=alt.Scale(domain=names, range=list(rules.COLOURS.values())), legend=legend
     )
