@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from tailrace.sql.brackets import STEP, closing
-from tailrace.sql.dialect import TailraceSQL
+from tailrace.sql.dialect import tokens_of
 
 _NAMES = ("avg", "first_value", "last_value", "arg_min", "arg_max")
 _CALLED = re.compile(rf"\b(?:{'|'.join(_NAMES)})\s*\(", re.IGNORECASE)
@@ -41,10 +40,9 @@ def aggregate_calls(sql: str) -> str:
         return sql
     before = len(sql)
     while True:  # from the last call to the first: what stands before one is not touched by it
-        try:
-            tokens = list(TailraceSQL().tokenize(sql))
-        except TokenError:
-            return sql  # the parser tells what is wrong
+        tokens = tokens_of(sql)
+        if tokens is None:
+            return sql
         found = [i for i, t in enumerate(tokens) if t.start < before and _is_call(tokens, i)]
         if not found:
             return sql

@@ -12,12 +12,11 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
-from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 from tailrace.sql.brackets import STEP, closing
-from tailrace.sql.dialect import TailraceSQL, parse_statement
+from tailrace.sql.dialect import TailraceSQL, parse_statement, tokens_of
 from tailrace.sql.names import folded
 from tailrace.sql.spelling import respelled
 
@@ -87,9 +86,8 @@ class _Site:
 
 def _innermost(sql: str) -> _Site | None:
     """A place that holds no other one; None if there is none."""
-    try:
-        tokens = list(TailraceSQL().tokenize(sql))
-    except TokenError:
+    tokens = tokens_of(sql)
+    if tokens is None:
         return None
     corresponding = [i for i, t in enumerate(tokens) if _is_corresponding(tokens, i)]
     stars = [s for s in parse_statement(sql).find_all(exp.Star) if s.args.get("except_")]

@@ -11,6 +11,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.risingwave import RisingWave
 from sqlglot.errors import ParseError, TokenError
+from sqlglot.tokenizer_core import Token
 
 from tailrace.errors import InvalidStatement, UnsupportedFeature
 from tailrace.sql.event_syntax import EventSyntax, EventText
@@ -116,6 +117,14 @@ class TailraceSQL(RisingWave):
     EXCLUDES_PSEUDOCOLUMNS_FROM_STAR = True
 
 
+def tokens_of(sql: str) -> list[Token] | None:
+    """The tokens of a text that is rewritten by them; None where it cannot be read, which the parser tells."""
+    try:
+        return list(TailraceSQL().tokenize(sql))
+    except TokenError:
+        return None
+
+
 def parse_statement(sql: str) -> exp.Expr:
     """Parse exactly one statement.
 
@@ -150,10 +159,7 @@ def _without_emit(sql: str) -> tuple[str, bool]:
     """
     if "EMIT" not in sql.upper():
         return sql, False
-    try:
-        found = [t for t in TailraceSQL().tokenize(sql) if t.text != ";"]
-    except TokenError:
-        return sql, False  # the parser tells what is wrong
+    found = [t for t in tokens_of(sql) or () if t.text != ";"]
     if [t.text.upper() for t in found[-4:]] != _EMIT:
         return sql, False
     return sql[: found[-4].start], True

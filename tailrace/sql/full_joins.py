@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 
 from sqlglot import exp
-from sqlglot.errors import SqlglotError, TokenError
+from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from tailrace.sql.brackets import STEP, is_word, until
-from tailrace.sql.dialect import TailraceSQL
+from tailrace.sql.dialect import TailraceSQL, tokens_of
 
 _GATE = re.compile(r"\bfull\s+(?:outer\s+)?join\b", re.IGNORECASE)
 _JOIN_WORDS = frozenset({"JOIN", "LEFT", "RIGHT", "INNER", "FULL", "CROSS", "NATURAL", "ASOF"})
@@ -33,10 +33,9 @@ def comparable_full_joins(sql: str) -> str:
     """
     if not _GATE.search(sql):
         return sql
-    try:
-        tokens = list(TailraceSQL().tokenize(sql))
-    except TokenError:
-        return sql  # the parser tells what is wrong
+    tokens = tokens_of(sql)
+    if tokens is None:
+        return sql
     for at in reversed([i for i, t in enumerate(tokens) if t.text.upper() == "FULL"]):
         sql = _rewritten(sql, tokens, at)
     return sql

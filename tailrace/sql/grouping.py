@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 
-from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token
 
 from tailrace.sql.brackets import STEP, is_word, until
-from tailrace.sql.dialect import TailraceSQL
+from tailrace.sql.dialect import tokens_of
 
 _GATE = re.compile(r"\b(?:rollup|cube)\s*\(|\bgrouping\s+sets\b|\bgroup\s+by\s*\(\s*\)", re.IGNORECASE)
 _SETS = frozenset({"ROLLUP", "CUBE", "GROUPING"})
@@ -31,10 +30,9 @@ def without_empty_groups(sql: str) -> str:
     """
     if not _GATE.search(sql):
         return sql
-    try:
-        tokens = list(TailraceSQL().tokenize(sql))
-    except TokenError:
-        return sql  # the parser tells what is wrong
+    tokens = tokens_of(sql)
+    if tokens is None:
+        return sql
     added: list[tuple[int, str]] = []
     for at in reversed([i for i, t in enumerate(tokens) if is_word(t, frozenset({"GROUP"}))]):
         end = until(tokens, at + 1, _ENDS)

@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 
 from sqlglot import exp
-from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import TokenType
 
 from tailrace.errors import InvalidStatement, UnsupportedFeature
-from tailrace.sql.dialect import TailraceSQL
+from tailrace.sql.dialect import tokens_of
 from tailrace.sql.names import ObjectName
 
 _MARK = "\x01secret "
@@ -34,10 +33,9 @@ def mark_secrets(text: str) -> str:
         text = _connections(text)
     if not _WRITTEN.search(text):
         return text
-    try:
-        tokens = TailraceSQL().tokenize(text)
-    except TokenError:
-        return text  # the parser tells what is wrong
+    tokens = tokens_of(text)
+    if tokens is None:
+        return text
     parts: list[str] = []
     behind = 0
     for at in range(1, len(tokens) - 1):
@@ -63,10 +61,9 @@ def _connections(text: str) -> str:
     >>> _connections("WITH (connection = s.c)")
     "WITH (connection = 's.c')"
     """
-    try:
-        tokens = TailraceSQL().tokenize(text)
-    except TokenError:
-        return text  # the parser tells what is wrong
+    tokens = tokens_of(text)
+    if tokens is None:
+        return text
     parts: list[str] = []
     behind = 0
     for at in range(len(tokens) - 4):

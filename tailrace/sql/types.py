@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlglot import exp
-from sqlglot.errors import SqlglotError, TokenError
+from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from tailrace.errors import InvalidStatement
-from tailrace.sql.dialect import TailraceSQL
+from tailrace.sql.dialect import TailraceSQL, tokens_of
 from tailrace.sql.type_inference import UNKNOWN, canonical, common_type, constant_type
 
 _GATE = re.compile(
@@ -91,10 +91,9 @@ def expand_types(sql: str) -> Expanded:
     """
     if not _GATE.search(sql):
         return Expanded(sql)
-    try:
-        tokens = TailraceSQL().tokenize(sql)
-    except TokenError:
-        return Expanded(sql)  # the parser tells what is wrong
+    tokens = tokens_of(sql)
+    if tokens is None:
+        return Expanded(sql)
     rewriter = _Rewriter(sql, tokens)
     text = rewriter.whole()
     return Expanded(sql if text == sql else text, tuple(rewriter.types))
