@@ -20,6 +20,7 @@ from rich.text import Text
 
 from tailrace import config, tool_commands
 from tailrace.errors import TailraceError
+from tailrace.tool_commands import ProjectDirectory
 
 console = Console()
 
@@ -69,15 +70,6 @@ Kafka = Annotated[
         envvar=config.KAFKA_VARIABLE,
         metavar="HOST:PORT",
         help="A running Kafka protocol broker, for example Redpanda.",
-    ),
-]
-ProjectDirectory = Annotated[
-    Path | None,
-    typer.Option(
-        "--project",
-        envvar=config.PROJECT_VARIABLE,
-        metavar="DIR",
-        help="A project of your own (tailrace init). Default: the one that comes with Tailrace.",
     ),
 ]
 UP_HELP = """

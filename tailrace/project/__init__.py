@@ -5,7 +5,7 @@ database is asked.
 """
 
 from tailrace.project.changes import Changes, compare
-from tailrace.project.files import Relation, read_relations
+from tailrace.project.files import Relation, read_relations, relations_in
 from tailrace.project.place import Project
 from tailrace.project.replay import replay
 from tailrace.project.revision import write_revision
@@ -17,6 +17,7 @@ __all__ = [
     "Relation",
     "compare",
     "read_relations",
+    "relations_in",
     "replay",
     "start_project",
     "write_revision",

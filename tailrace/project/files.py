@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tailrace.catalogue import Problem, SqlObject, fingerprint, load, read_statements
+from tailrace.catalogue import Catalogue, Problem, SqlObject, fingerprint, load, read_statements
 from tailrace.errors import TailraceError
 from tailrace.migrate.steps import RelationKind, normalize
 
@@ -45,7 +45,11 @@ def relation_of(sql: str, path: Path | None = None) -> Relation:
 
 def read_relations(directory: Path) -> tuple[dict[str, Relation], list[Problem]]:
     """All relations below a directory by name, and what is wrong, in the order of files and lines."""
-    catalogue = load([directory])
+    return relations_in(load([directory]))
+
+
+def relations_in(catalogue: Catalogue) -> tuple[dict[str, Relation], list[Problem]]:
+    """As `read_relations`, of files that are read already."""
     problems = list(catalogue.problems)
     found: dict[str, Relation] = {}
     by_path: dict[str, list[SqlObject]] = {}
@@ -53,7 +57,7 @@ def read_relations(directory: Path) -> tuple[dict[str, Relation], list[Problem]]
         by_path.setdefault(item.path, []).append(item)
         found[str(item.name)] = _relation(item, item.sql, Path(item.path))
     for path, items in by_path.items():
-        for item in items[1:] if len(items) > 1 else ():
+        for item in items[1:]:
             hint = "a file of its own for each"
             problems.append(Problem("several", f"creates {item.name} as well", path, item.first_line, hint))
         for item in items:
