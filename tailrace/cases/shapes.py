@@ -15,10 +15,11 @@ import psycopg
 from psycopg import sql
 from sqlglot import exp
 
-from tailrace.catalogue import Catalogue, Kind, SqlObject
+from tailrace.catalogue import Catalogue, SqlObject
 from tailrace.errors import TailraceError
 from tailrace.lint.facts import is_append_only
 from tailrace.sql.dialect import TailraceSQL
+from tailrace.sql.kinds import RelationKind
 from tailrace.sql.names import ObjectName
 
 _COLUMNS = """
@@ -70,14 +71,16 @@ def learn(connection: Connection, catalogue: Catalogue, names: Iterable[ObjectNa
                 found[name.name] = _ask(connection, item, catalogue)
     finally:
         for item in reversed(made):
-            kind = "TABLE" if item.kind is Kind.SOURCE else item.kind.upper()
+            kind = "TABLE" if item.kind is RelationKind.SOURCE else item.kind.upper()
             connection.execute(sql.SQL("DROP {} {}").format(sql.SQL(kind), sql.Identifier(item.name.name)))
     return found
 
 
 def _make(connection: Connection, item: SqlObject, catalogue: Catalogue) -> None:
     try:
-        if item.kind is Kind.SOURCE or (item.kind is Kind.TABLE and "connector" in item.sql.lower()):
+        if item.kind is RelationKind.SOURCE or (
+            item.kind is RelationKind.TABLE and "connector" in item.sql.lower()
+        ):
             connection.execute(_source(item, catalogue).statement())
         else:
             connection.execute(item.sql.encode())

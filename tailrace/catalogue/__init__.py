@@ -3,13 +3,12 @@
 from tailrace.catalogue.catalogue import Catalogue
 from tailrace.catalogue.files import load
 from tailrace.catalogue.fingerprint import fingerprint
-from tailrace.catalogue.objects import Column, Kind, Problem, SqlObject
+from tailrace.catalogue.objects import Column, Problem, SqlObject
 from tailrace.catalogue.statements import read_statements
 
 __all__ = [
     "Catalogue",
     "Column",
-    "Kind",
     "Problem",
     "SqlObject",
     "fingerprint",

@@ -17,11 +17,12 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import build_scope
 from sqlglot.schema import MappingSchema
 
-from tailrace.catalogue.objects import Column, Kind, SqlObject
+from tailrace.catalogue.objects import Column, SqlObject
 from tailrace.catalogue.prepared import prepared
 from tailrace.catalogue.relation import Analysis, Origin
 from tailrace.catalogue.unknown_columns import Known, unknown_columns
 from tailrace.sql.dialect import TailraceSQL
+from tailrace.sql.kinds import RelationKind
 from tailrace.sql.names import ObjectName, folded
 
 _INCLUDED = {
@@ -37,10 +38,10 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)  # a type that it does not 
 
 def analyse(item: SqlObject, known: Mapping[ObjectName, tuple[Column, ...] | None]) -> Analysis:
     """Look through one object; `known` has the columns of everything before it (None, or no entry: not known)."""
-    if item.kind is Kind.INDEX:
+    if item.kind is RelationKind.INDEX:
         return Analysis(None, problems=tuple(unknown_columns(item, item.tree.this, known)))
     if item.query is None:
-        return Analysis(_declared(item) if item.kind is not Kind.SINK else _of_input(item, known))
+        return Analysis(_declared(item) if item.kind is not RelationKind.SINK else _of_input(item, known))
     query = prepared(item.query)
     problems = tuple(unknown_columns(item, query, known))
     if problems:

@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from sqlglot import exp
 
+from tailrace.sql.kinds import RelationKind
 from tailrace.sql.names import ObjectName
-
-
-class Kind(StrEnum):
-    """What a CREATE statement makes; values are what rw_catalog.rw_relations calls them."""
-
-    TABLE = "table"
-    SOURCE = "source"
-    VIEW = "view"
-    MATERIALIZED_VIEW = "materialized view"
-    INDEX = "index"
-    SINK = "sink"
-
-    @property
-    def has_rows(self) -> bool:
-        """Whether a query can read it under its name."""
-        return self not in (Kind.INDEX, Kind.SINK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +44,7 @@ class SqlObject:
     table that a sink writes to, if any.
     """
 
-    kind: Kind
+    kind: RelationKind
     name: ObjectName
     path: str
     line: int

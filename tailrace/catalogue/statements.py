@@ -8,9 +8,10 @@ from sqlglot import exp
 from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import TokenType
 
-from tailrace.catalogue.objects import Kind, Problem, SqlObject
+from tailrace.catalogue.objects import Problem, SqlObject
 from tailrace.errors import TailraceError
 from tailrace.sql.dialect import TailraceSQL, parse_statement
+from tailrace.sql.kinds import RelationKind
 from tailrace.sql.names import ObjectName, folded, references
 from tailrace.sql.sinks import is_create_sink, parse_create_sink
 
@@ -70,7 +71,7 @@ def _object(sql: str, path: str, line: int) -> SqlObject:
             "not a CREATE TABLE, SOURCE, VIEW, MATERIALIZED VIEW, INDEX or SINK",
             hint="the files hold what there is; anything else (ALTER, INSERT, GRANT) belongs into a migration",
         )
-    if kind is Kind.INDEX:
+    if kind is RelationKind.INDEX:
         name = ObjectName(folded(tree.this.this))
         read = [reference.name for reference in references(tree.this.args["table"])]
     else:
@@ -94,16 +95,23 @@ def _sink(sql: str, path: str, line: int) -> SqlObject:
     tree = exp.Create(this=table, kind="SINK", expression=query)
     into = bare(ObjectName(sink.into, sink.into_schema)) if sink.into is not None else None
     names = tuple(dict.fromkeys(map(bare, read)))
-    return SqlObject(Kind.SINK, bare(ObjectName(sink.name, sink.schema)), path, line, sql, tree, names, into)
+    return SqlObject(
+        RelationKind.SINK, bare(ObjectName(sink.name, sink.schema)), path, line, sql, tree, names, into
+    )
 
 
-def _kind(tree: exp.Expr) -> Kind | None:
+def _kind(tree: exp.Expr) -> RelationKind | None:
     if not isinstance(tree, exp.Create):
         return None
     word = str(tree.args.get("kind") or "").upper()
     if word == "VIEW" and tree.find(exp.MaterializedProperty):
-        return Kind.MATERIALIZED_VIEW
-    return {"TABLE": Kind.TABLE, "SOURCE": Kind.SOURCE, "VIEW": Kind.VIEW, "INDEX": Kind.INDEX}.get(word)
+        return RelationKind.MATERIALIZED_VIEW
+    return {
+        "TABLE": RelationKind.TABLE,
+        "SOURCE": RelationKind.SOURCE,
+        "VIEW": RelationKind.VIEW,
+        "INDEX": RelationKind.INDEX,
+    }.get(word)
 
 
 def _line_in(message: str) -> int:

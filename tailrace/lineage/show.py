@@ -7,18 +7,24 @@ from typing import Any
 from rich.text import Text
 from rich.tree import Tree
 
-from tailrace.catalogue import Catalogue, Kind
+from tailrace.catalogue import Catalogue
 from tailrace.lineage.graph import Lineage, Point
+from tailrace.sql.kinds import RelationKind
 
 _STYLE = {
-    Kind.SOURCE: "green",
-    Kind.TABLE: "green",
-    Kind.MATERIALIZED_VIEW: "cyan",
-    Kind.VIEW: "blue",
-    Kind.INDEX: "dim",
-    Kind.SINK: "magenta",
+    RelationKind.SOURCE: "green",
+    RelationKind.TABLE: "green",
+    RelationKind.MATERIALIZED_VIEW: "cyan",
+    RelationKind.VIEW: "blue",
+    RelationKind.INDEX: "dim",
+    RelationKind.SINK: "magenta",
 }
-_SHAPE = {Kind.SOURCE: '[("{}")]', Kind.TABLE: '[("{}")]', Kind.SINK: '[["{}"]]', Kind.INDEX: '>"{}"]'}
+_SHAPE = {
+    RelationKind.SOURCE: '[("{}")]',
+    RelationKind.TABLE: '[("{}")]',
+    RelationKind.SINK: '[["{}"]]',
+    RelationKind.INDEX: '>"{}"]',
+}
 
 
 def as_trees(lineage: Lineage, catalogue: Catalogue) -> list[Tree]:

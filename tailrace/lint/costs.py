@@ -6,8 +6,9 @@ import re
 
 import psycopg
 
-from tailrace.catalogue import Catalogue, Kind
+from tailrace.catalogue import Catalogue
 from tailrace.errors import TailraceError
+from tailrace.sql.kinds import RelationKind
 from tailrace.sql.names import ObjectName
 
 _COSTLY = re.compile(r"^\s*(\w+) \[(.*)\] maintained: .*cost: (O\((?:group|state)\))")
@@ -24,7 +25,7 @@ def ask_costs(url: str, catalogue: Catalogue) -> dict[ObjectName, tuple[str, ...
         with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
             for name in catalogue.order:
                 item = catalogue.objects[name]
-                if item.kind is Kind.MATERIALIZED_VIEW:
+                if item.kind is RelationKind.MATERIALIZED_VIEW:
                     found[name] = _explain(connection, item.sql)
     except psycopg.OperationalError as error:
         raise TailraceError(

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from tailrace.catalogue import Catalogue, Kind, SqlObject
+from tailrace.catalogue import Catalogue, SqlObject
 from tailrace.sql.dialect import AppendOnlyProperty, EmitOnWindowCloseProperty
+from tailrace.sql.kinds import RelationKind
 from tailrace.sql.names import ObjectName
 
 RANKS = (exp.RowNumber, exp.Rank, exp.DenseRank)
@@ -15,7 +16,7 @@ RANKS = (exp.RowNumber, exp.Rank, exp.DenseRank)
 
 def is_maintained(item: SqlObject) -> bool:
     """Whether its query runs for ever: a materialized view, or a sink AS SELECT."""
-    return item.kind in (Kind.MATERIALIZED_VIEW, Kind.SINK) and item.query is not None
+    return item.kind in (RelationKind.MATERIALIZED_VIEW, RelationKind.SINK) and item.query is not None
 
 
 def options(item: SqlObject) -> dict[str, str]:
@@ -38,7 +39,7 @@ def has_watermark(item: SqlObject) -> bool:
 def reads_endless(item: SqlObject, catalogue: Catalogue) -> bool:
     """Whether a source, or an append-only table, is behind it: input that never ends."""
     behind = (catalogue.objects[n] for n in catalogue.upstream(item.name))
-    return any(o.kind is Kind.SOURCE or _is_append_only_table(o) for o in behind)
+    return any(o.kind is RelationKind.SOURCE or _is_append_only_table(o) for o in behind)
 
 
 def is_append_only(name: ObjectName, catalogue: Catalogue, seen: frozenset[ObjectName] = frozenset()) -> bool:
@@ -46,10 +47,10 @@ def is_append_only(name: ObjectName, catalogue: Catalogue, seen: frozenset[Objec
     item = catalogue.objects.get(name)
     if item is None or name in seen:
         return False
-    if item.kind is Kind.SOURCE:
+    if item.kind is RelationKind.SOURCE:
         formats = [p.this.name.upper() for p in item.tree.find_all(exp.FileFormatProperty)]
         return not {"UPSERT", "DEBEZIUM"} & set(formats)
-    if item.kind is Kind.TABLE or item.query is None:
+    if item.kind is RelationKind.TABLE or item.query is None:
         return _is_append_only_table(item)
     if emits_on_close(item):
         return True
@@ -97,4 +98,4 @@ def _takes_back(query: exp.Query) -> bool:
 
 
 def _is_append_only_table(item: SqlObject) -> bool:
-    return item.kind is Kind.TABLE and item.tree.find(AppendOnlyProperty) is not None
+    return item.kind is RelationKind.TABLE and item.tree.find(AppendOnlyProperty) is not None

@@ -12,7 +12,8 @@ import psycopg
 from psycopg import sql
 
 from tailrace.migrate.connection import Session
-from tailrace.migrate.steps import RelationKind, Step
+from tailrace.migrate.steps import Step
+from tailrace.sql.kinds import RelationKind
 
 _READERS = """
 SELECT u.name FROM rw_catalog.rw_users AS u WHERE NOT u.is_super

@@ -13,7 +13,8 @@ from typing import Final, Protocol
 
 from alembic.operations import MigrateOperation, Operations
 
-from tailrace.migrate.steps import RelationKind, Step, create, drop, rename, swap
+from tailrace.migrate.steps import Step, create, drop, rename, swap
+from tailrace.sql.kinds import RelationKind
 
 SINK_OPTION: Final = "tailrace_sink"
 

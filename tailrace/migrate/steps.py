@@ -15,22 +15,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tailrace.migrate.errors import MigrationInvalidError
+from tailrace.sql.kinds import RelationKind
 
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 _LITERAL_OR_LAYOUT = re.compile(r"('(?:[^']|'')*')|(?:--[^\n]*|\s)+")
-
-
-class RelationKind(StrEnum):
-    """Values are what rw_catalog.rw_relations calls them; upper-cased they are the keywords of CREATE and
-    DROP.
-    """
-
-    TABLE = "table"
-    SOURCE = "source"
-    VIEW = "view"
-    MATERIALIZED_VIEW = "materialized view"
-    INDEX = "index"
-    SINK = "sink"
 
 
 class Action(StrEnum):

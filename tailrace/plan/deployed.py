@@ -11,8 +11,8 @@ import psycopg
 from tailrace.errors import TailraceError
 from tailrace.migrate.environment import VERSION_TABLE
 from tailrace.migrate.journal import JOURNAL_TABLE
-from tailrace.migrate.steps import RelationKind
 from tailrace.project.files import Relation, relation_of
+from tailrace.sql.kinds import RelationKind
 
 _RELATIONS = """
 SELECT r.name, r.relation_type, r.definition FROM rw_catalog.rw_relations AS r

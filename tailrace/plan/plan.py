@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tailrace.catalogue import Catalogue, fingerprint
-from tailrace.migrate.steps import RelationKind, Step, normalize, render
+from tailrace.migrate.steps import Step, normalize, render
 from tailrace.plan.deployed import Deployed
 from tailrace.project.changes import compare
 from tailrace.project.files import Relation, readers
+from tailrace.sql.kinds import RelationKind
 from tailrace.sql.names import ObjectName
 
 

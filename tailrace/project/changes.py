@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tailrace.errors import TailraceError
-from tailrace.migrate.steps import RelationKind, Step, create, drop, rename, swap
+from tailrace.migrate.steps import Step, create, drop, rename, swap
 from tailrace.project.files import Relation, in_order, readers
 from tailrace.project.replay import renamed
+from tailrace.sql.kinds import RelationKind
 
 _SWAPPED = (RelationKind.SOURCE, RelationKind.VIEW, RelationKind.MATERIALIZED_VIEW)
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from tailrace.catalogue import Catalogue, Problem, SqlObject, fingerprint, load, read_statements
 from tailrace.errors import TailraceError
-from tailrace.migrate.steps import RelationKind, normalize
+from tailrace.migrate.steps import normalize
+from tailrace.sql.kinds import RelationKind
 
 _CONDITIONAL = re.compile(r"CREATE\s+(?:OR\s+REPLACE\b|[A-Z\s]+?\bIF\s+NOT\s+EXISTS\b)", re.IGNORECASE)
 
@@ -110,7 +111,7 @@ def readers(relations: Mapping[str, Relation], names: Iterable[str]) -> set[str]
 
 def _relation(item: SqlObject, sql: str, path: Path | None) -> Relation:
     reads = {str(name) for name in (*item.reads, *([item.into] if item.into else []))}
-    return Relation(RelationKind(item.kind), str(item.name), sql, frozenset(reads - {str(item.name)}), path)
+    return Relation(item.kind, str(item.name), sql, frozenset(reads - {str(item.name)}), path)
 
 
 def _not_one(sql: str) -> TailraceError:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from tailrace.migrate.steps import Action, RelationKind, Step, normalize
+from tailrace.migrate.steps import Action, Step, normalize
 from tailrace.project.changes import Changes
+from tailrace.sql.kinds import RelationKind
 
 _PLURAL = {RelationKind.INDEX: "indexes"}
 _LONGEST_LINE = 90

@@ -6,14 +6,19 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from tailrace.catalogue import Catalogue, Kind, SqlObject
+from tailrace.catalogue import Catalogue, SqlObject
 from tailrace.lint.facts import RANKS, is_aggregated, options, reads_endless
 from tailrace.lint.rule import Place, Rule, Severity
+from tailrace.sql.kinds import RelationKind
 
 
 def check(item: SqlObject, catalogue: Catalogue) -> Iterator[Place]:
     """Aggregates by keys that are no times, top-N and temporal filters are taken for bounded."""
-    if item.kind is not Kind.MATERIALIZED_VIEW or item.query is None or "retention_seconds" in options(item):
+    if (
+        item.kind is not RelationKind.MATERIALIZED_VIEW
+        or item.query is None
+        or "retention_seconds" in options(item)
+    ):
         return
     if not reads_endless(item, catalogue) or item.query.find(exp.CurrentTimestamp, exp.Limit):
         return

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from tailrace.catalogue import Catalogue, Kind, SqlObject
+from tailrace.catalogue import Catalogue, SqlObject
 from tailrace.lint.facts import selects
 from tailrace.lint.rule import Place, Rule, Severity
+from tailrace.sql.kinds import RelationKind
 
 
 def check(item: SqlObject, catalogue: Catalogue) -> Iterator[Place]:
     """Stars over subqueries and CTEs of the same statement are let alone."""
-    if item.query is None or item.kind is Kind.SINK:
+    if item.query is None or item.kind is RelationKind.SINK:
         return
     for select in selects(item.query):
         star = next((e for e in select.expressions if e.is_star), None)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tailrace.catalogue import Catalogue, Kind, SqlObject
+from tailrace.catalogue import Catalogue, SqlObject
 from tailrace.lint.rule import Place, Rule, Severity
+from tailrace.sql.kinds import RelationKind
 from tailrace.sql.sinks import parse_create_sink
 
 
 def check(item: SqlObject, catalogue: Catalogue) -> Iterator[Place]:
     """Sinks to topics; a sink INTO a table takes that table's key."""
-    if item.kind is not Kind.SINK or item.into is not None:
+    if item.kind is not RelationKind.SINK or item.into is not None:
         return
     sink = parse_create_sink(item.sql)
     keyed = (sink.format or sink.options.get("type", "")).upper() in ("UPSERT", "DEBEZIUM")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tailrace.catalogue import Catalogue, Kind, SqlObject
+from tailrace.catalogue import Catalogue, SqlObject
 from tailrace.lint.facts import has_watermark
 from tailrace.lint.rule import Place, Rule, Severity
+from tailrace.sql.kinds import RelationKind
 
 
 def check(item: SqlObject, catalogue: Catalogue) -> Iterator[Place]:
     """Sources only: tables are not expected to have one."""
-    if item.kind is Kind.SOURCE and not has_watermark(item):
+    if item.kind is RelationKind.SOURCE and not has_watermark(item):
         yield None, f"source {item.name} has no WATERMARK"
 
 

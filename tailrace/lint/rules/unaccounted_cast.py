@@ -6,18 +6,19 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from tailrace.catalogue import Catalogue, Kind, SqlObject
+from tailrace.catalogue import Catalogue, SqlObject
 from tailrace.lint.rule import Place, Rule, Severity
+from tailrace.sql.kinds import RelationKind
 
 _TEXT = (exp.DType.VARCHAR, exp.DType.TEXT, exp.DType.CHAR)
 
 
 def check(item: SqlObject, catalogue: Catalogue) -> Iterator[Place]:
     """In views that read a source, where data comes from outside. What the source INCLUDEs is trusted."""
-    if item.kind is not Kind.MATERIALIZED_VIEW or item.query is None:
+    if item.kind is not RelationKind.MATERIALIZED_VIEW or item.query is None:
         return
     sources = [catalogue.objects[n] for n in item.reads if n in catalogue.objects]
-    sources = [s for s in sources if s.kind is Kind.SOURCE]
+    sources = [s for s in sources if s.kind is RelationKind.SOURCE]
     if not sources:
         return
     trusted = {

@@ -9,8 +9,9 @@ import pytest
 from tailrace.migrate import history
 from tailrace.migrate.errors import MigrationInvalidError
 from tailrace.migrate.lock import checksum, extend, read
-from tailrace.migrate.steps import Action, RelationKind, Step, create, normalize, rename, swap
+from tailrace.migrate.steps import Action, Step, create, normalize, rename, swap
 from tailrace.sql import parse_statement
+from tailrace.sql.kinds import RelationKind
 from tailrace.sql.rename import rename_created
 
 SQL = Path(__file__).parents[3] / "sql"

@@ -10,7 +10,8 @@ import pytest
 from tailrace.migrate.errors import MigrationConflictError, MigrationFailedError
 from tailrace.migrate.progress import StepProgress
 from tailrace.migrate.runner import Runner, RunnerOptions
-from tailrace.migrate.steps import Direction, RelationKind, Step, create, drop, rename, swap
+from tailrace.migrate.steps import Direction, Step, create, drop, rename, swap
+from tailrace.sql.kinds import RelationKind
 from tests.unit.migrate.stand_in import StandInSession
 
 TABLE = create(RelationKind.TABLE, "t", "CREATE TABLE t (a int)")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tailrace.migrate.errors import MigrationInvalidError
-from tailrace.migrate.steps import Action, RelationKind, Step, create, drop, normalize, render
+from tailrace.migrate.steps import Action, Step, create, drop, normalize, render
+from tailrace.sql.kinds import RelationKind
 
 
 def test_create_keeps_the_text_as_written() -> None:

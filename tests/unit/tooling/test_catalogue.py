@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tailrace.catalogue import Catalogue, Kind, fingerprint, load, read_statements
+from tailrace.catalogue import Catalogue, fingerprint, load, read_statements
 from tailrace.errors import InvalidStatement, UndefinedObject
 from tailrace.lineage import as_json, as_mermaid, column_lineage, relation_lineage
+from tailrace.sql.kinds import RelationKind
 
 SQL = Path(__file__).parents[3] / "sql"
 
@@ -55,10 +56,10 @@ def test_columns_types_and_origins(product: Catalogue) -> None:
 def test_objects_of_one_file() -> None:
     found = catalogue(BASE + "CREATE INDEX i ON v (n); CREATE SINK s INTO t2 FROM v WITH (type = 'upsert');")
     assert [(o.kind, str(o.name), o.first_line) for o in found.objects.values()] == [
-        (Kind.TABLE, "t", 1),
-        (Kind.MATERIALIZED_VIEW, "v", 3),
-        (Kind.INDEX, "i", 4),
-        (Kind.SINK, "s", 4),
+        (RelationKind.TABLE, "t", 1),
+        (RelationKind.MATERIALIZED_VIEW, "v", 3),
+        (RelationKind.INDEX, "i", 4),
+        (RelationKind.SINK, "s", 4),
     ]
     assert "Of those." in found.named("v").comments
     assert [str(n) for n in found.readers(found.named("v").name)] == ["i", "s"]
